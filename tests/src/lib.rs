@@ -1,0 +1,1 @@
+//! The world that ecs-smb-mapper is tested in; never deployed.
