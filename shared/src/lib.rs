@@ -1,1 +1,22 @@
 //! What the functions of ecs-smb-mapper share.
+//!
+//! Pure: [`ids`], [`share`], [`state`], [`cause`], [`outcome`], [`history`] (what is in flight), [`brake`], [`config`].
+//! At the edge: [`aws`] (clients), [`ssm`], [`ecs`], [`send`], [`metrics`], [`logs`].
+//!
+//! Deliberately absent: a trait over the AWS SDK. The functions hold real clients; tests put a double below them.
+
+pub mod aws;
+pub mod brake;
+pub mod cause;
+pub mod config;
+pub mod ecs;
+pub mod history;
+pub mod ids;
+pub mod logs;
+pub mod metrics;
+pub mod outcome;
+pub mod send;
+pub mod share;
+pub mod ssm;
+pub mod state;
+pub mod time;

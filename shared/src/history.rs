@@ -1,0 +1,84 @@
+//! SSM's own command history, from which what is in flight is read instead of stored.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::ids::{CommandId, InstanceId};
+
+/// How far back the history is read. A refused password's evidence must lie inside, so twice `REPROBE_MINUTES` stays
+/// below it.
+pub const WINDOW: SignedDuration = SignedDuration::from_mins(45);
+
+/// When a command that is not final is given up: 120 s delivery, 600 s document, and a margin.
+pub const DEADLINE: SignedDuration = SignedDuration::from_mins(13);
+
+/// The document's one parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Looks and changes nothing.
+    Check,
+    /// May create the mapping, and may replace ours.
+    Map,
+}
+
+impl Action {
+    /// As the document takes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::Check => "check",
+            Action::Map => "map",
+        }
+    }
+
+    /// As `ListCommands` gives it back.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "check" => Some(Action::Check),
+            "map" => Some(Action::Map),
+            _ => None,
+        }
+    }
+}
+
+/// One `SendCommand` of our document, as `ListCommands` tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// SSM's id.
+    pub id: CommandId,
+    /// When SSM took it, in whole milliseconds.
+    pub requested_at: Timestamp,
+    /// What it asks for. Someone may send the document by hand without it; that counts as `map`, the careful reading.
+    pub action: Action,
+    /// Its targets.
+    pub instances: Vec<InstanceId>,
+    /// All invocations are final.
+    pub is_final: bool,
+}
+
+impl Command {
+    /// Past its deadline at `now`.
+    pub fn is_past_deadline(&self, now: Timestamp) -> bool {
+        now.duration_since(self.requested_at) > DEADLINE
+    }
+
+    /// May still change something on its targets.
+    pub fn is_in_flight(&self, now: Timestamp) -> bool {
+        !self.is_final && !self.is_past_deadline(now)
+    }
+}
+
+/// One instance's part of a command, as `ListCommandInvocations` tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// The command.
+    pub command_id: CommandId,
+    /// The instance.
+    pub instance_id: InstanceId,
+    /// When SSM took the command, in whole milliseconds.
+    pub requested_at: Timestamp,
+    /// SSM's word, spaced or not.
+    pub status_details: String,
+    /// The script step's standard output, at most 2,500 characters.
+    pub output: String,
+}

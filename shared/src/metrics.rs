@@ -1,0 +1,119 @@
+//! CloudWatch metrics in embedded metric format: one JSON object a line on standard output.
+//!
+//! Two dimension sets, and nothing else: `{Stack}`, on which alarms stand, and `{Stack, Cluster}`. An instance's id is
+//! never a dimension, for every new one would be a new metric to pay for.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use metrique::emf::Emf;
+use metrique::writer::format::Format;
+use metrique::writer::{Entry, EntryWriter};
+
+/// Where metrics go.
+#[derive(Clone)]
+pub struct Metrics {
+    namespace: String,
+    stack: String,
+    out: Arc<Mutex<dyn Write + Send>>,
+}
+
+/// One metric's name and value. Counts and gauges have no unit; ages are named by theirs.
+pub type Value = (&'static str, f64);
+
+impl Metrics {
+    /// Metrics of a stack, to standard output.
+    pub fn to_stdout(namespace: &str, stack: &str) -> Self {
+        Self::to_writer(namespace, stack, Arc::new(Mutex::new(std::io::stdout())))
+    }
+
+    /// Metrics of a stack, to any writer.
+    pub fn to_writer(namespace: &str, stack: &str, out: Arc<Mutex<dyn Write + Send>>) -> Self {
+        Metrics { namespace: namespace.to_owned(), stack: stack.to_owned(), out }
+    }
+
+    /// Writes one line with these values under `{Stack}`, or under `{Stack, Cluster}`. A metric that cannot be written
+    /// is lost with a log line, never an error: the work is done by then.
+    pub fn emit(&self, now: Timestamp, cluster: Option<&str>, values: &[Value]) {
+        if values.is_empty() {
+            return;
+        }
+        let mut dimensions = vec!["Stack".to_owned()];
+        dimensions.extend(cluster.map(|_| "Cluster".to_owned()));
+        let mut emf = Emf::builder(self.namespace.clone(), vec![dimensions]).build();
+        let mut line = Vec::new();
+        let written = emf
+            .format(&Line { now, stack: &self.stack, cluster, values }, &mut line)
+            .map_err(|error| error.to_string())
+            .and_then(|()| {
+                let mut out = self.out.lock().map_err(|error| error.to_string())?;
+                out.write_all(&line).and_then(|()| out.flush()).map_err(|error| error.to_string())
+            });
+        if let Err(error) = written {
+            tracing::warn!(error, "metrics not written");
+        }
+    }
+}
+
+struct Line<'l> {
+    now: Timestamp,
+    stack: &'l str,
+    cluster: Option<&'l str>,
+    values: &'l [Value],
+}
+
+impl Entry for Line<'_> {
+    fn write<'a>(&'a self, writer: &mut impl EntryWriter<'a>) {
+        writer.timestamp(
+            SystemTime::UNIX_EPOCH + Duration::from_millis(self.now.as_millisecond().unsigned_abs()),
+        );
+        writer.value("Stack", &self.stack);
+        if let Some(cluster) = &self.cluster {
+            writer.value("Cluster", cluster);
+        }
+        for (name, value) in self.values {
+            writer.value(*name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn emitted(cluster: Option<&str>, values: &[Value]) -> String {
+        let out: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let metrics = Metrics::to_writer("EcsSmbMapper", "smb-g", out.clone());
+        metrics.emit("2026-11-22T08:00:00Z".parse().unwrap(), cluster, values);
+        let bytes = out.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_what_cloudwatch_reads_as_metrics() {
+        let text = emitted(Some("windows"), &[("Mapped", 40.0), ("OldestUnmappedMinutes", 1.5)]);
+        assert_eq!(text.matches('\n').count(), 1, "one line: {text}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let expected = serde_json::json!({
+            "_aws": {
+                "CloudWatchMetrics": [{
+                    "Namespace": "EcsSmbMapper",
+                    "Dimensions": [["Stack", "Cluster"]],
+                    "Metrics": [{"Name": "Mapped"}, {"Name": "OldestUnmappedMinutes"}],
+                }],
+                "Timestamp": 1_795_334_400_000_i64,
+            },
+            "Stack": "smb-g", "Cluster": "windows", "Mapped": 40, "OldestUnmappedMinutes": 1.5,
+        });
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn alarms_find_the_stacks_own_dimension_set() {
+        let line: serde_json::Value = serde_json::from_str(&emitted(None, &[("Sweeps", 1.0)])).unwrap();
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], serde_json::json!([["Stack"]]));
+        assert_eq!(emitted(None, &[]), "");
+    }
+}

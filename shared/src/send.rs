@@ -1,0 +1,264 @@
+//! Sending the document to instances.
+//!
+//! `SendCommand` has no client token: a retry after a lost answer sends twice, and twice means two log-ons. So the SDK
+//! may repeat this call on throttling only, and an answer that got lost is reported as [`SendError::Lost`]: the next
+//! look at SSM's history finds the command, or finds that there is none.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority,
+};
+
+use crate::history::Action;
+use crate::ids::{CommandId, InstanceId};
+use crate::ssm::{self, SsmError, is_throttle, kind_of};
+
+/// Targets a `SendCommand` takes by id.
+pub const TARGETS_A_COMMAND: usize = 50;
+
+/// How long SSM tries to deliver before it gives up, in seconds.
+const DELIVERY_SECONDS: i32 = 120;
+
+/// How a command is rationed over its targets by SSM itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rationing {
+    /// Targets at work at a time.
+    pub max_concurrency: u32,
+    /// Failures after which SSM starts no more; the rest is `Terminated`.
+    pub max_errors: MaxErrors,
+}
+
+/// How many errors end a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxErrors {
+    /// All may fail. SSM's default of 0 would let one bad host stop its siblings.
+    All,
+    /// So many, and no more.
+    Count(u32),
+}
+
+impl Rationing {
+    /// New instances with a proven password: everybody at once, nobody stops for another.
+    pub const ALL_AT_ONCE: Rationing = Rationing { max_concurrency: 50, max_errors: MaxErrors::All };
+}
+
+/// What is sent, to whom belongs to the call.
+#[derive(Debug, Clone)]
+pub struct Order<'a> {
+    /// The document's name; its `$DEFAULT` version is sent.
+    pub document: &'a str,
+    /// The stack, for the comment.
+    pub stack: &'a str,
+    /// The document's one parameter.
+    pub action: Action,
+    /// SSM's own brake.
+    pub rationing: Rationing,
+}
+
+/// A command was not sent, or it is not known whether it was.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// SSM refuses the whole call because of one or more of its targets, without saying which.
+    #[error("ssm:SendCommand refused the targets (InvalidInstanceId): {0}")]
+    InvalidInstance(String),
+    /// The rate stayed spent through all retries: nothing was sent.
+    #[error("ssm:SendCommand was throttled: {0}")]
+    Throttled(String),
+    /// No answer, or none that can be trusted: the command may be on its way. Never to be sent again blindly.
+    #[error("ssm:SendCommand got no answer ({code}), it may have been taken: {detail}")]
+    Lost {
+        /// What kind of failure it was.
+        code: String,
+        /// The SDK's full account of it.
+        detail: String,
+    },
+    /// AWS refuses the call: nothing was sent, and sending it again is no use.
+    #[error("ssm:SendCommand was refused ({code}): {detail}")]
+    Refused {
+        /// AWS's error code.
+        code: String,
+        /// The SDK's full account of it.
+        detail: String,
+    },
+    /// The agents could not be looked up after a refusal.
+    #[error("the agents could not be looked up after a refused ssm:SendCommand")]
+    LookUp(#[from] SsmError),
+}
+
+/// Lets the SDK repeat a call on throttling only.
+#[derive(Debug)]
+struct OnlyThrottling;
+
+impl ClassifyRetry for OnlyThrottling {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = match context.output_or_error() {
+            Some(Err(error)) => error,
+            _ => return RetryAction::NoActionIndicated,
+        };
+        let modeled = error
+            .as_operation_error()
+            .and_then(|error| error.downcast_ref::<aws_sdk_ssm::operation::send_command::SendCommandError>());
+        if modeled.and_then(|error| error.code()).is_some_and(is_throttle) {
+            RetryAction::throttling_error()
+        } else {
+            RetryAction::RetryForbidden
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "only throttling"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+}
+
+/// Sends one command to at most [`TARGETS_A_COMMAND`] instances.
+pub async fn send_command(
+    client: &Client,
+    order: &Order<'_>,
+    targets: &[InstanceId],
+) -> Result<CommandId, SendError> {
+    let max_errors = match order.rationing.max_errors {
+        MaxErrors::All => "100%".to_owned(),
+        MaxErrors::Count(count) => count.to_string(),
+    };
+    let request = client
+        .send_command()
+        .document_name(order.document)
+        .document_version("$DEFAULT")
+        .set_instance_ids(Some(targets.iter().map(|id| id.to_string()).collect()))
+        .parameters("Action", vec![order.action.as_str().to_owned()])
+        .timeout_seconds(DELIVERY_SECONDS)
+        .comment(comment(order.stack))
+        .max_concurrency(order.rationing.max_concurrency.to_string())
+        .max_errors(max_errors)
+        .customize()
+        .config_override(aws_sdk_ssm::config::Builder::new().retry_classifier(OnlyThrottling));
+    match request.send().await {
+        Ok(answer) => answer
+            .command()
+            .and_then(|command| command.command_id())
+            .and_then(|id| CommandId::parse(id).ok())
+            .ok_or_else(|| SendError::Lost { code: "no command id".to_owned(), detail: String::new() }),
+        Err(error) => Err(send_error(&error)),
+    }
+}
+
+fn send_error<R: std::fmt::Debug>(
+    error: &SdkError<aws_sdk_ssm::operation::send_command::SendCommandError, R>,
+) -> SendError {
+    let detail = DisplayErrorContext(error).to_string();
+    let SdkError::ServiceError(service) = error else {
+        // A request that was not even built cannot have arrived; for all others nobody can tell.
+        let code = kind_of(error).to_owned();
+        let built = !matches!(error, SdkError::ConstructionFailure(_));
+        return if built { SendError::Lost { code, detail } } else { SendError::Refused { code, detail } };
+    };
+    match service.err().code() {
+        Some("InvalidInstanceId") => SendError::InvalidInstance(detail),
+        Some(code) if is_throttle(code) => SendError::Throttled(detail),
+        // A 5xx, modelled (`InternalServerError`) or not, may come after the command was taken.
+        Some(
+            "InternalServerError" | "InternalFailure" | "ServiceUnavailable" | "InternalServerException",
+        )
+        | None => SendError::Lost { code: service.err().code().unwrap_or("no code").to_owned(), detail },
+        Some(code) => SendError::Refused { code: code.to_owned(), detail },
+    }
+}
+
+/// Who sent a command, for whoever reads the history: at most 100 characters, the second word different each time.
+fn comment(stack: &str) -> String {
+    let stack: String = stack.chars().take(80).collect();
+    format!("{stack} {:016x}", fastrand::u64(..))
+}
+
+/// What became of a group.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Commands taken, with their targets.
+    pub commands: Vec<(CommandId, Vec<InstanceId>)>,
+    /// Not online any more, or refused when asked alone: left to the sweep.
+    pub not_online: Vec<InstanceId>,
+    /// Calls that failed, with the instances they named.
+    pub failed: Vec<(SendError, Vec<InstanceId>)>,
+}
+
+/// Sends to any number of instances, in groups. A refused group is looked up again once, the ones no longer online are
+/// dropped, and if none was, it is split until the culprit stands alone.
+pub async fn send_in_groups(
+    client: &Client,
+    order: &Order<'_>,
+    targets: &[InstanceId],
+    group: usize,
+) -> Sent {
+    let mut sent = Sent::default();
+    // Depth first; a group that was looked up already is split instead of looked up again.
+    let mut waiting: Vec<(Vec<InstanceId>, bool)> = targets
+        .chunks(group.clamp(1, TARGETS_A_COMMAND))
+        .rev()
+        .map(|chunk| (chunk.to_vec(), false))
+        .collect();
+    while let Some((group, looked_up)) = waiting.pop() {
+        match send_command(client, order, &group).await {
+            Ok(command) => sent.commands.push((command, group)),
+            Err(SendError::InvalidInstance(_)) if group.len() == 1 => sent.not_online.extend(group),
+            Err(SendError::InvalidInstance(_)) if looked_up => split(&mut waiting, group),
+            Err(SendError::InvalidInstance(_)) => {
+                let ids: BTreeSet<InstanceId> = group.iter().cloned().collect();
+                let agents = match ssm::describe_agents(client, &ids).await {
+                    Ok(agents) => agents,
+                    Err(error) => {
+                        sent.failed.push((error.into(), group));
+                        continue;
+                    }
+                };
+                let is_online = |id: &InstanceId| agents.get(id).is_some_and(|agent| agent.is_online);
+                let (online, offline): (Vec<_>, Vec<_>) = group.into_iter().partition(|id| is_online(id));
+                if online.is_empty() {
+                    sent.not_online.extend(offline);
+                } else if offline.is_empty() {
+                    split(&mut waiting, online);
+                } else {
+                    sent.not_online.extend(offline);
+                    waiting.push((online, true));
+                }
+            }
+            Err(error) => sent.failed.push((error, group)),
+        }
+    }
+    sent
+}
+
+fn split(waiting: &mut Vec<(Vec<InstanceId>, bool)>, mut group: Vec<InstanceId>) {
+    let second = group.split_off(group.len() / 2);
+    waiting.push((second, true));
+    waiting.push((group, true));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_fits_and_differs_each_time() {
+        let long = "s".repeat(128);
+        assert!(comment(&long).len() <= 100);
+        assert_ne!(comment("smb-g"), comment("smb-g"));
+        assert!(comment("smb-g").starts_with("smb-g "));
+    }
+
+    #[test]
+    fn a_refused_group_is_halved() {
+        let id = |n: u32| InstanceId::parse(&format!("i-{n:08x}")).unwrap();
+        let mut waiting = Vec::new();
+        split(&mut waiting, vec![id(1), id(2), id(3)]);
+        let sizes: Vec<usize> = waiting.iter().map(|(group, _)| group.len()).collect();
+        assert_eq!(sizes, [2, 1]);
+    }
+}

@@ -1,0 +1,261 @@
+//! The Systems Manager calls that the functions make, paged and cut to the documented limits.
+//!
+//! Thin on purpose: what the answers mean is decided elsewhere. Sending is in [`crate::send`], for it has rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::error::{DisplayErrorContext, SdkError};
+use aws_sdk_ssm::types::{
+    CommandFilter, CommandFilterKey, InstanceInformationStringFilter, ParameterStringFilter, PingStatus,
+};
+use jiff::Timestamp;
+
+use crate::brake::Parameters;
+use crate::history::{Action, Command, Invocation};
+use crate::ids::{CommandId, InstanceId};
+use crate::time;
+
+/// Results a page of `ListCommands` and `ListCommandInvocations` may hold.
+const PAGE: i32 = 50;
+
+/// Instances a `DescribeInstanceInformation` is asked for, so that one page answers.
+pub const AGENTS_A_CALL: usize = 50;
+
+/// An SSM call failed.
+#[derive(Debug, thiserror::Error)]
+#[error("ssm:{operation} failed ({code}): {detail}")]
+pub struct SsmError {
+    /// The API's name of the call.
+    pub operation: &'static str,
+    /// AWS's error code, or what kind of failure it was.
+    pub code: String,
+    /// The SDK's full account of it.
+    pub detail: String,
+}
+
+impl SsmError {
+    pub(crate) fn new<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
+    where
+        E: std::error::Error + aws_sdk_ssm::error::ProvideErrorMetadata + 'static,
+        R: std::fmt::Debug,
+    {
+        use aws_sdk_ssm::error::ProvideErrorMetadata;
+        let code = error.code().map_or_else(|| kind_of(&error).to_owned(), str::to_owned);
+        SsmError { operation, code, detail: DisplayErrorContext(&error).to_string() }
+    }
+
+    /// The account's rate is spent.
+    pub fn is_throttle(&self) -> bool {
+        is_throttle(&self.code)
+    }
+}
+
+/// Whether an AWS error code means that a rate is spent.
+pub fn is_throttle(code: &str) -> bool {
+    matches!(
+        code,
+        "ThrottlingException"
+            | "Throttling"
+            | "ThrottledException"
+            | "TooManyRequestsException"
+            | "RequestLimitExceeded"
+    )
+}
+
+/// What kind of failure an error without a code is.
+pub(crate) fn kind_of<E, R>(error: &SdkError<E, R>) -> &'static str {
+    match error {
+        SdkError::ConstructionFailure(_) => "request not built",
+        SdkError::TimeoutError(_) => "timed out",
+        SdkError::DispatchFailure(_) => "not sent or no answer",
+        SdkError::ResponseError(_) => "answer not understood",
+        _ => "service error",
+    }
+}
+
+/// The commands of a document requested after `since`, newest first, as SSM lists them.
+pub async fn list_commands(
+    client: &Client,
+    document: &str,
+    since: Timestamp,
+) -> Result<Vec<Command>, SsmError> {
+    let mut pages = client
+        .list_commands()
+        .filters(filter(CommandFilterKey::DocumentName, document))
+        .filters(filter(CommandFilterKey::InvokedAfter, &filter_time(since)))
+        .max_results(PAGE)
+        .into_paginator()
+        .send();
+    let mut commands = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| SsmError::new("ListCommands", error))?;
+        commands.extend(page.commands().iter().filter_map(command));
+    }
+    Ok(commands)
+}
+
+fn command(raw: &aws_sdk_ssm::types::Command) -> Option<Command> {
+    let action =
+        raw.parameters().and_then(|parameters| parameters.get("Action")).and_then(|values| values.first());
+    let completed = raw.target_count() > 0 && raw.completed_count() >= raw.target_count();
+    Some(Command {
+        id: CommandId::parse(raw.command_id()?).ok()?,
+        requested_at: time::from_aws(raw.requested_date_time()?)?,
+        action: action.and_then(|text| Action::parse(text)).unwrap_or(Action::Map),
+        instances: raw.instance_ids().iter().filter_map(|id| InstanceId::parse(id).ok()).collect(),
+        is_final: completed || is_final_status(raw.status_details().or(raw.status().map(|s| s.as_str()))),
+    })
+}
+
+/// Whether a command's own status says that nothing more happens.
+fn is_final_status(details: Option<&str>) -> bool {
+    let details: String = details.unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
+    !matches!(details.to_lowercase().as_str(), "" | "pending" | "inprogress" | "delayed" | "cancelling")
+}
+
+/// A command's invocations with their output.
+pub async fn list_invocations(client: &Client, command: &CommandId) -> Result<Vec<Invocation>, SsmError> {
+    let request = client.list_command_invocations().command_id(command.as_str());
+    collect_invocations(request).await
+}
+
+/// The failed invocations of a document requested after `since`, with their output.
+pub async fn list_failed_invocations(
+    client: &Client,
+    document: &str,
+    since: Timestamp,
+) -> Result<Vec<Invocation>, SsmError> {
+    let request = client
+        .list_command_invocations()
+        .filters(filter(CommandFilterKey::DocumentName, document))
+        .filters(filter(CommandFilterKey::InvokedAfter, &filter_time(since)))
+        .filters(filter(CommandFilterKey::Status, "Failed"));
+    collect_invocations(request).await
+}
+
+async fn collect_invocations(
+    request: aws_sdk_ssm::operation::list_command_invocations::builders::ListCommandInvocationsFluentBuilder,
+) -> Result<Vec<Invocation>, SsmError> {
+    let mut pages = request.details(true).max_results(PAGE).into_paginator().send();
+    let mut invocations = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| SsmError::new("ListCommandInvocations", error))?;
+        invocations.extend(page.command_invocations().iter().filter_map(invocation));
+    }
+    Ok(invocations)
+}
+
+fn invocation(raw: &aws_sdk_ssm::types::CommandInvocation) -> Option<Invocation> {
+    let details = raw.status_details().filter(|text| !text.is_empty()).or(raw.status().map(|s| s.as_str()));
+    Some(Invocation {
+        command_id: CommandId::parse(raw.command_id()?).ok()?,
+        instance_id: InstanceId::parse(raw.instance_id()?).ok()?,
+        requested_at: time::from_aws(raw.requested_date_time()?)?,
+        status_details: details.unwrap_or_default().to_owned(),
+        output: raw.command_plugins().iter().filter_map(|plugin| plugin.output()).collect(),
+    })
+}
+
+fn filter(key: CommandFilterKey, value: &str) -> CommandFilter {
+    CommandFilter::builder().key(key).value(value).build().expect("key and value are set")
+}
+
+/// `InvokedAfter` takes whole seconds; a second early costs nothing.
+fn filter_time(at: Timestamp) -> String {
+    let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);
+    format!("{whole:.0}")
+}
+
+/// The agents' ping status, 50 a call. An instance that SSM does not know is absent.
+pub async fn describe_agents(
+    client: &Client,
+    ids: &BTreeSet<InstanceId>,
+) -> Result<BTreeMap<InstanceId, Agent>, SsmError> {
+    let ids: Vec<&InstanceId> = ids.iter().collect();
+    let mut agents = BTreeMap::new();
+    for chunk in ids.chunks(AGENTS_A_CALL) {
+        let filter = InstanceInformationStringFilter::builder()
+            .key("InstanceIds")
+            .set_values(Some(chunk.iter().map(|id| id.to_string()).collect()))
+            .build()
+            .expect("key and values are set");
+        let mut pages =
+            client.describe_instance_information().filters(filter).max_results(PAGE).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| SsmError::new("DescribeInstanceInformation", error))?;
+            for raw in page.instance_information_list() {
+                let Some(Ok(id)) = raw.instance_id().map(InstanceId::parse) else { continue };
+                let is_online = raw.ping_status() == Some(&PingStatus::Online);
+                agents.insert(
+                    id,
+                    Agent { is_online, last_ping: raw.last_ping_date_time().and_then(time::from_aws) },
+                );
+            }
+        }
+    }
+    Ok(agents)
+}
+
+/// What SSM knows about an instance's agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agent {
+    /// Commands reach it.
+    pub is_online: bool,
+    /// When it was last heard of.
+    pub last_ping: Option<Timestamp>,
+}
+
+/// When the parameters last changed: dates, never a value.
+pub async fn describe_parameters(client: &Client, names: &[String; 2]) -> Result<Parameters, SsmError> {
+    let filter = ParameterStringFilter::builder()
+        .key("Name")
+        .option("Equals")
+        .set_values(Some(names.to_vec()))
+        .build()
+        .expect("the key is set");
+    let mut pages = client.describe_parameters().parameter_filters(filter).into_paginator().send();
+    let mut dates = BTreeMap::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| SsmError::new("DescribeParameters", error))?;
+        for raw in page.parameters() {
+            if let (Some(name), Some(at)) = (raw.name(), raw.last_modified_date().and_then(time::from_aws)) {
+                dates.insert(name.to_owned(), at);
+            }
+        }
+    }
+    let found: Option<Vec<Timestamp>> = names.iter().map(|name| dates.get(name).copied()).collect();
+    let newest = found.and_then(|dates| dates.into_iter().max());
+    Ok(newest.map_or(Parameters::Missing, Parameters::Changed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_final_by_its_counts_or_its_status() {
+        let table = [
+            ("Success", true),
+            ("Delivery Timed Out", true),
+            ("Failed", true),
+            ("Terminated", true),
+            ("Cancelled", true),
+            ("Pending", false),
+            ("In Progress", false),
+            ("InProgress", false),
+            ("Delayed", false),
+            ("Cancelling", false),
+            ("", false),
+        ];
+        for (details, expected) in table {
+            assert_eq!(is_final_status(Some(details)), expected, "{details}");
+        }
+        assert!(!is_final_status(None));
+    }
+
+    #[test]
+    fn the_filter_takes_whole_seconds() {
+        assert_eq!(filter_time("2026-11-22T08:00:00.999Z".parse().unwrap()), "2026-11-22T08:00:00Z");
+    }
+}

@@ -1,0 +1,65 @@
+//! Timestamps as this product writes and compares them: UTC, whole milliseconds.
+//!
+//! The request time of a command is compared with the one stored in an attribute, so both must have been cut to the
+//! same precision: a time with more digits would look later than its own stored copy, for ever.
+
+use aws_smithy_types::DateTime;
+use jiff::{SignedDuration, Timestamp};
+
+/// A duration of so many minutes, fractions allowed.
+pub fn minutes(minutes: f64) -> SignedDuration {
+    SignedDuration::from_millis((minutes * 60_000.0).round() as i64)
+}
+
+/// A duration of so many seconds, fractions allowed.
+pub fn seconds(seconds: f64) -> SignedDuration {
+    SignedDuration::from_millis((seconds * 1_000.0).round() as i64)
+}
+
+/// The timestamp cut to whole milliseconds.
+pub fn whole_millis(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+/// A time as the AWS SDK gives it; `None` outside of the years −9999 to 9999.
+pub fn from_aws(at: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(at.to_millis().ok()?).ok()
+}
+
+/// RFC 3339 in UTC with three decimals, e.g. `2026-11-22T08:00:00.000Z`: 24 characters.
+pub fn format(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// Reads RFC 3339, with or without decimals, in any offset.
+pub fn parse(text: &str) -> Option<Timestamp> {
+    text.parse().ok().map(whole_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_is_printed_with_milliseconds_and_read_back() {
+        let at: Timestamp = "2026-11-22T08:00:00Z".parse().unwrap();
+        assert_eq!(format(at), "2026-11-22T08:00:00.000Z");
+        assert_eq!(parse(&format(at)), Some(at));
+    }
+
+    #[test]
+    fn more_digits_than_milliseconds_are_cut_not_rounded() {
+        let at = parse("2026-11-22T08:00:00.1239999Z").unwrap();
+        assert_eq!(format(at), "2026-11-22T08:00:00.123Z");
+        assert_eq!(
+            from_aws(&DateTime::from_secs_and_nanos(1, 123_999_999)),
+            Timestamp::from_millisecond(1123).ok()
+        );
+    }
+
+    #[test]
+    fn fractions_of_minutes_and_seconds_are_kept() {
+        assert_eq!(minutes(0.5), SignedDuration::from_secs(30));
+        assert_eq!(seconds(0.25), SignedDuration::from_millis(250));
+    }
+}
