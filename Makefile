@@ -1,6 +1,6 @@
 # One command runs what CI runs: `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help test
+.PHONY: help test validate-template dependencies build package deploy e2e
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -9,3 +9,42 @@ test: ## format, lints, licences, every test; what CI runs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
+	$(MAKE) dependencies validate-template
+
+# ---- Deployment ---------------------------------------------------------------------------------------------------------
+# Each Python tool has a virtual environment of its own, with every package pinned, so that no two quarrel about versions.
+
+PYTHON ?= python3
+# x86_64 or arm64. arm64 needs the compiler's library for it: rustup target add aarch64-unknown-linux-gnu
+ARCH ?= x86_64
+export SAM_CLI_TELEMETRY := 0
+# cargo-lambda finds zig, which links for the glibc of provided.al2023 whatever the machine has, beside itself.
+with-cargo-lambda := PATH="$(CURDIR)/.venv/cargo-lambda/bin:$$PATH"
+
+.PRECIOUS: .venv/%/installed
+.venv/%/installed: tests/template/requirements/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+dependencies: ## licences, duplicates and sources of the dependencies, offline
+	$(PYTHON) tests/dependencies.py
+
+validate-template: .venv/cfn-lint/installed .venv/aws-sam-cli/installed .venv/parliament/installed ## lints, policies, patterns, parameters, and what the README says of them
+	.venv/cfn-lint/bin/cfn-lint template.yaml
+	.venv/aws-sam-cli/bin/sam validate --lint --region us-east-1
+	.venv/parliament/bin/python -m unittest discover --start-directory tests/template
+
+build: .venv/aws-sam-cli/installed .venv/cargo-lambda/installed ## sam build
+	$(with-cargo-lambda) .venv/aws-sam-cli/bin/sam build --parameter-overrides Architecture=$(ARCH)
+
+package: .venv/cargo-lambda/installed ## dist/: three zips and a template that deploys them without Rust
+	$(with-cargo-lambda) cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+	$(PYTHON) tests/template/package.py $(ARCH)
+
+deploy: .venv/aws-sam-cli/installed ## builds, then asks for the parameters and deploys
+	$(MAKE) build
+	.venv/aws-sam-cli/bin/sam deploy --guided --parameter-overrides Architecture=$(ARCH)
+
+e2e: .venv/ministack/installed package ## the packaged functions, run by a local CloudFormation, EventBridge, SQS and Lambda
+	.venv/ministack/bin/python tests/template/e2e.py
