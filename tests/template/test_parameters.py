@@ -5,10 +5,11 @@ mean the same in Java, which CloudFormation uses, and in Python.
 """
 
 import base64
+import json
 import re
 import unittest
 
-from template import load, resolve
+from template import ROOT, load, resolve
 
 TEMPLATE = load()
 PARAMETERS = TEMPLATE["Parameters"]
@@ -23,39 +24,8 @@ FRAGMENTS = [
     "\t", "\0", "{{ Action }}", "{{ssm:x}}", "%TEMP%", "*", "?", "<", ">", "..", "#", "\u00e9",
 ]
 
-ACCEPTED = {
-    "Clusters": [
-        ARN,
-        "arn:aws-cn:ecs:cn-northwest-1:111122223333:cluster/Legacy_2",
-        "arn:aws-us-gov:ecs:us-gov-west-1:111122223333:cluster/a-b",
-        "arn:aws:ecs:ap-southeast-2:111122223333:cluster/x",
-    ],
-    "RemotePath": [
-        r"\\amznfsx1a2b3c4d.corp.example.com\share",
-        r"\\files.corp.example.com\share",
-        r"\\files\share",
-        r"\\FILES\Share\Directory",
-        r"\\10.0.12.7\share",
-        r"\\fs\d$",
-        r"\\fs\apps$\legacy",
-        r"\\fs.corp.local\share\App State\v1.2\blue_green",
-        r"\\fs\share\a b\c-d",
-        r"\\fs-01.x\s",
-    ],
-    "DriveLetter": ["D", "G", "Z"],
-    "UserNameParameterName": ["domainUserName", "/ecs/smb/user", "ecs/smb.user-1_x"],
-    "PasswordParameterName": ["domainUserPassword", "/ecs/smb/password"],
-    "UserName": ["", r"CORP\svc-ecs", r"corp.example.com\svc.ecs", "svc_ecs@corp.example.com", r"CORP\Admin"],
-    "KmsKeyArn": ["", KEY, "arn:aws-us-gov:kms:us-gov-east-1:111122223333:key/mrk-0123456789abcdef"],
-    "AlarmTopicKmsKeyArn": ["", KEY],
-    "LogKmsKeyArn": ["", KEY],
-    "InstanceRoleNames": ["ecsInstanceRole", "team+ecs=windows@x_1.2-a"],
-    "InstanceTagValue": ["", "windows", "team:a/b=c"],
-    "AllowedSourcePrefix": ["", r"G:\Directory", r"G:\Directory\app state", r"H:\a.b"],
-    "AuditSchedule": ["rate(1 day)", "rate(12 hours)", "cron(0 6 ? * MON-FRI *)", "cron(15 10 L * ? 2027)"],
-    "AlarmEmail": ["", "ops@example.com", "ops+smb@mail.example.co.uk"],
-    "MetricsNamespace": ["EcsSmbMapper", "Team/Smb"],
-}
+# Realistic values; the functions' configuration must take each of them, too.
+ACCEPTED = json.loads((ROOT / "tests" / "template" / "accepted.json").read_text(encoding="utf-8"))
 
 REFUSED = {
     "Clusters": ["windows", "arn:aws:ecs:eu-west-1:1:cluster/x", ARN + "/*", ARN.replace("cluster", "service"), "*", ""],
