@@ -13,7 +13,8 @@ use shared::config::{Config, ConfigError, Mode, ValidatorConfig};
 type Variables = BTreeMap<String, String>;
 
 fn read(path: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path))
+        .expect("a file of this project")
 }
 
 /// The lines below a key, without their common indentation.
