@@ -61,6 +61,12 @@ impl Clients {
     }
 }
 
+/// When the invocation ends, as Lambda says it.
+pub fn deadline_of(context: &lambda_runtime::Context) -> Timestamp {
+    let millis = i64::try_from(context.deadline).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+}
+
 /// The function's trust store cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {

@@ -42,15 +42,14 @@ impl Cause {
             .map_or(Class::Unknown, |&(class, _)| class)
     }
 
-    /// How many quick retries (1, 2, 4, 8 × base) the cause deserves after the first failure, of `most` in all.
-    pub fn quick_attempts(&self, most: u32) -> u32 {
-        let once = matches!(self.as_str(), "67" | "161");
-        let none = matches!(self.as_str(), "85" | "1202" | "drive-in-use");
-        match self.class() {
-            _ if none => 1,
-            _ if once => 2.min(most),
-            Class::Network | Class::Directory | Class::Host | Class::Unknown => most,
-            Class::Credentials | Class::Configuration => 1,
+    /// How many quick retries (after 1, 2, 4, 8 × base) follow the first failure, of `most` in all: none where trying
+    /// again soon cannot help.
+    pub fn quick_retries(&self, most: u32) -> u32 {
+        match (self.as_str(), self.class()) {
+            ("85" | "1202" | "drive-in-use", _) => 0,
+            ("67" | "161", _) => most.min(1),
+            (_, Class::Network | Class::Directory | Class::Host | Class::Unknown) => most,
+            (_, Class::Credentials | Class::Configuration) => 0,
         }
     }
 }
@@ -213,17 +212,17 @@ mod tests {
         let table = [
             ("53", 4),
             ("1355", 4),
-            ("1326", 1),
-            ("67", 2),
-            ("161", 2),
-            ("2", 1),
-            ("85", 1),
+            ("1326", 0),
+            ("67", 1),
+            ("161", 1),
+            ("2", 0),
+            ("85", 0),
             ("1219", 4),
             ("lost", 4),
         ];
         for (text, expected) in table {
-            assert_eq!(Cause::new(text).quick_attempts(4), expected, "{text}");
+            assert_eq!(Cause::new(text).quick_retries(4), expected, "{text}");
         }
-        assert_eq!(Cause::new("67").quick_attempts(1), 1);
+        assert_eq!(Cause::new("67").quick_retries(0), 0);
     }
 }

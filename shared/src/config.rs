@@ -66,7 +66,7 @@ pub enum Mode {
 pub struct Policy {
     /// What may be done at all.
     pub mode: Mode,
-    /// Failures after which the quick retries are spent.
+    /// Quick retries after the first failure.
     pub max_attempts: u32,
     /// The unit of every wait of ours.
     pub base: SignedDuration,

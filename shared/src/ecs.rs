@@ -271,3 +271,22 @@ pub async fn update_container_instance_state(
         None => Ok(()),
     }
 }
+
+/// How many Windows instances of a cluster are draining, by whomever.
+pub async fn count_draining(client: &Client, cluster: &ClusterRef) -> Result<usize, EcsError> {
+    let request = client
+        .list_container_instances()
+        .cluster(cluster.as_str())
+        .filter(WINDOWS)
+        .status(ContainerInstanceStatus::Draining)
+        .max_results(100);
+    let mut pages = request.into_paginator().send();
+    let mut count = 0;
+    while let Some(page) = pages.next().await {
+        count += page
+            .map_err(|error| EcsError::new("ListContainerInstances", error))?
+            .container_instance_arns()
+            .len();
+    }
+    Ok(count)
+}

@@ -52,6 +52,8 @@ pub struct Command {
     pub action: Action,
     /// Its targets.
     pub instances: Vec<InstanceId>,
+    /// How many of its invocations are final.
+    pub completed: usize,
     /// All invocations are final.
     pub is_final: bool,
 }

@@ -14,3 +14,30 @@ pub fn init() {
         .finish();
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
+
+/// Logs an error with everything that caused it.
+pub fn failure(error: &(dyn std::error::Error + 'static)) {
+    tracing::error!(error = with_causes(error), "failed");
+}
+
+/// An error and what caused it, on one line.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Ends a function's `main`: what stopped it is logged, and the process fails so that Lambda shows it at init.
+pub fn exit_code(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            failure(error.as_ref());
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -104,6 +104,7 @@ fn command(raw: &aws_sdk_ssm::types::Command) -> Option<Command> {
         requested_at: time::from_aws(raw.requested_date_time()?)?,
         action: action.and_then(|text| Action::parse(text)).unwrap_or(Action::Map),
         instances: raw.instance_ids().iter().filter_map(|id| InstanceId::parse(id).ok()).collect(),
+        completed: usize::try_from(raw.completed_count()).unwrap_or_default(),
         is_final: completed || is_final_status(raw.status_details().or(raw.status().map(|s| s.as_str()))),
     })
 }

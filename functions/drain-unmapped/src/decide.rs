@@ -1,0 +1,183 @@
+//! Desired minus actual: one pure function from the fleet to what is to be done.
+//!
+//! In this order, which is safe to die in: words are judged, gates that nobody vouches for are shut, what stands on the
+//! instances is put in order, commands are planned, and last of all drains.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use shared::config::Policy;
+use shared::ids::{ClusterRef, ContainerInstanceArn};
+use shared::outcome::{Failure, Proof, Word};
+use shared::state::{Gate, Recorded, State};
+
+use crate::drain::{DrainAction, Rule, plan_drains};
+use crate::due::later;
+use crate::fleet::{Fleet, Instance};
+use crate::judge::{Verdict, answer_to_judge, judge};
+use crate::sends::{Braking, Order, ask_brake, plan_sends};
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Write gate and state, if the instance still stands as it was read.
+    Write {
+        /// To which instance.
+        arn: ContainerInstanceArn,
+        /// What.
+        verdict: Verdict,
+        /// Why.
+        why: Why,
+    },
+    /// Send a command.
+    Send(Order),
+    /// Do something about a drain.
+    Drain {
+        /// Of which instance.
+        arn: ContainerInstanceArn,
+        /// What.
+        action: DrainAction,
+    },
+}
+
+/// What a write rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// The script read the share.
+    Proof(Proof),
+    /// The script said no.
+    Failure(Failure),
+    /// SSM brought no word of the script's.
+    NoWord,
+    /// Nobody has vouched for an open gate for too long, while SSM is well.
+    Silent,
+    /// The attributes did not fit each other.
+    Tidied,
+}
+
+/// What was decided, and what it rests on.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What to do, in this order.
+    pub actions: Vec<Action>,
+    /// Who would be drained, but for this rule.
+    pub withheld: BTreeMap<ContainerInstanceArn, Rule>,
+    /// Clusters whose breaker is open.
+    pub breakers: BTreeMap<ClusterRef, Rule>,
+    /// The credential brake.
+    pub braking: Braking,
+    /// Too many open gates are overdue: it is SSM that is silent, not the hosts.
+    pub is_ssm_unwell: bool,
+    /// The fleet as it will stand once the writes are done.
+    pub fleet: Fleet,
+}
+
+/// Decides.
+pub fn decide(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Plan {
+    let mut fleet = fleet.clone();
+    let mut writes = judge_words(&mut fleet);
+    writes.extend(tidy(&mut fleet, policy, now));
+    let is_ssm_unwell = is_ssm_unwell(&fleet, policy, now);
+    let braking = ask_brake(&fleet, policy, now);
+    if !is_ssm_unwell && !braking.brake.checks_withheld {
+        writes.extend(shut_silent(&mut fleet, policy, now));
+    }
+    // Shutting gates comes first, for that is what keeps tasks off.
+    writes
+        .sort_by_key(|write| matches!(write, Action::Write { verdict, .. } if verdict.gate == Gate::Mapped));
+    let drains = plan_drains(&fleet, policy, now);
+    let mut actions = writes;
+    actions.extend(plan_sends(&fleet, policy, now).into_iter().map(Action::Send));
+    actions.extend(drains.actions.into_iter().map(|(arn, action)| Action::Drain { arn, action }));
+    Plan { actions, withheld: drains.withheld, breakers: drains.breakers, braking, is_ssm_unwell, fleet }
+}
+
+fn judge_words(fleet: &mut Fleet) -> Vec<Action> {
+    let mut writes = Vec::new();
+    for (arn, instance) in &mut fleet.instances {
+        if !instance.record.is_connected {
+            continue;
+        }
+        let Some(answer) = answer_to_judge(instance) else { continue };
+        let why = match &answer.word {
+            Some(Word::Mapped(proof)) => Why::Proof(proof.clone()),
+            Some(Word::Failed(failure)) => Why::Failure(failure.clone()),
+            _ => Why::NoWord,
+        };
+        if let Some(verdict) = judge(instance, answer) {
+            apply(instance, &verdict);
+            writes.push(Action::Write { arn: arn.clone(), verdict, why });
+        }
+    }
+    writes
+}
+
+/// Gates and states that an operator, or a death of ours, left at odds.
+fn tidy(fleet: &mut Fleet, policy: &Policy, now: Timestamp) -> Vec<Action> {
+    let mut writes = Vec::new();
+    for (arn, instance) in &mut fleet.instances {
+        if !instance.record.is_connected || !instance.is_open() {
+            continue;
+        }
+        let verdict = match &instance.record.standing.state {
+            // The gate was opened by hand over a proof of the contrary.
+            Recorded::State(state @ (State::Unmapped { .. } | State::Restarted { .. })) => {
+                Verdict { gate: Gate::Shut, state: state.clone() }
+            }
+            // Counts as mapped and due. Written down, so that the time until somebody vouches for it runs.
+            Recorded::Unreadable => {
+                let period = policy.verify_every.unwrap_or_default();
+                let judged = later(now, -period).max(instance.record.registered_at);
+                Verdict { gate: Gate::Mapped, state: State::Mapped { since: judged, judged, logon: None } }
+            }
+            Recorded::State(State::Mapped { .. } | State::Doubtful { .. }) | Recorded::Nothing => continue,
+        };
+        apply(instance, &verdict);
+        writes.push(Action::Write { arn: arn.clone(), verdict, why: Why::Tidied });
+    }
+    writes
+}
+
+fn judged_long_ago(instance: &Instance, ago: jiff::SignedDuration, now: Timestamp) -> bool {
+    instance.is_open() && instance.state().is_some_and(|state| now.duration_since(state.judged()) > ago)
+}
+
+/// Whether so many open gates are overdue that the silence is not the hosts'.
+fn is_ssm_unwell(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
+    let Some(period) = policy.verify_every else { return false };
+    let open = fleet.counted().filter(|instance| instance.is_open()).count();
+    let overdue =
+        fleet.counted().filter(|instance| judged_long_ago(instance, period + policy.base * 20, now)).count();
+    overdue > 0 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
+}
+
+/// Shuts the gates that nobody has vouched for in two periods.
+fn shut_silent(fleet: &mut Fleet, policy: &Policy, now: Timestamp) -> Vec<Action> {
+    let Some(period) = policy.verify_every else { return Vec::new() };
+    let mut writes = Vec::new();
+    for (arn, instance) in &mut fleet.instances {
+        let Some(state) = instance.state() else { continue };
+        if !instance.counts() || !judged_long_ago(instance, period * 2, now) {
+            continue;
+        }
+        let verdict = Verdict {
+            gate: Gate::Shut,
+            state: State::Unmapped {
+                attempts: 1,
+                judged: state.judged(),
+                logon: state.logon(),
+                cause: shared::cause::Cause::new("silent"),
+                failing_since: now,
+            },
+        };
+        apply(instance, &verdict);
+        writes.push(Action::Write { arn: arn.clone(), verdict, why: Why::Silent });
+    }
+    writes
+}
+
+fn apply(instance: &mut Instance, verdict: &Verdict) {
+    instance.record.standing.gate = verdict.gate;
+    instance.record.standing.state = Recorded::State(verdict.state.clone());
+    instance.record.standing.any = true;
+}

@@ -1,0 +1,238 @@
+//! Which commands are sent to whom, under the credential brake.
+//!
+//! Everything that is due goes out as soon as the brake lets it; nothing here knows how a send can fail.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use shared::brake::{self, Brake, CredentialFailure, Evidence, Parameters, Password};
+use shared::cause::Class;
+use shared::config::Policy;
+use shared::ecs::Status;
+use shared::history::{Action, WINDOW};
+use shared::ids::InstanceId;
+use shared::outcome::Word;
+use shared::send::{MaxErrors, Rationing, TARGETS_A_COMMAND};
+use shared::state::State;
+
+use crate::due::{Due, Signs, next_due};
+use crate::fleet::{AgentState, Fleet, Instance};
+
+/// A `check` reconnects an idle mapping with the credential that Windows kept, and that is a log-on: SSM itself stops
+/// at the first failure.
+const CHECK: Rationing = Rationing { max_concurrency: 2, max_errors: MaxErrors::Count(0) };
+
+/// A mapping whose log-on is older than the password is renewed a few at a time.
+const RENEWAL: Rationing = Rationing { max_concurrency: 2, max_errors: MaxErrors::Count(1) };
+
+/// Few enough that slow ones end within the deadline, two at a time.
+const RENEWALS_A_COMMAND: usize = 6;
+
+/// One check command in flight for so many instances.
+const INSTANCES_A_CHECK: usize = 500;
+
+/// A command to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// What to ask for.
+    pub action: Action,
+    /// Of whom, at most 50.
+    pub targets: Vec<InstanceId>,
+    /// SSM's own brake.
+    pub rationing: Rationing,
+    /// Why, for the log.
+    pub reason: &'static str,
+}
+
+/// What the brake weighs, from the whole fleet. A disconnected instance's failure counts while its last word is fresh:
+/// agents come and go, but one that stays away must not hold the others for ever.
+pub fn evidence(fleet: &Fleet, now: Timestamp) -> Evidence {
+    let failure = |instance: &Instance| {
+        let Some(State::Unmapped { judged, cause, failing_since, .. }) = instance.state() else {
+            return None;
+        };
+        let counts = instance.counts() || now.duration_since(*judged) < WINDOW;
+        if cause.class() != Class::Credentials || !counts {
+            return None;
+        }
+        let answer = instance.answers.iter().find(|answer| answer.requested_at == *judged);
+        Some(CredentialFailure {
+            began: *failing_since,
+            requested: *judged,
+            action: answer.map(|answer| answer.action),
+            // What was not read again is taken for the worse.
+            at_create: answer.is_some_and(|answer| match &answer.word {
+                Some(Word::Failed(failure)) => failure.step == "create",
+                Some(_) => false,
+                None => true,
+            }),
+        })
+    };
+    Evidence {
+        newest_logon: fleet.newest_logon(),
+        failures: fleet.instances.values().filter_map(failure).collect(),
+        parameters: if fleet.is_partial { Parameters::Unread } else { fleet.parameters },
+    }
+}
+
+/// The brake and whether its canary is due.
+#[derive(Debug, Clone, Copy)]
+pub struct Braking {
+    /// What the brake says.
+    pub brake: Brake,
+    /// One instance may try the parameters' password now.
+    pub canary_due: bool,
+}
+
+/// Asks the brake.
+pub fn ask_brake(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Braking {
+    let evidence = evidence(fleet, now);
+    let brake = brake::assess(&evidence);
+    let listed = fleet.commands.iter().filter(|c| c.action == Action::Map).map(|c| c.requested_at);
+    let lost = fleet.doubtful_sends.iter().filter(|s| s.action == Action::Map).map(|s| s.at);
+    let last_map = listed.chain(lost).max();
+    let lost_in_flight = fleet
+        .doubtful_sends
+        .iter()
+        .any(|send| send.action == Action::Map && now.duration_since(send.at) < policy.base * 2);
+    let one_in_flight = lost_in_flight || fleet.in_flight(Action::Map, now).next().is_some();
+    let canary_due =
+        !one_in_flight && brake.is_canary_due(&evidence, last_map, policy.base, policy.reprobe, now);
+    Braking { brake, canary_due }
+}
+
+/// The instances whose agents must be asked before anything is sent.
+pub fn agents_to_ask(fleet: &Fleet, policy: &Policy, now: Timestamp) -> BTreeSet<InstanceId> {
+    let signs = Signs::of(fleet);
+    let canary_due = ask_brake(fleet, policy, now).canary_due;
+    fleet
+        .counted()
+        .filter(|instance| is_free(fleet, instance, policy, now))
+        .filter(|instance| {
+            let due = next_due(instance, &signs, policy).is_some_and(|(at, _)| at <= now);
+            due || (canary_due && !instance.is_open())
+        })
+        .map(|instance| instance.id.clone())
+        .collect()
+}
+
+fn is_free(fleet: &Fleet, instance: &Instance, policy: &Policy, now: Timestamp) -> bool {
+    instance.counts() && !instance.is_in_flight() && !fleet.may_be_on_its_way(&instance.id, policy.base, now)
+}
+
+/// What is sent now.
+pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> {
+    let Braking { brake, canary_due } = ask_brake(fleet, policy, now);
+    let proven = brake.password == Password::Proven;
+    let signs = Signs::of(fleet);
+    let ready: Vec<&Instance> = fleet
+        .counted()
+        .filter(|instance| instance.agent == AgentState::Online && is_free(fleet, instance, policy, now))
+        .collect();
+    let canary = if canary_due { choose_canary(&ready, &signs, policy, now) } else { None };
+
+    let (mut maps, mut checks, mut renewals) = (Vec::new(), Vec::new(), Vec::new());
+    for instance in ready {
+        let Some((at, due)) = next_due(instance, &signs, policy) else { continue };
+        if at > now || canary == Some(&instance.id) {
+            continue;
+        }
+        match due {
+            Due::First | Due::Retry if proven => maps.push(instance.id.clone()),
+            // Presents nothing of ours, and adopts a fleet that was mapped by hand.
+            Due::First => checks.push((Timestamp::MIN, instance.id.clone())),
+            Due::Retry => {}
+            Due::Verify if proven && is_stale(instance, &signs) => {
+                renewals.push((instance.floor(), instance.id.clone()));
+            }
+            Due::Verify => checks.push((instance.floor(), instance.id.clone())),
+        }
+    }
+
+    let mut orders: Vec<Order> = maps
+        .chunks(TARGETS_A_COMMAND)
+        .map(|targets| Order {
+            action: Action::Map,
+            targets: targets.to_vec(),
+            rationing: Rationing::ALL_AT_ONCE,
+            reason: "due and the password is proven",
+        })
+        .collect();
+    orders.extend(canary.map(|id| Order {
+        action: Action::Map,
+        targets: vec![id.clone()],
+        rationing: Rationing::ALL_AT_ONCE,
+        reason: "canary",
+    }));
+    if !renewal_in_flight(fleet, now) {
+        orders.extend(oldest_first(renewals).chunks(RENEWALS_A_COMMAND).take(1).map(|targets| Order {
+            action: Action::Map,
+            targets: targets.to_vec(),
+            rationing: RENEWAL,
+            reason: "logged on with an older password",
+        }));
+    }
+    if !brake.checks_withheld {
+        let room = fleet
+            .counted()
+            .count()
+            .div_ceil(INSTANCES_A_CHECK)
+            .saturating_sub(checks_in_flight(fleet, policy, now));
+        orders.extend(oldest_first(checks).chunks(TARGETS_A_COMMAND).take(room).map(|targets| Order {
+            action: Action::Check,
+            targets: targets.to_vec(),
+            rationing: CHECK,
+            reason: "look without presenting the password",
+        }));
+    }
+    orders
+}
+
+fn oldest_first(mut waiting: Vec<(Timestamp, InstanceId)>) -> Vec<InstanceId> {
+    waiting.sort();
+    waiting.into_iter().map(|(_, id)| id).collect()
+}
+
+/// The mapping was made with a password that was changed since. `-`, never logged on by us, is nobody's business.
+pub fn is_stale(instance: &Instance, signs: &Signs) -> bool {
+    let Some(State::Mapped { logon: Some(logon), .. }) = instance.state() else { return false };
+    signs.parameters_changed.is_some_and(|changed| *logon < changed)
+}
+
+fn renewal_in_flight(fleet: &Fleet, now: Timestamp) -> bool {
+    let open: BTreeSet<&InstanceId> =
+        fleet.instances.values().filter(|instance| instance.is_open()).map(|instance| &instance.id).collect();
+    fleet.in_flight(Action::Map, now).any(|command| command.instances.iter().any(|id| open.contains(id)))
+}
+
+fn checks_in_flight(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
+    let lost = fleet
+        .doubtful_sends
+        .iter()
+        .filter(|send| send.action == Action::Check && now.duration_since(send.at) < policy.base * 2)
+        .count();
+    fleet.in_flight(Action::Check, now).count() + lost
+}
+
+/// The one that may try: first one without a failed `map`, then the least recently judged, then by ARN.
+fn choose_canary<'f>(
+    ready: &[&'f Instance],
+    signs: &Signs,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<&'f InstanceId> {
+    let may_try = |instance: &&&Instance| {
+        let waits_for_registration =
+            instance.is_unknown() && next_due(instance, signs, policy).is_none_or(|(at, _)| at > now);
+        !instance.is_open() && instance.record.status != Status::Other && !waits_for_registration
+    };
+    let rank = |instance: &&&Instance| {
+        let has_failed_map = match instance.state() {
+            Some(State::Unmapped { cause, .. }) => !matches!(cause.as_str(), "not-mapped" | "undelivered"),
+            _ => false,
+        };
+        let judged = instance.state().map_or(Timestamp::MIN, State::judged);
+        (has_failed_map, judged, instance.record.arn.clone())
+    };
+    ready.iter().filter(may_try).min_by_key(rank).map(|instance| &instance.id)
+}
