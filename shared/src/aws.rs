@@ -16,6 +16,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime::client::retries::RetryPartition;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use jiff::Timestamp;
 
@@ -51,6 +52,18 @@ impl Clients {
         Clients {
             ssm: aws_sdk_ssm::Client::new(config),
             ecs: aws_sdk_ecs::Client::new(config),
+            time: config.time_source().unwrap_or_default(),
+        }
+    }
+
+    /// The same with a retry budget of its own instead of the SDK's process-wide one, for whoever runs many functions
+    /// in one process.
+    pub fn with_retry_partition(config: &SdkConfig, partition: RetryPartition) -> Self {
+        let ssm = aws_sdk_ssm::config::Builder::from(config).retry_partition(partition.clone());
+        let ecs = aws_sdk_ecs::config::Builder::from(config).retry_partition(partition);
+        Clients {
+            ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
+            ecs: aws_sdk_ecs::Client::from_conf(ecs.build()),
             time: config.time_source().unwrap_or_default(),
         }
     }

@@ -1,4 +1,5 @@
 //! Every integration test, in one binary: linking the AWS SDK once is what takes the time.
 
+mod local_aws;
 mod runtime_api;
 mod template;

@@ -1,3 +1,5 @@
 //! The world that ecs-smb-mapper is tested in; never deployed.
 
+pub mod fleet;
+pub mod local_aws;
 pub mod runtime_api;

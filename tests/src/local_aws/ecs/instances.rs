@@ -1,0 +1,479 @@
+//! Container instances: registration, status, listing and description.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{ACCOUNT, Ecs, REGION, page_size, page_start, query, short_id};
+use crate::fleet::InstanceId;
+use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
+use crate::local_aws::{LocalAws, page};
+
+/// One registration of an EC2 instance in a cluster.
+#[derive(Debug, Clone)]
+pub struct ContainerInstance {
+    /// The last part of its ARN.
+    pub id: Arc<str>,
+    /// Its ARN.
+    pub arn: Arc<str>,
+    /// The EC2 instance behind it.
+    pub ec2_instance_id: InstanceId,
+    /// Counts every change that ECS notices itself.
+    pub version: u64,
+    /// Its status.
+    pub status: Status,
+    /// Whether the ECS agent is connected.
+    pub agent_connected: bool,
+    /// Attributes, own and custom; some have no value.
+    pub attributes: BTreeMap<Arc<str>, Option<Arc<str>>>,
+    /// When it was registered.
+    pub registered_at: Timestamp,
+    /// CPU units and MiB in all.
+    pub capacity: (i64, i64),
+    /// CPU units and MiB that no task uses.
+    pub remaining: (i64, i64),
+    /// Tasks that run.
+    pub running: u32,
+    /// Tasks that start.
+    pub pending: u32,
+}
+
+/// Container instance status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Being registered.
+    Registering,
+    /// Could not be registered.
+    RegistrationFailed,
+    /// Takes tasks.
+    Active,
+    /// Takes no new tasks.
+    Draining,
+    /// Being deregistered.
+    Deregistering,
+    /// Deregistered; still described for a while.
+    Inactive,
+}
+
+impl Status {
+    /// As the API spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Registering => "REGISTERING",
+            Self::RegistrationFailed => "REGISTRATION_FAILED",
+            Self::Active => "ACTIVE",
+            Self::Draining => "DRAINING",
+            Self::Deregistering => "DEREGISTERING",
+            Self::Inactive => "INACTIVE",
+        }
+    }
+}
+
+/// Attributes that ECS or its agent set; anything else is custom and counts towards the ten.
+pub(crate) fn is_custom(name: &str) -> bool {
+    !name.starts_with("ecs.") && !name.starts_with("com.amazonaws.ecs.")
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Described<'a> {
+    container_instance_arn: &'a str,
+    ec2_instance_id: &'a str,
+    version: u64,
+    version_info: VersionInfo,
+    remaining_resources: [Resource; 4],
+    registered_resources: [Resource; 4],
+    status: &'static str,
+    agent_connected: bool,
+    running_tasks_count: u32,
+    pending_tasks_count: u32,
+    attributes: Vec<Attribute<'a>>,
+    registered_at: f64,
+    attachments: [(); 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<[(); 0]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health_status: Option<Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct VersionInfo {
+    agent_version: &'static str,
+    agent_hash: &'static str,
+    docker_version: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource {
+    name: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    double_value: f64,
+    long_value: i64,
+    integer_value: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    string_set_value: Option<&'static [&'static str]>,
+}
+
+/// An attribute in an answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Attribute<'a> {
+    pub(crate) name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) target_id: Option<&'a str>,
+}
+
+/// An entry of `failures` inside a 200.
+#[derive(Serialize)]
+pub(crate) struct Failure {
+    pub(crate) arn: String,
+    pub(crate) reason: &'static str,
+}
+
+fn resources((cpu, memory): (i64, i64)) -> [Resource; 4] {
+    let integer = |name, value| Resource {
+        name,
+        kind: "INTEGER",
+        double_value: 0.0,
+        long_value: 0,
+        integer_value: value,
+        string_set_value: None,
+    };
+    let ports = |name, ports| Resource {
+        name,
+        kind: "STRINGSET",
+        double_value: 0.0,
+        long_value: 0,
+        integer_value: 0,
+        string_set_value: Some(ports),
+    };
+    [
+        integer("CPU", cpu),
+        integer("MEMORY", memory),
+        ports("PORTS", &["53", "135", "139", "445", "2375", "2376", "3389", "5985", "51678", "51679"]),
+        ports("PORTS_UDP", &[]),
+    ]
+}
+
+impl ContainerInstance {
+    /// The value of an attribute.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name)?.as_deref()
+    }
+
+    /// How `DescribeContainerInstances` shows it.
+    pub fn describe(&self) -> Value {
+        serde_json::to_value(self.described(false, false)).expect("plain data")
+    }
+
+    fn described(&self, tags: bool, health: bool) -> Described<'_> {
+        Described {
+            container_instance_arn: &self.arn,
+            ec2_instance_id: &self.ec2_instance_id,
+            version: self.version,
+            version_info: VersionInfo {
+                agent_version: "1.103.0",
+                agent_hash: "8d2c9c8b",
+                docker_version: "DockerVersion: 25.0.6",
+            },
+            remaining_resources: resources(self.remaining),
+            registered_resources: resources(self.capacity),
+            status: self.status.as_str(),
+            agent_connected: self.agent_connected,
+            running_tasks_count: self.running,
+            pending_tasks_count: self.pending,
+            attributes: self
+                .attributes
+                .iter()
+                .map(|(name, value)| Attribute { name, value: value.as_deref(), target_id: None })
+                .collect(),
+            registered_at: seconds(self.registered_at),
+            attachments: [],
+            tags: tags.then_some([]),
+            health_status: health.then(|| json!({"overallStatus": "OK", "details": []})),
+        }
+    }
+}
+
+impl LocalAws {
+    /// Registers an EC2 instance in a cluster, at once `ACTIVE` and connected; its id.
+    pub(crate) fn register(&mut self, cluster: &Arc<str>, ec2: &InstanceId, at: Timestamp) -> Arc<str> {
+        let id: Arc<str> = Arc::from(self.hex32());
+        let host = self.world.host(ec2);
+        let windows = host.platform == crate::fleet::Platform::Windows;
+        let mut attributes = BTreeMap::new();
+        let mut put = |name: &str, value: Option<&str>| {
+            attributes.insert(Arc::from(name), value.map(Arc::from));
+        };
+        put("ecs.os-type", Some(if windows { "windows" } else { "linux" }));
+        put("ecs.os-family", Some(host.os_family));
+        put("ecs.cpu-architecture", Some("x86_64"));
+        put("ecs.instance-type", Some("m5.large"));
+        put("ecs.availability-zone", Some("eu-west-1a"));
+        put("ecs.ami-id", Some("ami-0a1b2c3d4e5f60718"));
+        put("ecs.capability.task-eni", None);
+        put("com.amazonaws.ecs.capability.ecr-auth", None);
+        for (name, value) in &host.attributes {
+            put(name, Some(value));
+        }
+        let capacity = host.capacity;
+        let instance = ContainerInstance {
+            arn: Arc::from(format!("arn:aws:ecs:{REGION}:{ACCOUNT}:container-instance/{cluster}/{id}")),
+            id: id.clone(),
+            ec2_instance_id: ec2.clone(),
+            version: 1,
+            status: Status::Active,
+            agent_connected: true,
+            attributes,
+            registered_at: at,
+            capacity,
+            remaining: capacity,
+            running: 0,
+            pending: 0,
+        };
+        self.ecs.found_cluster(cluster.clone());
+        self.ecs.cluster_mut(cluster).instances.insert(id.clone(), instance);
+        self.ecs.registrations.entry(ec2.clone()).or_default().push((cluster.clone(), id.clone()));
+        self.emit_container_instance(cluster, &id);
+        id
+    }
+
+    /// The ECS agent of the newest registration connects or disconnects.
+    pub(crate) fn connect(&mut self, ec2: &str, connected: bool) {
+        let Some((cluster, id)) = self.ecs.newest_registration(ec2) else { return };
+        self.change_instance(&cluster, &id, |instance| instance.agent_connected = connected);
+    }
+
+    /// The EC2 instance is gone for good.
+    pub(crate) fn ecs_forgets(&mut self, ec2: &str) {
+        while let Some((cluster, id)) = self.ecs.newest_registration(ec2) {
+            self.change_instance(&cluster, &id, |instance| {
+                instance.status = Status::Inactive;
+                instance.agent_connected = false;
+            });
+        }
+    }
+
+    /// Changes an instance in a way that ECS notices: its version counts up and an event goes out.
+    pub(crate) fn change_instance(
+        &mut self,
+        cluster: &str,
+        id: &str,
+        change: impl FnOnce(&mut ContainerInstance),
+    ) {
+        let Some(instance) = self.ecs.cluster_mut(cluster).instances.get_mut(id) else { return };
+        change(instance);
+        instance.version += 1;
+        self.emit_container_instance(cluster, id);
+    }
+
+    /// The newest registration of an EC2 instance, as ECS has it now.
+    pub fn container_instance(&self, ec2: &str) -> Option<&ContainerInstance> {
+        let (cluster, id) = self.ecs.newest_registration(ec2)?;
+        self.ecs.instance(&cluster, &id)
+    }
+
+    /// All registrations in a cluster that are not `INACTIVE`.
+    pub fn container_instances(&self, cluster: &str) -> impl Iterator<Item = &ContainerInstance> {
+        let instances = self.ecs.clusters.get(cluster).map(|cluster| cluster.instances.values());
+        instances.into_iter().flatten().filter(|instance| instance.status != Status::Inactive)
+    }
+
+    /// An operator drains or re-activates it in the console.
+    pub fn operator_sets_status(&mut self, ec2: &str, status: Status) {
+        if let Some((cluster, id)) = self.ecs.newest_registration(ec2) {
+            self.set_status(&cluster, &id, status);
+        }
+    }
+
+    /// Somebody puts (`Some`) or deletes (`None`) an attribute outside of any call that is logged.
+    pub fn operator_sets_attribute(&mut self, ec2: &str, name: &str, value: Option<&str>) {
+        let Some((cluster, id)) = self.ecs.newest_registration(ec2) else { return };
+        let Some(instance) = self.ecs.cluster_mut(&cluster).instances.get_mut(&id) else { return };
+        match value {
+            Some(value) => instance.attributes.insert(Arc::from(name), Some(Arc::from(value))),
+            None => instance.attributes.remove(name),
+        };
+    }
+
+    fn set_status(&mut self, cluster: &str, id: &str, status: Status) {
+        self.change_instance(cluster, id, |instance| instance.status = status);
+        if status == Status::Draining {
+            self.drain_tasks(cluster, id);
+        }
+    }
+}
+
+impl Ecs {
+    pub(crate) fn set_draining(&mut self, cluster: &str, id: &str) {
+        if let Some(instance) = self.cluster_mut(cluster).instances.get_mut(id) {
+            instance.status = Status::Draining;
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct List {
+    cluster: Option<String>,
+    filter: Option<String>,
+    next_token: Option<String>,
+    max_results: Option<i64>,
+    status: Option<String>,
+}
+
+pub(super) fn list_container_instances(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: List = request(body)?;
+    let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
+    let size = page_size(asked.max_results, 100)?;
+    let start = page_start("instances", asked.next_token.as_deref())?;
+    if let Some(status) = &asked.status {
+        const LISTED: [&str; 5] =
+            ["ACTIVE", "DRAINING", "REGISTERING", "DEREGISTERING", "REGISTRATION_FAILED"];
+        if !LISTED.contains(&status.as_str()) {
+            return Err(ApiError::parameter(format!(
+                "Container instance status should be one of {LISTED:?}"
+            )));
+        }
+    }
+    let filter = asked.filter.as_deref().filter(|text| !text.is_empty()).map(query::parse).transpose();
+    let filter = filter.map_err(|error| ApiError::parameter(format!("Filter is invalid: {error}")))?;
+    let instances = &aws.ecs.clusters[&cluster].instances;
+    let mut listed = instances
+        .range::<str, _>((
+            start.as_deref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded),
+            std::ops::Bound::Unbounded,
+        ))
+        .map(|(_, instance)| instance)
+        .filter(|instance| match &asked.status {
+            Some(status) => instance.status.as_str() == status,
+            None => instance.status != Status::Inactive,
+        })
+        .filter(|instance| filter.as_ref().is_none_or(|filter| filter.matches(instance)));
+    let page: Vec<_> = listed.by_ref().take(size).collect();
+    let token = listed.next().and(page.last()).map(|last| page::token("instances", &last.id));
+    let arns: Vec<&str> = page.iter().map(|instance| &*instance.arn).collect();
+    answer_with_token(json!({ "containerInstanceArns": arns }), token)
+}
+
+/// Adds `nextToken` where there is a next page.
+pub(super) fn answer_with_token(mut body: Value, token: Option<String>) -> Outcome {
+    if let Some(token) = token {
+        body["nextToken"] = token.into();
+    }
+    answer(&body)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Describe {
+    cluster: Option<String>,
+    container_instances: Option<Vec<String>>,
+    include: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DescribedAll<'a> {
+    container_instances: Vec<Described<'a>>,
+    failures: Vec<Failure>,
+}
+
+pub(super) fn describe_container_instances(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: Describe = request(body)?;
+    let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
+    let references = asked.container_instances.unwrap_or_default();
+    check_references(&references, 100)?;
+    let include = asked.include.unwrap_or_default();
+    for one in &include {
+        if one != "TAGS" && one != "CONTAINER_INSTANCE_HEALTH" {
+            return Err(ApiError::parameter(format!("include does not know {one}")));
+        }
+    }
+    let (tags, health) = (
+        include.iter().any(|one| one == "TAGS"),
+        include.iter().any(|one| one == "CONTAINER_INSTANCE_HEALTH"),
+    );
+    let mut failures = Vec::new();
+    let mut found = Vec::with_capacity(references.len());
+    for reference in &references {
+        match aws.ecs.instance(&cluster, short_id(reference)) {
+            Some(instance) => found.push(instance.described(tags, health)),
+            None => failures.push(missing(&cluster, reference)),
+        }
+    }
+    answer(&DescribedAll { container_instances: found, failures })
+}
+
+fn check_references(references: &[String], most: usize) -> Result<(), ApiError> {
+    if references.is_empty() {
+        return Err(ApiError::parameter("Container instance cannot be empty."));
+    }
+    if references.len() > most {
+        return Err(ApiError::parameter(format!("Container instances cannot exceed {most} elements.")));
+    }
+    Ok(())
+}
+
+fn missing(cluster: &str, reference: &str) -> Failure {
+    let id = short_id(reference);
+    Failure {
+        arn: format!("arn:aws:ecs:{REGION}:{ACCOUNT}:container-instance/{cluster}/{id}"),
+        reason: "MISSING",
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Update {
+    cluster: Option<String>,
+    container_instances: Option<Vec<String>>,
+    status: Option<String>,
+}
+
+pub(super) fn update_container_instances_state(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: Update = request(body)?;
+    let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
+    let references = asked.container_instances.unwrap_or_default();
+    check_references(&references, 10)?;
+    let wanted = match asked.status.as_deref() {
+        Some("ACTIVE") => Status::Active,
+        Some("DRAINING") => Status::Draining,
+        _ => return Err(ApiError::parameter("Container instance status should be one of [ACTIVE,DRAINING]")),
+    };
+    let mut failures = Vec::new();
+    let mut changed = Vec::new();
+    for reference in &references {
+        let id = short_id(reference);
+        let Some(instance) = aws.ecs.instance(&cluster, id) else {
+            failures.push(missing(&cluster, reference));
+            continue;
+        };
+        let refused = match (instance.status, wanted) {
+            (Status::Inactive, _) => Some("INACTIVE"),
+            (Status::Active, _) | (Status::Draining, Status::Active) => None,
+            // Only an ACTIVE instance can become DRAINING; in any other status that is an error.
+            _ => Some("INVALID_STATUS"),
+        };
+        match refused {
+            Some(reason) => failures.push(Failure { arn: instance.arn.to_string(), reason }),
+            None => changed.push(instance.id.clone()),
+        }
+    }
+    for id in &changed {
+        if aws.ecs.instance(&cluster, id).is_some_and(|instance| instance.status != wanted) {
+            aws.set_status(&cluster, id, wanted);
+        }
+    }
+    let instances = changed.iter().filter_map(|id| aws.ecs.instance(&cluster, id));
+    let described = instances.map(|instance| instance.described(false, false)).collect();
+    answer(&DescribedAll { container_instances: described, failures })
+}

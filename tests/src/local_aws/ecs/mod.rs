@@ -1,0 +1,134 @@
+//! ECS: clusters, container instances and their attributes, task definitions, services and tasks.
+
+pub mod attributes;
+pub mod clusters;
+pub mod instances;
+pub mod query;
+pub mod services;
+pub mod task_definitions;
+pub mod tasks;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::reply::ApiError;
+use super::throttles::Bucket;
+use super::{ACCOUNT, Operation, REGION};
+pub use instances::{ContainerInstance, Status};
+
+/// ECS's state.
+#[derive(Default)]
+pub struct Ecs {
+    pub(crate) clusters: BTreeMap<Arc<str>, Cluster>,
+    /// Registrations of an EC2 instance, oldest first: (cluster, id).
+    pub(crate) registrations: BTreeMap<Arc<str>, Vec<Registration>>,
+    /// Task definitions by family, revisions from 1.
+    pub(crate) families: BTreeMap<String, Vec<Value>>,
+}
+
+/// (cluster, id of the container instance)
+pub(crate) type Registration = (Arc<str>, Arc<str>);
+
+/// One cluster.
+#[derive(Default)]
+pub struct Cluster {
+    pub(crate) instances: BTreeMap<Arc<str>, ContainerInstance>,
+    pub(crate) services: BTreeMap<String, Value>,
+    pub(crate) tasks: BTreeMap<Arc<str>, tasks::Task>,
+}
+
+macro_rules! operations {
+    ($($name:literal, $bucket:ident, $handler:path;)*) => {
+        /// Everything of ECS that is known here.
+        pub(crate) const OPERATIONS: &[Operation] = &[$(Operation {
+            target: concat!("AmazonEC2ContainerServiceV20141113.", $name),
+            bucket: Bucket::$bucket,
+            handler: $handler,
+        }),*];
+    };
+}
+
+operations! {
+    "DescribeContainerInstances", ClusterResourceRead, instances::describe_container_instances;
+    "ListContainerInstances", ClusterResourceRead, instances::list_container_instances;
+    "UpdateContainerInstancesState", ClusterResourceModify, instances::update_container_instances_state;
+    "PutAttributes", ClusterResourceModify, attributes::put_attributes;
+    "DeleteAttributes", ClusterResourceModify, attributes::delete_attributes;
+    "ListAttributes", ClusterResourceRead, attributes::list_attributes;
+    "RegisterTaskDefinition", TaskDefinitionModify, task_definitions::register_task_definition;
+    "DescribeTaskDefinition", TaskDefinitionRead, task_definitions::describe_task_definition;
+    "ListTaskDefinitions", TaskDefinitionRead, task_definitions::list_task_definitions;
+    "ListServices", ClusterServiceRead, services::list_services;
+    "DescribeServices", ClusterServiceRead, services::describe_services;
+    "DescribeClusters", ClusterRead, clusters::describe_clusters;
+    "ListClusters", ClusterRead, clusters::list_clusters;
+    "RunTask", ClusterResourceModify, tasks::run_task;
+    "StopTask", ClusterResourceModify, tasks::stop_task;
+    "DescribeTasks", ClusterResourceRead, tasks::describe_tasks;
+    "ListTasks", ClusterResourceRead, tasks::list_tasks;
+}
+
+/// The ARN of a cluster of that name.
+pub fn cluster_arn(name: &str) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{name}")
+}
+
+impl Ecs {
+    pub(crate) fn found_cluster(&mut self, name: Arc<str>) {
+        self.clusters.entry(name).or_default();
+    }
+
+    /// The name of the cluster that a request means: a short name, an ARN, or `default` where it says none.
+    pub(crate) fn cluster_name(&self, asked: Option<&str>) -> Result<Arc<str>, ApiError> {
+        let asked = asked.unwrap_or("default");
+        let name = match asked.strip_prefix("arn:") {
+            None => asked,
+            Some(_) => {
+                let own = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/");
+                asked
+                    .strip_prefix(own.as_str())
+                    .ok_or_else(|| ApiError::parameter(format!("Invalid identifier: {asked}")))?
+            }
+        };
+        let unknown = || ApiError::new("ClusterNotFoundException", "Cluster not found.");
+        self.clusters.get_key_value(name).map(|(name, _)| name.clone()).ok_or_else(unknown)
+    }
+
+    pub(crate) fn cluster_mut(&mut self, name: &str) -> &mut Cluster {
+        self.clusters.get_mut(name).expect("the name was looked up")
+    }
+
+    pub(crate) fn instance(&self, cluster: &str, id: &str) -> Option<&ContainerInstance> {
+        self.clusters.get(cluster)?.instances.get(id)
+    }
+
+    /// The newest registration of an EC2 instance that is not `INACTIVE`: (cluster, id).
+    pub(crate) fn newest_registration(&self, ec2: &str) -> Option<Registration> {
+        let registrations = self.registrations.get(ec2)?;
+        let known = |(cluster, id): &&Registration| {
+            self.instance(cluster, id).is_some_and(|instance| instance.status != Status::Inactive)
+        };
+        registrations.iter().rev().find(known).cloned()
+    }
+}
+
+/// The last part of an ARN, or the short id itself.
+pub(crate) fn short_id(reference: &str) -> &str {
+    reference.rsplit('/').next().unwrap_or(reference)
+}
+
+/// The page size that a request asks for.
+pub(crate) fn page_size(asked: Option<i64>, default: usize) -> Result<usize, ApiError> {
+    match asked {
+        None => Ok(default),
+        Some(count @ 1..=100) => Ok(usize::try_from(count).unwrap_or(default)),
+        Some(_) => Err(ApiError::parameter("maxResults must be between 1 and 100.")),
+    }
+}
+
+/// Where a page begins.
+pub(crate) fn page_start(kind: &str, token: Option<&str>) -> Result<Option<String>, ApiError> {
+    super::page::position(kind, token).map_err(|()| ApiError::parameter("Invalid token"))
+}

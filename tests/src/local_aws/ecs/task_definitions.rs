@@ -1,0 +1,252 @@
+//! Task definitions, kept as the JSON that registered them. Only what every definition needs is checked: a family,
+//! containers with names and images, unique volume and container names, ten placement constraints. The functions'
+//! validator exists because ECS itself checks little.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::instances::answer_with_token;
+use super::{ACCOUNT, Ecs, REGION, page_size, page_start, query};
+use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
+use crate::local_aws::{LocalAws, page};
+
+/// What a registration keeps of the request, in the answer's order.
+const KEPT: [&str; 17] = [
+    "containerDefinitions",
+    "taskRoleArn",
+    "executionRoleArn",
+    "networkMode",
+    "volumes",
+    "placementConstraints",
+    "requiresCompatibilities",
+    "cpu",
+    "memory",
+    "pidMode",
+    "ipcMode",
+    "proxyConfiguration",
+    "inferenceAccelerators",
+    "ephemeralStorage",
+    "runtimePlatform",
+    "enableFaultInjection",
+    "trustedExecutionConfiguration",
+];
+
+impl LocalAws {
+    pub(crate) fn found_task_definition(&mut self, definition: &Value) {
+        register(self, definition).expect("the world's task definitions can be registered");
+    }
+}
+
+pub(super) fn register_task_definition(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: Value = request(body)?;
+    let registered = register(aws, &asked)?;
+    emit(aws, &asked, &registered);
+    let tags = asked.get("tags").cloned().unwrap_or_else(|| json!([]));
+    answer(&json!({"taskDefinition": registered, "tags": tags}))
+}
+
+fn register(aws: &mut LocalAws, asked: &Value) -> Result<Value, ApiError> {
+    let family = asked["family"].as_str().unwrap_or_default();
+    let valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if family.is_empty() || family.len() > 255 || !family.chars().all(valid) {
+        return Err(client("Family must be 1 to 255 letters, digits, hyphens and underscores."));
+    }
+    let containers = asked["containerDefinitions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    check(asked, containers)?;
+    let revisions = aws.ecs.families.entry(family.to_owned()).or_default();
+    let revision = revisions.len() + 1;
+    let mut registered = json!({
+        "taskDefinitionArn": arn(family, revision),
+        "family": family,
+        "revision": revision,
+        "status": "ACTIVE",
+        "volumes": [],
+        "placementConstraints": [],
+        "compatibilities": ["EXTERNAL", "EC2"],
+        "requiresAttributes": [{"name": "com.amazonaws.ecs.capability.docker-remote-api.1.18"}],
+        "registeredAt": seconds(aws.now),
+        "registeredBy": format!("arn:aws:iam::{ACCOUNT}:user/developer"),
+    });
+    for member in KEPT {
+        if let Some(value) = asked.get(member).filter(|value| !value.is_null()) {
+            registered[member] = value.clone();
+        }
+    }
+    for container in registered["containerDefinitions"].as_array_mut().into_iter().flatten() {
+        for (member, default) in [
+            ("cpu", json!(0)),
+            ("portMappings", json!([])),
+            ("essential", json!(true)),
+            ("environment", json!([])),
+            ("mountPoints", json!([])),
+            ("volumesFrom", json!([])),
+            ("systemControls", json!([])),
+        ] {
+            if container.get(member).is_none_or(Value::is_null) {
+                container[member] = default;
+            }
+        }
+    }
+    revisions.push(registered.clone());
+    Ok(registered)
+}
+
+fn check(asked: &Value, containers: &[Value]) -> Result<(), ApiError> {
+    if containers.is_empty() {
+        return Err(client("Container list cannot be empty."));
+    }
+    let mut names = std::collections::BTreeSet::new();
+    for container in containers {
+        let name = container["name"].as_str().unwrap_or_default();
+        if name.is_empty() || container["image"].as_str().unwrap_or_default().is_empty() {
+            return Err(client("Container.name and Container.image should not be null or empty."));
+        }
+        if !names.insert(name) {
+            return Err(client(format!("Container name {name} is used twice.")));
+        }
+        if asked["memory"].is_null()
+            && container["memory"].is_null()
+            && container["memoryReservation"].is_null()
+        {
+            return Err(client(format!(
+                "Invalid setting for container '{name}'. At least one of 'memory' or 'memoryReservation' must be specified."
+            )));
+        }
+    }
+    let volumes = asked["volumes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let declared: std::collections::BTreeSet<_> =
+        volumes.iter().filter_map(|one| one["name"].as_str()).collect();
+    if declared.len() < volumes.len() {
+        return Err(client("Volume names must be present and unique."));
+    }
+    let mounts = containers.iter().filter_map(|one| one["mountPoints"].as_array()).flatten();
+    for source in mounts.filter_map(|one| one["sourceVolume"].as_str()) {
+        if !declared.contains(source) {
+            return Err(client(format!("Unknown volume '{source}'.")));
+        }
+    }
+    let constraints = asked["placementConstraints"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if constraints.len() > 10 {
+        return Err(client("Placement constraints cannot exceed 10 elements."));
+    }
+    for constraint in constraints {
+        if constraint["type"] != "memberOf" {
+            return Err(client("A task definition's placement constraints are of type memberOf."));
+        }
+        let expression = constraint["expression"].as_str().unwrap_or_default();
+        query::parse(expression)
+            .map_err(|error| client(format!("Invalid expression {expression:?}: {error}")))?;
+    }
+    Ok(())
+}
+
+fn client(message: impl Into<String>) -> ApiError {
+    ApiError::new("ClientException", message)
+}
+
+fn arn(family: &str, revision: usize) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{family}:{revision}")
+}
+
+/// CloudTrail's record of the call, as EventBridge gets it.
+fn emit(aws: &mut LocalAws, asked: &Value, registered: &Value) {
+    let event_id = aws.uuid();
+    let detail = json!({
+        "eventVersion": "1.09",
+        "userIdentity": {"type": "IAMUser", "accountId": ACCOUNT, "userName": "developer"},
+        "eventTime": format!("{:.0}", aws.now),
+        "eventSource": "ecs.amazonaws.com",
+        "eventName": "RegisterTaskDefinition",
+        "awsRegion": REGION,
+        "sourceIPAddress": "198.51.100.7",
+        "userAgent": "aws-cli/2",
+        "requestParameters": asked,
+        "responseElements": {"taskDefinition": registered},
+        "eventID": event_id,
+        "readOnly": false,
+        "eventType": "AwsApiCall",
+        "managementEvent": true,
+        "recipientAccountId": ACCOUNT,
+        "eventCategory": "Management",
+    });
+    // CloudTrail events over EventBridge's 256 KB are not delivered.
+    if detail.to_string().len() < 256 * 1024 {
+        aws.emit("AWS API Call via CloudTrail", "aws.ecs", Vec::new(), detail);
+    }
+}
+
+impl Ecs {
+    /// The definition that `family`, `family:revision` or an ARN means.
+    pub(crate) fn task_definition(&self, reference: &str) -> Result<&Value, ApiError> {
+        let missing = || client("Unable to describe task definition.");
+        let own = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/");
+        let name = match reference.strip_prefix("arn:") {
+            Some(_) => reference.strip_prefix(own.as_str()).ok_or_else(missing)?,
+            None => reference,
+        };
+        let (family, revision) = match name.split_once(':') {
+            Some((family, revision)) => (family, Some(revision.parse::<usize>().map_err(|_| missing())?)),
+            None => (name, None),
+        };
+        let revisions = self.families.get(family).ok_or_else(missing)?;
+        let found = match revision {
+            Some(revision) => revision.checked_sub(1).and_then(|index| revisions.get(index)),
+            None => revisions.last(),
+        };
+        found.ok_or_else(missing)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Describe {
+    task_definition: Option<String>,
+    include: Option<Vec<String>>,
+}
+
+pub(super) fn describe_task_definition(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: Describe = request(body)?;
+    let found = aws.ecs.task_definition(asked.task_definition.as_deref().unwrap_or_default())?;
+    let mut described = json!({ "taskDefinition": found });
+    if asked.include.is_some_and(|include| include.iter().any(|one| one == "TAGS")) {
+        described["tags"] = json!([]);
+    }
+    answer(&described)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct List {
+    family_prefix: Option<String>,
+    status: Option<String>,
+    sort: Option<String>,
+    next_token: Option<String>,
+    max_results: Option<i64>,
+}
+
+pub(super) fn list_task_definitions(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: List = request(body)?;
+    let size = page_size(asked.max_results, 100)?;
+    let start = page_start("definitions", asked.next_token.as_deref())?;
+    let active = match asked.status.as_deref() {
+        None | Some("ACTIVE") => true,
+        Some("INACTIVE" | "DELETE_IN_PROGRESS") => false,
+        Some(other) => return Err(ApiError::parameter(format!("{other} is no status of a task definition"))),
+    };
+    let mut arns: Vec<String> = aws
+        .ecs
+        .families
+        .iter()
+        .filter(|(family, _)| active && asked.family_prefix.as_deref().is_none_or(|prefix| prefix == *family))
+        .flat_map(|(family, revisions)| (1..=revisions.len()).map(move |revision| arn(family, revision)))
+        .collect();
+    match asked.sort.as_deref() {
+        None | Some("ASC") => {}
+        Some("DESC") => arns.reverse(),
+        Some(other) => return Err(ApiError::parameter(format!("{other} is no sort order"))),
+    }
+    let from = start.and_then(|start| start.parse().ok()).unwrap_or(0).min(arns.len());
+    let to = (from + size).min(arns.len());
+    let token = (to < arns.len()).then(|| page::token("definitions", &to.to_string()));
+    answer_with_token(json!({"taskDefinitionArns": arns[from..to]}), token)
+}

@@ -1,0 +1,463 @@
+//! `RunTask` and `StopTask` as far as placement goes: by constraint, by status and connection, by CPU and memory left.
+//!
+//! A task starts, runs, is stopped or loses its host; nothing runs in it, and no service replaces it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::instances::answer_with_token;
+use super::{
+    ACCOUNT, ContainerInstance, REGION, Status, cluster_arn, page_size, page_start, query, short_id,
+};
+use crate::local_aws::advance::Timer;
+use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
+use crate::local_aws::{LocalAws, page};
+
+/// One task.
+#[derive(Debug, Clone)]
+pub struct Task {
+    id: Arc<str>,
+    instance: Arc<str>,
+    instance_arn: Arc<str>,
+    definition: String,
+    family: String,
+    group: String,
+    started_by: Option<String>,
+    containers: Vec<(String, String)>,
+    needs: (i64, i64),
+    version: u64,
+    last: &'static str,
+    desired: &'static str,
+    created: Timestamp,
+    started: Option<Timestamp>,
+    stopping: Option<Timestamp>,
+    stopped: Option<Timestamp>,
+    reason: Option<String>,
+}
+
+impl Task {
+    /// The container instance that it was placed on.
+    pub fn container_instance_id(&self) -> &str {
+        &self.instance
+    }
+
+    /// Its family.
+    pub fn family(&self) -> &str {
+        &self.family
+    }
+
+    /// `PENDING`, `RUNNING`, `DEPROVISIONING` or `STOPPED`.
+    pub fn last_status(&self) -> &'static str {
+        self.last
+    }
+
+    fn describe(&self, cluster: &str) -> Value {
+        let arn = self.arn(cluster);
+        let containers: Vec<_> = self
+            .containers
+            .iter()
+            .map(|(name, image)| {
+                json!({
+                    "name": name, "image": image, "taskArn": arn, "lastStatus": self.last,
+                    "networkInterfaces": [], "healthStatus": "UNKNOWN",
+                })
+            })
+            .collect();
+        let mut described = json!({
+            "taskArn": arn,
+            "clusterArn": cluster_arn(cluster),
+            "taskDefinitionArn": self.definition,
+            "containerInstanceArn": &*self.instance_arn,
+            "group": self.group,
+            "launchType": "EC2",
+            "lastStatus": self.last,
+            "desiredStatus": self.desired,
+            "cpu": self.needs.0.to_string(),
+            "memory": self.needs.1.to_string(),
+            "containers": containers,
+            "overrides": {"containerOverrides": [], "inferenceAcceleratorOverrides": []},
+            "attachments": [],
+            "attributes": [{"name": "ecs.cpu-architecture", "value": "x86_64"}],
+            "availabilityZone": "eu-west-1a",
+            "connectivity": "CONNECTED",
+            "connectivityAt": seconds(self.created),
+            "createdAt": seconds(self.created),
+            "enableExecuteCommand": false,
+            "healthStatus": "UNKNOWN",
+            "tags": [],
+            "version": self.version,
+        });
+        let times = [("startedAt", self.started), ("stoppingAt", self.stopping), ("stoppedAt", self.stopped)];
+        for (member, at) in times {
+            if let Some(at) = at {
+                described[member] = seconds(at).into();
+            }
+        }
+        for (member, text) in [("stoppedReason", &self.reason), ("startedBy", &self.started_by)] {
+            if let Some(text) = text {
+                described[member] = text.as_str().into();
+            }
+        }
+        if self.reason.is_some() {
+            described["stopCode"] = "UserInitiated".into();
+        }
+        described
+    }
+
+    fn arn(&self, cluster: &str) -> String {
+        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{cluster}/{}", self.id)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Run {
+    cluster: Option<String>,
+    task_definition: Option<String>,
+    count: Option<i64>,
+    group: Option<String>,
+    launch_type: Option<String>,
+    started_by: Option<String>,
+    placement_constraints: Option<Vec<Constraint>>,
+    placement_strategy: Option<Vec<Value>>,
+}
+
+#[derive(Deserialize)]
+struct Constraint {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    expression: Option<String>,
+}
+
+struct Placement {
+    constraints: Vec<query::Query>,
+    distinct: bool,
+    needs: (i64, i64),
+}
+
+pub(super) fn run_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: Run = request(body)?;
+    let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
+    let count = match asked.count {
+        None => 1,
+        Some(count @ 1..=10) => count,
+        Some(_) => return Err(ApiError::parameter("Count must be between 1 and 10.")),
+    };
+    if asked.launch_type.as_deref().is_some_and(|kind| kind != "EC2") {
+        return Err(ApiError::parameter("Only the launch type EC2 has instances to place on here."));
+    }
+    if asked.placement_strategy.as_ref().is_some_and(|all| all.len() > 5) {
+        return Err(ApiError::parameter("Placement strategies cannot exceed 5 elements."));
+    }
+    let definition = aws.ecs.task_definition(asked.task_definition.as_deref().unwrap_or_default())?.clone();
+    let placement = placement(&definition, asked.placement_constraints.unwrap_or_default())?;
+    let family = definition["family"].as_str().unwrap_or_default().to_owned();
+    let group = asked.group.unwrap_or_else(|| format!("family:{family}"));
+    let (mut tasks, mut failures) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        match place(aws, &cluster, &placement, &group) {
+            Ok(instance) => {
+                let task =
+                    start(aws, &cluster, &instance, &definition, &placement, &group, &asked.started_by);
+                tasks.push(task);
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    answer(&json!({"tasks": tasks, "failures": failures}))
+}
+
+fn placement(definition: &Value, asked: Vec<Constraint>) -> Result<Placement, ApiError> {
+    let own = definition["placementConstraints"].as_array().cloned().unwrap_or_default();
+    if own.len() + asked.len() > 10 {
+        return Err(ApiError::parameter("Placement constraints cannot exceed 10 elements."));
+    }
+    let own = own.iter().map(|one| Constraint {
+        kind: one["type"].as_str().map(str::to_owned),
+        expression: one["expression"].as_str().map(str::to_owned),
+    });
+    let (mut constraints, mut distinct) = (Vec::new(), false);
+    for constraint in own.chain(asked) {
+        match constraint.kind.as_deref() {
+            Some("distinctInstance") => distinct = true,
+            Some("memberOf") => {
+                let expression = constraint.expression.unwrap_or_default();
+                let parsed = query::parse(&expression).map_err(|error| {
+                    ApiError::parameter(format!("Invalid expression {expression:?}: {error}"))
+                })?;
+                constraints.push(parsed);
+            }
+            _ => return Err(ApiError::parameter("A placement constraint is memberOf or distinctInstance.")),
+        }
+    }
+    let containers = definition["containerDefinitions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
+    let whole = |member: &str| number(&definition[member]);
+    let sum = |member: &str| -> i64 {
+        let one = |container: &Value| {
+            let reserved = if member == "memory" { number(&container["memoryReservation"]) } else { None };
+            reserved.or_else(|| number(&container[member])).unwrap_or(0)
+        };
+        containers.iter().map(one).sum()
+    };
+    let needs =
+        (whole("cpu").unwrap_or_else(|| sum("cpu")), whole("memory").unwrap_or_else(|| sum("memory")));
+    Ok(Placement { constraints, distinct, needs })
+}
+
+/// The instance with the fewest tasks among those that may take it, as the default spread does; or the failure that
+/// names what stood in the way.
+fn place(aws: &LocalAws, cluster: &str, placement: &Placement, group: &str) -> Result<Arc<str>, Value> {
+    let cluster_state = &aws.ecs.clusters[cluster];
+    let taken = |instance: &ContainerInstance| {
+        let mut tasks = cluster_state.tasks.values();
+        placement.distinct
+            && tasks.any(|task| task.group == group && task.instance == instance.id && task.live())
+    };
+    let open = cluster_state
+        .instances
+        .values()
+        .filter(|instance| instance.status == Status::Active && instance.agent_connected);
+    let fit = |instance: &&ContainerInstance| {
+        instance.remaining.0 >= placement.needs.0 && instance.remaining.1 >= placement.needs.1
+    };
+    let meets = |instance: &&ContainerInstance| {
+        placement.constraints.iter().all(|query| query.matches(instance)) && !taken(instance)
+    };
+    let best = open
+        .clone()
+        .filter(meets)
+        .filter(fit)
+        .min_by_key(|instance| (instance.running + instance.pending, &instance.id));
+    if let Some(instance) = best {
+        return Ok(instance.id.clone());
+    }
+    let failure = |arn: String, reason: &str| json!({"arn": arn, "reason": reason});
+    // One failure for the task, with the reason of the first instance that was looked at.
+    match open.clone().find(|instance| meets(instance)) {
+        Some(full) => {
+            let reason =
+                if full.remaining.0 < placement.needs.0 { "RESOURCE:CPU" } else { "RESOURCE:MEMORY" };
+            Err(failure(full.arn.to_string(), reason))
+        }
+        None => match open.clone().next() {
+            Some(refused) => {
+                Err(failure(refused.arn.to_string(), "MemberOf placement constraint unsatisfied."))
+            }
+            None => match cluster_state.instances.values().find(|one| one.status == Status::Active) {
+                Some(disconnected) => Err(failure(disconnected.arn.to_string(), "AGENT")),
+                None => {
+                    Err(failure(cluster_arn(cluster), "No Container Instances were found in your cluster."))
+                }
+            },
+        },
+    }
+}
+
+impl Task {
+    fn live(&self) -> bool {
+        self.last != "STOPPED"
+    }
+}
+
+fn start(
+    aws: &mut LocalAws,
+    cluster: &str,
+    instance: &Arc<str>,
+    definition: &Value,
+    placement: &Placement,
+    group: &str,
+    started_by: &Option<String>,
+) -> Value {
+    let id: Arc<str> = Arc::from(aws.hex32());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let containers = definition["containerDefinitions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let task = Task {
+        id: id.clone(),
+        instance: instance.clone(),
+        instance_arn: aws.ecs.clusters[cluster].instances[instance].arn.clone(),
+        definition: text(&definition["taskDefinitionArn"]),
+        family: text(&definition["family"]),
+        group: group.to_owned(),
+        started_by: started_by.clone(),
+        containers: containers.iter().map(|one| (text(&one["name"]), text(&one["image"]))).collect(),
+        needs: placement.needs,
+        version: 1,
+        last: "PENDING",
+        desired: "RUNNING",
+        created: aws.now,
+        started: None,
+        stopping: None,
+        stopped: None,
+        reason: None,
+    };
+    let described = task.describe(cluster);
+    aws.ecs.cluster_mut(cluster).tasks.insert(id.clone(), task);
+    aws.change_instance(cluster, instance, |one| {
+        one.pending += 1;
+        one.remaining.0 -= placement.needs.0;
+        one.remaining.1 -= placement.needs.1;
+    });
+    let delay = aws.world.vary(aws.world.pace.task, &id, aws.now);
+    aws.after(delay, Timer::Task(id));
+    described
+}
+
+impl LocalAws {
+    /// All tasks of a cluster, stopped ones included.
+    pub fn tasks(&self, cluster: &str) -> impl Iterator<Item = &Task> {
+        self.ecs.clusters.get(cluster).into_iter().flat_map(|cluster| cluster.tasks.values())
+    }
+
+    pub(crate) fn task_moves_on(&mut self, id: &str) {
+        let found = self.ecs.clusters.iter().find(|(_, cluster)| cluster.tasks.contains_key(id));
+        let Some(cluster) = found.map(|(name, _)| name.clone()) else { return };
+        let now = self.now;
+        let task = self.ecs.cluster_mut(&cluster).tasks.get_mut(id).expect("found");
+        let (instance, needs) = (task.instance.clone(), task.needs);
+        task.version += 1;
+        match (task.last, task.desired) {
+            ("PENDING", "RUNNING") => {
+                (task.last, task.started) = ("RUNNING", Some(now));
+                self.change_instance(&cluster, &instance, |one| {
+                    one.pending -= 1;
+                    one.running += 1;
+                });
+            }
+            (before @ ("PENDING" | "RUNNING"), "STOPPED") => {
+                (task.last, task.stopped) = ("STOPPED", Some(now));
+                self.change_instance(&cluster, &instance, |one| {
+                    *if before == "PENDING" { &mut one.pending } else { &mut one.running } -= 1;
+                    one.remaining.0 += needs.0;
+                    one.remaining.1 += needs.1;
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn stop_one(&mut self, cluster: &str, id: &Arc<str>, reason: &str) {
+        let now = self.now;
+        let Some(task) = self.ecs.cluster_mut(cluster).tasks.get_mut(id) else { return };
+        if task.desired == "STOPPED" {
+            return;
+        }
+        (task.desired, task.stopping, task.reason) = ("STOPPED", Some(now), Some(reason.to_owned()));
+        task.version += 1;
+        let delay = self.world.vary(self.world.pace.task, id, now);
+        self.after(delay, Timer::Task(id.clone()));
+    }
+
+    /// The host of all these tasks went away.
+    pub(crate) fn stop_tasks_of(&mut self, ec2: &str) {
+        if let Some((cluster, instance)) = self.ecs.newest_registration(ec2) {
+            self.stop_where(&cluster, "Host EC2 terminated or stopped.", |task| task.instance == instance);
+        }
+    }
+
+    /// Draining stops service tasks that have not started; standalone ones are left.
+    pub(crate) fn drain_tasks(&mut self, cluster: &str, instance: &str) {
+        self.stop_where(cluster, "Container instance is draining.", |task| {
+            *task.instance == *instance && task.group.starts_with("service:") && task.last == "PENDING"
+        });
+    }
+
+    fn stop_where(&mut self, cluster: &str, reason: &str, which: impl Fn(&Task) -> bool) {
+        let tasks = self.ecs.clusters.get(cluster).map(|cluster| cluster.tasks.values());
+        let ids: Vec<_> =
+            tasks.into_iter().flatten().filter(|task| which(task)).map(|task| task.id.clone()).collect();
+        for id in ids {
+            self.stop_one(cluster, &id, reason);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Stop {
+    cluster: Option<String>,
+    task: Option<String>,
+    reason: Option<String>,
+}
+
+pub(super) fn stop_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: Stop = request(body)?;
+    let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
+    let id = asked.task.unwrap_or_default();
+    let Some(id) = aws.ecs.clusters[&cluster].tasks.get_key_value(short_id(&id)).map(|(id, _)| id.clone())
+    else {
+        return Err(ApiError::parameter("The referenced task was not found."));
+    };
+    aws.stop_one(&cluster, &id, asked.reason.as_deref().unwrap_or("Task stopped by user"));
+    answer(&json!({"task": aws.ecs.clusters[&cluster].tasks[&id].describe(&cluster)}))
+}
+
+#[derive(Deserialize)]
+struct Describe {
+    cluster: Option<String>,
+    tasks: Option<Vec<String>>,
+}
+
+pub(super) fn describe_tasks(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: Describe = request(body)?;
+    let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
+    let references = asked.tasks.unwrap_or_default();
+    if references.is_empty() || references.len() > 100 {
+        return Err(ApiError::parameter("Tasks must be 1 to 100 elements."));
+    }
+    let (mut tasks, mut failures) = (Vec::new(), Vec::new());
+    for reference in &references {
+        let id = short_id(reference);
+        match aws.ecs.clusters[&cluster].tasks.get(id) {
+            Some(task) => tasks.push(task.describe(&cluster)),
+            None => {
+                let arn = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{cluster}/{id}");
+                failures.push(json!({"arn": arn, "reason": "MISSING"}));
+            }
+        }
+    }
+    answer(&json!({"tasks": tasks, "failures": failures}))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct List {
+    cluster: Option<String>,
+    container_instance: Option<String>,
+    family: Option<String>,
+    next_token: Option<String>,
+    max_results: Option<i64>,
+    started_by: Option<String>,
+    service_name: Option<String>,
+    desired_status: Option<String>,
+}
+
+pub(super) fn list_tasks(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: List = request(body)?;
+    let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
+    let size = page_size(asked.max_results, 100)?;
+    let start = page_start("tasks", asked.next_token.as_deref())?;
+    let desired = match asked.desired_status.as_deref() {
+        // ECS never sets PENDING as desired, so asking for it gives nothing.
+        Some(status @ ("PENDING" | "STOPPED")) => status,
+        None | Some("RUNNING") => "RUNNING",
+        Some(other) => return Err(ApiError::parameter(format!("{other} is no desired status"))),
+    };
+    let instance = asked.container_instance.as_deref().map(short_id);
+    let group = asked.service_name.as_deref().map(|name| format!("service:{}", short_id(name)));
+    let mut listed = aws.ecs.clusters[&cluster]
+        .tasks
+        .values()
+        .filter(|task| start.as_deref().is_none_or(|start| &*task.id > start))
+        .filter(|task| task.desired == desired)
+        .filter(|task| instance.is_none_or(|id| &*task.instance == id))
+        .filter(|task| asked.family.as_ref().is_none_or(|family| task.family == *family))
+        .filter(|task| group.as_ref().is_none_or(|group| task.group == *group))
+        .filter(|task| asked.started_by.is_none() || task.started_by == asked.started_by);
+    let page: Vec<_> = listed.by_ref().take(size).collect();
+    let token = listed.next().and(page.last()).map(|last| page::token("tasks", &last.id));
+    let arns: Vec<_> = page.iter().map(|task| task.arn(&cluster)).collect();
+    answer_with_token(json!({ "taskArns": arns }), token)
+}

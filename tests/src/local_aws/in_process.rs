@@ -1,0 +1,304 @@
+//! The in-process shell: an HTTP client for the real SDK, under paused tokio time.
+//!
+//! A call takes effect in the core at once; then the shell waits the reply's delay on tokio's time, and answers or fails.
+//! [`VirtualClock`] is the wall clock that goes with it: tokio's time counted from the world's base.
+//!
+//! [`Process`] stands for one run of one function. It can be killed before or after the effect of its n-th call
+//! ([`Process::kill_at`], [`Process::run`]), and watched after each ([`Process::observe`]).
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use aws_smithy_runtime::client::retries::RetryPartition;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use jiff::Timestamp;
+use shared::aws::Clients;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::reply::{Broken, Reply};
+use super::{Caller, LocalAws, REGION};
+
+/// A core that is shared by the processes of one test, and its clock.
+#[derive(Clone)]
+pub struct Local {
+    core: Arc<Mutex<LocalAws>>,
+    clock: VirtualClock,
+}
+
+/// Wall-clock time that follows tokio's, so that a paused runtime moves both at once.
+#[derive(Debug, Clone)]
+pub struct VirtualClock {
+    base: Timestamp,
+    began: Instant,
+}
+
+impl VirtualClock {
+    /// A clock that shows `base` now. Must be called in the runtime whose time it follows.
+    pub fn starting_at(base: Timestamp) -> Self {
+        Self { base, began: Instant::now() }
+    }
+
+    /// What it shows.
+    pub fn now(&self) -> Timestamp {
+        self.base + self.began.elapsed()
+    }
+
+    /// As the SDK takes it, and our own code with it.
+    pub fn time_source(&self) -> SharedTimeSource {
+        SharedTimeSource::new(self.clone())
+    }
+}
+
+impl TimeSource for VirtualClock {
+    fn now(&self) -> SystemTime {
+        let since = VirtualClock::now(self).duration_since(Timestamp::UNIX_EPOCH);
+        SystemTime::UNIX_EPOCH + since.unsigned_abs()
+    }
+}
+
+impl Local {
+    /// Shares a core; its clock begins at the core's time.
+    pub fn new(core: LocalAws) -> Self {
+        let clock = VirtualClock::starting_at(core.now());
+        Self { core: Arc::new(Mutex::new(core)), clock }
+    }
+
+    /// The core, advanced to now: to look at and to change. Do not hold it over an `await`.
+    pub fn aws(&self) -> MutexGuard<'_, LocalAws> {
+        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        core.advance(self.clock.now());
+        core
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &VirtualClock {
+        &self.clock
+    }
+
+    /// Lets that much time go by, in the world too.
+    pub async fn wait(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+        drop(self.aws());
+    }
+}
+
+/// On which side of a call's effect a process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The call does not happen.
+    Before,
+    /// The call happens, its answer is never seen.
+    After,
+}
+
+/// How a process ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended<T> {
+    /// It came to its end.
+    Done(T),
+    /// It was killed at the call that it was to be killed at.
+    Killed,
+}
+
+type Observer = Box<dyn FnMut(&mut LocalAws) + Send>;
+
+/// One run of one function: a caller with its own retry budget, that can be killed and watched.
+#[derive(Clone)]
+pub struct Process {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    local: Local,
+    caller: Caller,
+    state: Mutex<State>,
+    killed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    calls: u32,
+    kill: Option<(u32, Moment)>,
+    observer: Option<Observer>,
+}
+
+impl Process {
+    /// A process that calls in that name.
+    pub fn new(local: &Local, name: &str) -> Self {
+        let inner = Inner {
+            local: local.clone(),
+            caller: Caller::named(name),
+            state: Mutex::default(),
+            killed: Notify::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Dies at its n-th call, counted from 1, retries included.
+    pub fn kill_at(self, call: u32, moment: Moment) -> Self {
+        self.state().kill = Some((call, moment));
+        self
+    }
+
+    /// Runs after the effect of each call; the call is the last of [`LocalAws::calls`]. May change the world.
+    pub fn observe(self, observer: impl FnMut(&mut LocalAws) + Send + 'static) -> Self {
+        self.state().observer = Some(Box::new(observer));
+        self
+    }
+
+    /// How many calls it has made.
+    pub fn calls(&self) -> u32 {
+        self.state().calls
+    }
+
+    /// Runs a function's future to its end, or drops it where it is killed.
+    pub async fn run<T>(&self, function: impl Future<Output = T>) -> Ended<T> {
+        tokio::select! {
+            biased;
+            () = self.inner.killed.notified() => Ended::Killed,
+            result = function => Ended::Done(result),
+        }
+    }
+
+    /// The SDK configuration of this process: static credentials, the virtual clock, tokio's sleep, and
+    /// the retries and time-outs that ship.
+    ///
+    /// The SDK keeps retry budgets in statics by partition, which only a service's own configuration can name: where
+    /// the clients are not [`Self::clients`], give them [`Self::retry_partition`].
+    pub fn sdk_config(&self) -> SdkConfig {
+        let credentials = Credentials::new("AKIDLOCAL", "local", None, None, "local");
+        SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .time_source(self.inner.local.clock.time_source())
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .retry_config(shared::aws::retry_config())
+            .timeout_config(shared::aws::timeout_config())
+            .http_client(self.clone())
+            .build()
+    }
+
+    /// A retry budget of its own: the SDK's static ones would leak from one simulated process into the next.
+    pub fn retry_partition(&self) -> RetryPartition {
+        let name = self.inner.caller.0.to_string();
+        RetryPartition::custom(name).token_bucket(Default::default()).build()
+    }
+
+    /// The clients that a function of this process works with.
+    pub fn clients(&self) -> Clients {
+        Clients::with_retry_partition(&self.sdk_config(), self.retry_partition())
+    }
+
+    /// An SSM client of this process.
+    pub fn ssm(&self) -> aws_sdk_ssm::Client {
+        self.clients().ssm
+    }
+
+    /// An ECS client of this process.
+    pub fn ecs(&self) -> aws_sdk_ecs::Client {
+        self.clients().ecs
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a call and says whether the process dies at it.
+    fn dies(&self) -> Option<Moment> {
+        let mut state = self.state();
+        state.calls += 1;
+        let calls = state.calls;
+        state.kill.filter(|(at, _)| *at == calls).map(|(_, moment)| moment)
+    }
+
+    fn carry_out(&self, operation: &str, body: &[u8]) -> Reply {
+        let local = &self.inner.local;
+        let mut core = local.core.lock().unwrap_or_else(PoisonError::into_inner);
+        let reply = core.handle(local.clock.now(), &self.inner.caller, operation, body);
+        if let Some(observer) = &mut self.state().observer {
+            observer(&mut core);
+        }
+        reply
+    }
+
+    async fn answer(
+        self,
+        request: HttpRequest,
+        read_timeout: Option<Duration>,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let dies = self.dies();
+        if dies == Some(Moment::Before) {
+            return self.die().await;
+        }
+        let operation = request.headers().get("x-amz-target").unwrap_or_default();
+        let body = request.body().bytes().unwrap_or_default();
+        let reply = self.carry_out(operation, body);
+        if dies == Some(Moment::After) {
+            return self.die().await;
+        }
+        if let Some(timeout) = read_timeout.filter(|timeout| *timeout < reply.delay) {
+            tokio::time::sleep(timeout).await;
+            return Err(ConnectorError::timeout("no answer within the read timeout".into()));
+        }
+        tokio::time::sleep(reply.delay).await;
+        match reply.fault {
+            Some(Broken::NotReached) => Err(ConnectorError::io("connection refused".into())),
+            Some(Broken::AnswerLost) => Err(ConnectorError::io("connection reset before an answer".into())),
+            None => Ok(response(reply)),
+        }
+    }
+
+    async fn die(&self) -> Result<HttpResponse, ConnectorError> {
+        self.inner.killed.notify_one();
+        std::future::pending().await
+    }
+}
+
+fn response(reply: Reply) -> HttpResponse {
+    let status = StatusCode::try_from(reply.status).expect("the core answers with valid statuses");
+    let mut response = HttpResponse::new(status, SdkBody::from(reply.body));
+    for (name, value) in reply.headers {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Process").field(&self.inner.caller).finish()
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    process: Process,
+    read_timeout: Option<Duration>,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(self.process.clone().answer(request, self.read_timeout))
+    }
+}
+
+impl HttpClient for Process {
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector { process: self.clone(), read_timeout: settings.read_timeout() })
+    }
+}

@@ -1,0 +1,128 @@
+//! The TCP shell: HTTP/1.1 in wall time, for real binaries, boto3 and the AWS CLI, through `AWS_ENDPOINT_URL`.
+//!
+//! The caller's name is the access key id of the request's signature, so that whoever starts several processes gives
+//! each its own. Signatures are not checked.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Caller, LocalAws};
+
+/// A core that is served over TCP, and its clock.
+#[derive(Clone)]
+pub struct Server {
+    core: Arc<Mutex<LocalAws>>,
+    time: SharedTimeSource,
+    address: SocketAddr,
+}
+
+/// The world goes on by itself that often, so that events come out while nobody calls.
+const TICK: Duration = Duration::from_millis(50);
+
+impl Server {
+    /// The wall clock, for a world that is to begin now.
+    pub fn wall_clock() -> Timestamp {
+        now_of(&SharedTimeSource::new(SystemTimeSource::new()))
+    }
+
+    /// Serves a core on an address (`127.0.0.1:0` for any free port) until the runtime ends.
+    ///
+    /// # Errors
+    /// Where the address cannot be listened on.
+    pub async fn start(core: LocalAws, address: &str) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let time = SharedTimeSource::new(SystemTimeSource::new());
+        let server = Self { core: Arc::new(Mutex::new(core)), time, address: listener.local_addr()? };
+        tokio::spawn(server.clone().accept(listener));
+        tokio::spawn(server.clone().tick());
+        Ok(server)
+    }
+
+    /// What goes into `AWS_ENDPOINT_URL`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The core, advanced to now: to look at and to change. Do not hold it over an `await`.
+    pub fn aws(&self) -> MutexGuard<'_, LocalAws> {
+        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        core.advance(now_of(&self.time));
+        core
+    }
+
+    async fn tick(self) {
+        let mut interval = tokio::time::interval(TICK);
+        loop {
+            interval.tick().await;
+            drop(self.aws());
+        }
+    }
+
+    async fn accept(self, listener: TcpListener) {
+        loop {
+            // A connection that fails to be accepted is its peer's loss.
+            if let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(self.clone().serve(stream));
+            }
+        }
+    }
+
+    async fn serve(self, stream: TcpStream) {
+        let service = service_fn(|request| self.answer(request));
+        // An error here is a peer that went away, or an answer that was to be lost.
+        let _ =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    }
+
+    /// `Err` closes the connection without an answer.
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Lost> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
+        let operation = header(&parts.headers, "x-amz-target").to_owned();
+        let caller = caller(&parts.headers);
+        let reply = {
+            let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+            core.handle(now_of(&self.time), &caller, &operation, &body)
+        };
+        tokio::time::sleep(reply.delay).await;
+        if reply.fault.is_some() {
+            return Err(Lost);
+        }
+        let mut response = Response::builder().status(reply.status);
+        for (name, value) in reply.headers {
+            response = response.header(name, value);
+        }
+        response.body(Full::new(Bytes::from(reply.body))).map_err(|_| Lost)
+    }
+}
+
+/// The answer does not arrive.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed without an answer")]
+struct Lost;
+
+fn now_of(time: &SharedTimeSource) -> Timestamp {
+    Timestamp::try_from(time.now()).expect("this century")
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The access key id in `Credential=AKID/20260301/eu-west-1/ssm/aws4_request`.
+fn caller(headers: &HeaderMap) -> Caller {
+    let credential = header(headers, "authorization").split("Credential=").nth(1).unwrap_or_default();
+    let name = credential.split('/').next().filter(|name| !name.is_empty());
+    Caller::named(name.unwrap_or("anonymous"))
+}

@@ -1,0 +1,437 @@
+//! What SSM tells of commands: newest first, in pages of at most fifty, as late as [`Lag::ssm`](crate::local_aws::Lag).
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::commands::{Command, Invocation, is_final};
+use super::{check_command_id, check_instance_id, page_size, page_start};
+use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
+use crate::local_aws::{LocalAws, page};
+
+/// A plugin's `Output` in a listing.
+const MOST_OUTPUT: usize = 2500;
+/// `StandardOutputContent` of `GetCommandInvocation`.
+const MOST_STDOUT: usize = 24_000;
+
+/// The coarse status of an invocation's `StatusDetails`.
+pub(crate) fn invocation_status(details: &str) -> &'static str {
+    match details {
+        "Pending" => "Pending",
+        "InProgress" => "InProgress",
+        "Delayed" => "Delayed",
+        "Success" => "Success",
+        "Cancelling" => "Cancelling",
+        "Cancelled" | "Canceled" | "Terminated" => "Cancelled",
+        "DeliveryTimedOut" | "ExecutionTimedOut" | "TimedOut" => "TimedOut",
+        _ => "Failed",
+    }
+}
+
+fn command_status(details: &str) -> &'static str {
+    match details {
+        // A command is never delayed as a whole.
+        "Delayed" => "InProgress",
+        "NoInstancesInTag" => "Success",
+        "Incomplete" => "Failed",
+        details => invocation_status(details),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct List {
+    command_id: Option<String>,
+    instance_id: Option<String>,
+    max_results: Option<i64>,
+    next_token: Option<String>,
+    filters: Option<Vec<AskedFilter>>,
+    #[serde(default)]
+    details: bool,
+}
+
+#[derive(Deserialize)]
+struct AskedFilter {
+    key: Option<String>,
+    value: Option<String>,
+}
+
+enum Filter {
+    After(Timestamp),
+    Before(Timestamp),
+    Status(String),
+    Document(String),
+    /// `Executing` (`true`) or `Complete`.
+    Stage(bool),
+}
+
+fn filters(asked: Option<Vec<AskedFilter>>, commands: bool) -> Result<Vec<Filter>, ApiError> {
+    let Some(asked) = asked else { return Ok(Vec::new()) };
+    if asked.is_empty() || asked.len() > 5 {
+        let constraint = "Member must have length between 1 and 5";
+        return Err(ApiError::validation(&format!("{} filters", asked.len()), "filters", constraint));
+    }
+    let parse = |filter: AskedFilter| {
+        let (key, value) = (filter.key.unwrap_or_default(), filter.value.unwrap_or_default());
+        if value.is_empty() || value.len() > 128 {
+            let constraint = "Member must have length between 1 and 128";
+            return Err(ApiError::validation(&value, "filters.1.member.value", constraint));
+        }
+        let time = || value.parse::<Timestamp>().map_err(|_| ApiError::new("InvalidFilterKey", ""));
+        match key.as_str() {
+            "InvokedAfter" => Ok(Filter::After(time()?)),
+            "InvokedBefore" => Ok(Filter::Before(time()?)),
+            "Status" => Ok(Filter::Status(value)),
+            "DocumentName" => Ok(Filter::Document(value)),
+            "ExecutionStage" if commands => match value.as_str() {
+                "Executing" => Ok(Filter::Stage(true)),
+                "Complete" => Ok(Filter::Stage(false)),
+                _ => Err(ApiError::new("InvalidFilterKey", "")),
+            },
+            "ExecutionStage" => Err(ApiError::new("InvalidFilterKey", "")),
+            _ => Err(ApiError::validation(
+                &key,
+                "filters.1.member.key",
+                "Member must satisfy enum value set: [InvokedAfter, InvokedBefore, Status, ExecutionStage, DocumentName]",
+            )),
+        }
+    };
+    asked.into_iter().map(parse).collect()
+}
+
+impl Filter {
+    fn lets_through(&self, command: &Command, details: &str, status: &str) -> bool {
+        match self {
+            Self::After(at) => command.requested >= *at,
+            Self::Before(at) => command.requested < *at,
+            Self::Document(name) => *command.document == **name,
+            Self::Status(wanted) => wanted == status || wanted == details,
+            Self::Stage(executing) => is_final(details) != *executing,
+        }
+    }
+}
+
+/// The keys of all commands that a request may mean, newest first, and what to stop at.
+fn candidates(aws: &LocalAws, asked: &List, before: Option<u64>) -> Result<Vec<u64>, ApiError> {
+    if let Some(id) = &asked.command_id {
+        check_command_id(id)?;
+        let key = aws.ssm.by_id.get(id.as_str()).ok_or_else(|| ApiError::new("InvalidCommandId", ""))?;
+        return Ok(vec![*key]);
+    }
+    let before = before.unwrap_or(u64::MAX);
+    if let Some(id) = &asked.instance_id {
+        check_instance_id(id)?;
+        let of = aws.ssm.by_instance.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
+        return Ok(of.iter().rev().map(|(key, _)| *key).filter(|key| *key <= before).collect());
+    }
+    Ok(aws.ssm.commands.range(..=before).rev().map(|(key, _)| *key).collect())
+}
+
+pub(super) fn list_commands(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let mut asked: List = request(body)?;
+    let size = page_size(asked.max_results, 1, 50, 50)?;
+    let before = page_start("commands", asked.next_token.as_deref())?.and_then(|at| at.parse().ok());
+    let filters = filters(asked.filters.take(), true)?;
+    if let Some(id) = &asked.instance_id {
+        check_instance_id(id)?;
+        // The command has not reached the instance yet, so that SSM does not let one ask for both.
+        if filters.iter().any(|filter| matches!(filter, Filter::Status(status) if status == "Pending")) {
+            return Err(ApiError::new("InvalidFilterKey", ""));
+        }
+    }
+    let at = aws.now - aws.lag.ssm;
+    let oldest =
+        filters.iter().find_map(|filter| if let Filter::After(at) = filter { Some(*at) } else { None });
+    let (mut shown, mut token) = (Vec::new(), None);
+    for key in candidates(aws, &asked, before)? {
+        let command = &aws.ssm.commands[&key];
+        if oldest.is_some_and(|oldest| command.requested < oldest) {
+            break;
+        }
+        let of = asked.instance_id.as_deref();
+        let details = command.details_at(at);
+        let meant = command.requested <= at
+            && of.is_none_or(|id| command.invocations.iter().any(|one| *one.instance == *id))
+            && filters.iter().all(|filter| filter.lets_through(command, details, command_status(details)));
+        if !meant {
+            continue;
+        }
+        if shown.len() == size {
+            token = Some(page::token("commands", &key.to_string()));
+            break;
+        }
+        shown.push(aws.describe_command(command, at));
+    }
+    answer_with_token(json!({ "Commands": shown }), token)
+}
+
+fn answer_with_token(mut body: Value, token: Option<String>) -> Outcome {
+    if let Some(token) = token {
+        body["NextToken"] = token.into();
+    }
+    answer(&body)
+}
+
+impl LocalAws {
+    fn show_details<'a>(&self, details: &'a str) -> Cow<'a, str> {
+        if !self.spaced_details {
+            return Cow::Borrowed(details);
+        }
+        let mut spaced = String::with_capacity(details.len() + 2);
+        for c in details.chars() {
+            if c.is_ascii_uppercase() && !spaced.is_empty() {
+                spaced.push(' ');
+            }
+            spaced.push(c);
+        }
+        Cow::Owned(spaced)
+    }
+
+    pub(crate) fn describe_command(&self, command: &Command, at: Timestamp) -> Value {
+        let details = command.details_at(at);
+        let all = || command.invocations.iter().map(|one| one.details_at(at));
+        let by_target = command.targets.as_array().is_some_and(|targets| !targets.is_empty());
+        let named = command.invocations.iter().map(|one| &*one.instance);
+        json!({
+            "CommandId": &*command.id,
+            "DocumentName": &*command.document,
+            "DocumentVersion": command.version,
+            "Comment": command.comment,
+            "ExpiresAfter": seconds(command.expires),
+            "Parameters": command.parameters,
+            "InstanceIds": if by_target { Vec::new() } else { named.collect::<Vec<_>>() },
+            "Targets": command.targets,
+            "RequestedDateTime": seconds(command.requested),
+            "Status": command_status(details),
+            "StatusDetails": self.show_details(details),
+            "OutputS3BucketName": "",
+            "OutputS3KeyPrefix": "",
+            "MaxConcurrency": command.max_concurrency,
+            "MaxErrors": command.max_errors,
+            "TargetCount": command.invocations.len(),
+            "CompletedCount": all().filter(|details| is_final(details)).count(),
+            "ErrorCount": all().filter(|details| matches!(*details, "Failed" | "ExecutionTimedOut")).count(),
+            "DeliveryTimedOutCount": all().filter(|details| *details == "DeliveryTimedOut").count(),
+            "ServiceRole": command.service_role,
+            "NotificationConfig": {"NotificationArn": "", "NotificationEvents": []},
+            "CloudWatchOutputConfig": {"CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": false},
+            "TimeoutSeconds": command.timeout.as_secs(),
+        })
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Invocations<'a> {
+    command_invocations: Vec<ShownInvocation<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ShownInvocation<'a> {
+    command_id: &'a str,
+    instance_id: &'a str,
+    instance_name: &'static str,
+    comment: &'a str,
+    document_name: &'a str,
+    document_version: &'a str,
+    requested_date_time: f64,
+    status: &'static str,
+    status_details: Cow<'a, str>,
+    standard_output_url: &'static str,
+    standard_error_url: &'static str,
+    command_plugins: Vec<ShownPlugin<'a>>,
+    service_role: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ShownPlugin<'a> {
+    name: &'static str,
+    status: &'static str,
+    status_details: Cow<'a, str>,
+    response_code: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_start_date_time: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_finish_date_time: Option<f64>,
+    output: Cow<'a, str>,
+    standard_output_url: &'static str,
+    standard_error_url: &'static str,
+    #[serde(rename = "OutputS3Region")]
+    output_s3_region: &'static str,
+    #[serde(rename = "OutputS3BucketName")]
+    output_s3_bucket_name: &'static str,
+    #[serde(rename = "OutputS3KeyPrefix")]
+    output_s3_key_prefix: &'static str,
+}
+
+/// The name of the mapping document's one step.
+const STEP: &str = "mapShare";
+
+pub(super) fn list_command_invocations(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let mut asked: List = request(body)?;
+    let size = page_size(asked.max_results, 1, 50, 50)?;
+    let start = page_start("invocations", asked.next_token.as_deref())?;
+    let start = start.as_deref().and_then(|at| at.split_once('.'));
+    let start =
+        start.and_then(|(key, target)| Some((key.parse::<u64>().ok()?, target.parse::<usize>().ok()?)));
+    let filters = filters(asked.filters.take(), false)?;
+    let instance = asked.instance_id.as_deref();
+    instance.map_or(Ok(()), check_instance_id)?;
+    let at = aws.now - aws.lag.ssm;
+    let oldest =
+        filters.iter().find_map(|filter| if let Filter::After(at) = filter { Some(*at) } else { None });
+    let mut answer_body = Invocations { command_invocations: Vec::new(), next_token: None };
+    'commands: for key in candidates(aws, &asked, start.map(|(key, _)| key))? {
+        let command = &aws.ssm.commands[&key];
+        if oldest.is_some_and(|oldest| command.requested < oldest) {
+            break;
+        }
+        if command.requested > at {
+            continue;
+        }
+        let from = start.filter(|(of, _)| *of == key).map_or(0, |(_, target)| target);
+        for (target, invocation) in command.invocations.iter().enumerate().skip(from) {
+            let details = invocation.details_at(at);
+            let meant = instance.is_none_or(|id| *invocation.instance == *id)
+                && filters
+                    .iter()
+                    .all(|filter| filter.lets_through(command, details, invocation_status(details)));
+            if !meant {
+                continue;
+            }
+            if answer_body.command_invocations.len() == size {
+                answer_body.next_token = Some(page::token("invocations", &format!("{key}.{target}")));
+                break 'commands;
+            }
+            answer_body.command_invocations.push(show(aws, command, invocation, at, asked.details));
+        }
+    }
+    answer(&answer_body)
+}
+
+fn show<'a>(
+    aws: &LocalAws,
+    command: &'a Command,
+    invocation: &'a Invocation,
+    at: Timestamp,
+    details: bool,
+) -> ShownInvocation<'a> {
+    let word = invocation.details_at(at);
+    let started = invocation.started.filter(|started| details && *started <= at);
+    let finished = invocation.finished.filter(|finished| *finished <= at);
+    let plugin = |started: Timestamp| ShownPlugin {
+        name: STEP,
+        status: match invocation_status(word) {
+            "Delayed" => "Pending",
+            "Cancelling" => "InProgress",
+            status => status,
+        },
+        status_details: aws.show_details(word),
+        response_code: if finished.is_some() { invocation.exit_code } else { -1 },
+        response_start_date_time: Some(seconds(started)),
+        response_finish_date_time: finished.map(seconds),
+        output: if finished.is_some() { output(invocation) } else { Cow::Borrowed("") },
+        standard_output_url: "",
+        standard_error_url: "",
+        output_s3_region: super::super::REGION,
+        output_s3_bucket_name: "",
+        output_s3_key_prefix: "",
+    };
+    ShownInvocation {
+        command_id: &command.id,
+        instance_id: &invocation.instance,
+        instance_name: "",
+        comment: &command.comment,
+        document_name: &command.document,
+        document_version: &command.version,
+        requested_date_time: seconds(command.requested),
+        status: invocation_status(word),
+        status_details: aws.show_details(word),
+        standard_output_url: "",
+        standard_error_url: "",
+        command_plugins: started.map(plugin).into_iter().collect(),
+        service_role: &command.service_role,
+    }
+}
+
+/// Standard output and standard error in one text, cut where SSM cuts it.
+fn output(invocation: &Invocation) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(invocation.stdout.as_str());
+    if !invocation.stderr.is_empty() {
+        text.to_mut().push_str(&format!("\n\n----------ERROR-------\n{}", invocation.stderr));
+    }
+    if text.chars().count() <= MOST_OUTPUT {
+        text
+    } else {
+        Cow::Owned(text.chars().take(MOST_OUTPUT).collect())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Get {
+    command_id: Option<String>,
+    instance_id: Option<String>,
+    plugin_name: Option<String>,
+}
+
+pub(super) fn get_command_invocation(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: Get = request(body)?;
+    let (id, instance) = (asked.command_id.unwrap_or_default(), asked.instance_id.unwrap_or_default());
+    check_command_id(&id)?;
+    check_instance_id(&instance)?;
+    if let Some(name) = &asked.plugin_name {
+        if name.chars().count() < 4 {
+            let constraint = "Member must have length greater than or equal to 4";
+            return Err(ApiError::validation(name, "pluginName", constraint));
+        }
+        if name != STEP {
+            return Err(ApiError::new("InvalidPluginName", ""));
+        }
+    }
+    let at = aws.now - aws.lag.ssm;
+    let missing = || ApiError::new("InvocationDoesNotExist", "");
+    let command =
+        aws.ssm.by_id.get(id.as_str()).and_then(|key| aws.ssm.commands.get(key)).ok_or_else(missing)?;
+    let invocation = command.invocations.iter().find(|one| *one.instance == *instance).ok_or_else(missing)?;
+    if command.requested > at {
+        return Err(missing());
+    }
+    let details = invocation.details_at(at);
+    let finished = invocation.finished.filter(|finished| *finished <= at);
+    let started = invocation.started.filter(|started| *started <= at);
+    let moment = |at: Option<Timestamp>| at.map_or_else(String::new, |at| format!("{at:.3}"));
+    let elapsed = started.zip(finished).map_or_else(String::new, |(started, finished)| {
+        let millis = finished.as_millisecond() - started.as_millisecond();
+        format!("PT{}.{:03}S", millis / 1000, millis % 1000)
+    });
+    let content = |text: &str, most: usize| match finished {
+        Some(_) => text.chars().take(most).collect(),
+        None => String::new(),
+    };
+    answer(&json!({
+        "CommandId": &*command.id,
+        "InstanceId": &*invocation.instance,
+        "Comment": command.comment,
+        "DocumentName": &*command.document,
+        "DocumentVersion": command.version,
+        "PluginName": STEP,
+        "ResponseCode": if finished.is_some() { invocation.exit_code } else { -1 },
+        "ExecutionStartDateTime": moment(started),
+        "ExecutionElapsedTime": elapsed,
+        "ExecutionEndDateTime": moment(finished),
+        "Status": invocation_status(details),
+        "StatusDetails": aws.show_details(details),
+        "StandardOutputContent": content(&invocation.stdout, MOST_STDOUT),
+        "StandardOutputUrl": "",
+        "StandardErrorContent": content(&invocation.stderr, 8000),
+        "StandardErrorUrl": "",
+        "CloudWatchOutputConfig": {"CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": false},
+    }))
+}

@@ -1,0 +1,251 @@
+//! What happens on a host: the agent takes an invocation, runs its script, and reports.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::Ssm;
+use super::commands::{Invocation, Phase};
+use crate::fleet::script::{self, Action};
+use crate::fleet::{Elsewhere, Hang, InstanceId, MappingSettings, Platform, Scripts};
+use crate::local_aws::advance::Timer;
+use crate::local_aws::{ACCOUNT, LocalAws, REGION};
+
+/// A script that an agent has started and that somebody else carries out ([`Scripts::External`]).
+#[derive(Debug, Clone)]
+pub struct StartedRun {
+    /// Which invocation it is.
+    pub key: (u64, usize),
+    /// Its command.
+    pub command_id: String,
+    /// The host.
+    pub instance: InstanceId,
+    /// What to do.
+    pub action: Action,
+    /// The settings that the document carries.
+    pub settings: MappingSettings,
+    /// When it started.
+    pub started: Timestamp,
+}
+
+/// A second script on the same host waits that long for the mutex.
+const MUTEX_WAIT: Duration = Duration::from_secs(60);
+
+impl Ssm {
+    /// Notes a dictated outcome that falls due later; until then the invocation looks sent.
+    pub(crate) fn dictate(&mut self, key: u64, target: usize, dictated: Invocation) {
+        let Some(command) = self.commands.get_mut(&key) else { return };
+        let invocation = &mut command.invocations[target];
+        invocation.stopped = true;
+        invocation.exit_code = dictated.exit_code;
+        invocation.stdout = dictated.stdout;
+        invocation.stderr = dictated.details.into_owned();
+    }
+}
+
+impl LocalAws {
+    pub(crate) fn dictated(&mut self, key: u64, target: usize) {
+        let now = self.now;
+        let Some(invocation) = self.invocation(key, target) else { return };
+        if invocation.phase == Phase::Done {
+            return;
+        }
+        let details = std::mem::take(&mut invocation.stderr);
+        let (exit_code, stdout) = (invocation.exit_code, std::mem::take(&mut invocation.stdout));
+        let ran = !matches!(
+            details.as_str(),
+            "Pending" | "Delayed" | "DeliveryTimedOut" | "Undeliverable" | "Terminated"
+        );
+        if ran {
+            invocation.started = invocation.sent;
+        }
+        if super::commands::is_final(&details) {
+            return self.finish(key, target, details, exit_code, stdout);
+        }
+        invocation.details = details.into();
+        invocation.phase = if ran { Phase::Running } else { Phase::Sent };
+        invocation.started = ran.then_some(now);
+    }
+
+    /// The agent looks for the invocation; it takes it if it is still to be had.
+    pub(crate) fn pick_up(&mut self, key: u64, target: usize) {
+        let now = self.now;
+        let Some(command) = self.ssm.commands.get(&key) else { return };
+        let invocation = &command.invocations[target];
+        let instance = invocation.instance.clone();
+        let in_time = invocation.sent.is_some_and(|sent| now < sent + command.timeout);
+        if invocation.phase != Phase::Sent || !in_time || !self.world.host(&instance).answers() {
+            return;
+        }
+        let document = command.document.clone();
+        let action = match command.parameter("Action") {
+            Some("map") => Action::Map,
+            _ => Action::Check,
+        };
+        let limit = command.execution_timeout;
+        let host = self.world.host(&instance);
+        host.inbox.retain(|entry| *entry != (key, target));
+        let platform = host.platform;
+        let invocation = self.invocation(key, target).expect("looked up");
+        invocation.phase = Phase::Running;
+        invocation.details = "InProgress".into();
+        invocation.started = Some(now);
+        self.emit_invocation(key, target);
+        let document = &self.world.documents[&document];
+        let Some(settings) = document.mapping.clone() else {
+            return self.after(Duration::from_secs(1), Timer::RunEnds(key, target));
+        };
+        if platform != Platform::Windows && document.elsewhere == Elsewhere::Skipped {
+            return self.after(Duration::from_millis(100), Timer::RunEnds(key, target));
+        }
+        self.world.host(&instance).runs.push((key, target));
+        self.begin(key, target, &instance, settings, action, limit);
+    }
+
+    fn begin(
+        &mut self,
+        key: u64,
+        target: usize,
+        instance: &InstanceId,
+        settings: MappingSettings,
+        action: Action,
+        limit: Duration,
+    ) {
+        let now = self.now;
+        if self.world.scripts == Scripts::External {
+            let command_id = self.ssm.commands[&key].id.to_string();
+            let instance = instance.clone();
+            let run = StartedRun { key: (key, target), command_id, instance, action, settings, started: now };
+            self.ssm.started.push(run);
+            return self.after(limit, Timer::RunTimesOut(key, target));
+        }
+        let host = &self.world.hosts[instance];
+        let Some(own) = script::duration(&self.world, host, &settings, action, now) else {
+            // A child process that holds the pipe keeps it InProgress until the command expires.
+            if host.hang == Some(Hang::Process) {
+                self.after(limit, Timer::RunTimesOut(key, target));
+            }
+            return;
+        };
+        // One at a time on a host: the others wait for the mutex, and not forever.
+        let wait = host.script_ends.duration_since(now).max(jiff::SignedDuration::ZERO).unsigned_abs();
+        let takes = if wait > MUTEX_WAIT { MUTEX_WAIT } else { wait + own };
+        if takes >= limit {
+            return self.after(limit, Timer::RunTimesOut(key, target));
+        }
+        if wait <= MUTEX_WAIT {
+            self.world.host(instance).script_ends = now + takes;
+        }
+        self.after(takes, Timer::RunEnds(key, target));
+    }
+
+    /// The script ends by itself: its effect on the host and its answer, in one moment.
+    pub(crate) fn run_ends(&mut self, key: u64, target: usize) {
+        let now = self.now;
+        let Some(command) = self.ssm.commands.get(&key) else { return };
+        let invocation = &command.invocations[target];
+        let (instance, stopped) = (invocation.instance.clone(), invocation.stopped);
+        let started = invocation.started.unwrap_or(now);
+        let action = command.parameter("Action").unwrap_or_default();
+        let action = if action == "map" { Action::Map } else { Action::Check };
+        let document = &self.world.documents[&command.document];
+        let modelled = document.mapping.clone();
+        let platform = self.world.hosts[&instance].platform;
+        if platform != Platform::Windows && document.elsewhere == Elsewhere::Skipped {
+            // What was skipped succeeded, says SSM; only the missing result line tells.
+            let skipped = "Step execution skipped due to unsupported platform. Step name: mapShare";
+            return self.finish(key, target, "Success", 0, skipped.to_owned());
+        }
+        let Some(settings) = modelled else {
+            return self.finish(key, target, "Success", 0, String::new());
+        };
+        let host = self.world.host(&instance);
+        // A reboot took it; the agent says so when it is back.
+        if stopped || host.booted > started {
+            return;
+        }
+        host.runs.retain(|run| *run != (key, target));
+        let finished = if host.script_ends > now && now >= started + MUTEX_WAIT {
+            script::busy(&settings)
+        } else {
+            script::run(&mut self.world, &instance, &settings, action, now)
+        };
+        self.report(key, target, finished.exit_code, finished.line);
+    }
+
+    fn report(&mut self, key: u64, target: usize, exit_code: i64, stdout: String) {
+        let cancelling = self.invocation(key, target).is_some_and(|one| one.details == "Cancelling");
+        let details = match exit_code {
+            _ if cancelling => "Cancelled",
+            0 => "Success",
+            _ => "Failed",
+        };
+        self.finish(key, target, details, exit_code, stdout);
+    }
+
+    /// The agent ends a script that takes longer than its document allows.
+    pub(crate) fn run_times_out(&mut self, key: u64, target: usize) {
+        let Some(invocation) = self.invocation(key, target) else { return };
+        if invocation.phase == Phase::Done {
+            return;
+        }
+        invocation.stopped = true;
+        let instance = invocation.instance.clone();
+        self.world.host(&instance).runs.retain(|run| *run != (key, target));
+        self.finish(key, target, "ExecutionTimedOut", -1, String::new());
+    }
+
+    /// A cancelled script has stopped.
+    pub(crate) fn cancelled(&mut self, key: u64, target: usize) {
+        self.finish(key, target, "Cancelled", -1, String::new());
+    }
+
+    /// A reboot killed the script: the agent reports a failure without output when it is back.
+    pub(crate) fn run_was_lost(&mut self, key: u64, target: usize) {
+        if let Some(invocation) = self.invocation(key, target) {
+            invocation.stopped = true;
+            self.finish(key, target, "Failed", 1, String::new());
+        }
+    }
+
+    /// Scripts that agents have started since the last time, for whoever carries them out.
+    pub fn take_started_runs(&mut self) -> Vec<StartedRun> {
+        std::mem::take(&mut self.ssm.started)
+    }
+
+    /// The end of a script that somebody else carried out; ignored when it was stopped meanwhile.
+    pub fn complete_run(&mut self, now: Timestamp, key: (u64, usize), exit_code: i64, stdout: &str) {
+        self.advance(now);
+        let Some(invocation) = self.invocation(key.0, key.1) else { return };
+        if invocation.stopped || invocation.phase == Phase::Done {
+            return;
+        }
+        let instance = invocation.instance.clone();
+        self.world.host(&instance).runs.retain(|run| *run != key);
+        self.report(key.0, key.1, exit_code, stdout.to_owned());
+    }
+
+    /// SSM's event for a change of an invocation: kebab-case, and `Canceled` where the API says `Cancelled`.
+    pub(crate) fn emit_invocation(&mut self, key: u64, target: usize) {
+        if !self.keep_events {
+            return;
+        }
+        let Some(command) = self.ssm.commands.get(&key) else { return };
+        let invocation = &command.invocations[target];
+        let status = match super::listing::invocation_status(&invocation.details) {
+            "Cancelled" => "Canceled",
+            "Cancelling" => "Canceling",
+            status => status,
+        };
+        let detail = json!({
+            "command-id": &*command.id,
+            "document-name": &*command.document,
+            "instance-id": &*invocation.instance,
+            "requested-date-time": format!("{:.3}", command.requested),
+            "status": status,
+        });
+        let resource = format!("arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{}", invocation.instance);
+        self.emit("EC2 Command Invocation Status-change Notification", "aws.ssm", vec![resource], detail);
+    }
+}

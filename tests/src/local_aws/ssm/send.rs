@@ -1,0 +1,332 @@
+//! `SendCommand` and `CancelCommand`. Both refuse the whole call for one bad instance, and neither says which.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::commands::{Command, Invocation, Phase};
+use super::{check_command_id, check_instance_id};
+use crate::fleet::{Document, Elsewhere, InstanceId, Platform, Power};
+use crate::local_aws::LocalAws;
+use crate::local_aws::advance::Timer;
+use crate::local_aws::reply::{ApiError, Outcome, answer, request};
+
+/// Instances named in one call.
+const MOST_INSTANCES: usize = 50;
+/// A document with its parameters.
+const MOST_BYTES: usize = 64 * 1024;
+/// How long SSM keeps what it knows of a command.
+const HISTORY: Duration = Duration::from_secs(30 * 86_400);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Send {
+    instance_ids: Option<Vec<String>>,
+    targets: Option<Vec<Target>>,
+    document_name: Option<String>,
+    document_version: Option<String>,
+    timeout_seconds: Option<i64>,
+    comment: Option<String>,
+    parameters: Option<serde_json::Map<String, Value>>,
+    max_concurrency: Option<String>,
+    max_errors: Option<String>,
+    service_role_arn: Option<String>,
+    notification_config: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Target {
+    key: Option<String>,
+    values: Option<Vec<String>>,
+}
+
+pub(super) fn send_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: Send = request(body)?;
+    let timeout = check(&asked)?;
+    let name = asked.document_name.clone().unwrap_or_default();
+    let name = name.rsplit("document/").next().unwrap_or_default();
+    let Some((document_name, document)) = aws.world.documents.get_key_value(name) else {
+        return Err(ApiError::new("InvalidDocument", format!("Document with name {name} does not exist.")));
+    };
+    let version = asked.document_version.clone().unwrap_or_else(|| "$DEFAULT".to_owned());
+    if !["$DEFAULT", "$LATEST", "1"].contains(&version.as_str()) {
+        return Err(ApiError::new(
+            "InvalidDocumentVersion",
+            format!("Document {name} has no version {version}."),
+        ));
+    }
+    let parameters = check_parameters(document, asked.parameters.unwrap_or_default())?;
+    let (document_name, execution_timeout) = (document_name.clone(), document.execution_timeout);
+    let elsewhere = document.elsewhere;
+    let instances = targets(aws, asked.instance_ids, asked.targets.as_deref())?;
+    check_instances(aws, &instances, elsewhere)?;
+    let (max_concurrency, max_errors) = (
+        asked.max_concurrency.unwrap_or_else(|| "50".into()),
+        asked.max_errors.unwrap_or_else(|| "0".into()),
+    );
+    let count = instances.len();
+    let command = Command {
+        id: Arc::from(aws.uuid()),
+        document: document_name,
+        version: asked.document_version.unwrap_or_default(),
+        comment: asked.comment.unwrap_or_default(),
+        parameters: Value::Object(parameters),
+        targets: json!(
+            asked
+                .targets
+                .unwrap_or_default()
+                .iter()
+                .map(|one| json!({"Key": one.key, "Values": one.values}))
+                .collect::<Vec<_>>()
+        ),
+        requested: aws.now,
+        expires: aws.now + timeout + execution_timeout,
+        timeout,
+        execution_timeout,
+        concurrency: share_of(&max_concurrency, count).max(1),
+        errors_allowed: share_of(&max_errors, count),
+        max_concurrency,
+        max_errors,
+        service_role: asked.service_role_arn.unwrap_or_default(),
+        invocations: instances.into_iter().map(Invocation::new).collect(),
+        next: 0,
+        slots_taken: 0,
+        errors: 0,
+        cancelled: false,
+    };
+    let shown = json!({ "Command": aws.describe_command(&command, aws.now) });
+    aws.begin_command(command);
+    answer(&shown)
+}
+
+impl LocalAws {
+    fn begin_command(&mut self, command: Command) {
+        self.forget_old_commands();
+        let key = self.ssm.next;
+        self.ssm.next += 1;
+        self.ssm.by_id.insert(command.id.clone(), key);
+        for (target, invocation) in command.invocations.iter().enumerate() {
+            self.ssm.by_instance.entry(invocation.instance.clone()).or_default().push((key, target));
+        }
+        let lifetime = command.timeout + command.execution_timeout;
+        self.ssm.commands.insert(key, command);
+        self.after(lifetime, Timer::Expires(key));
+        self.hand_out(key);
+    }
+
+    fn forget_old_commands(&mut self) {
+        while let Some(entry) = self.ssm.commands.first_entry() {
+            if entry.get().requested + HISTORY > self.now {
+                return;
+            }
+            let (key, command) = entry.remove_entry();
+            self.ssm.by_id.remove(&command.id);
+            for invocation in command.invocations {
+                if let Some(all) = self.ssm.by_instance.get_mut(&invocation.instance) {
+                    all.retain(|(of, _)| *of != key);
+                }
+            }
+        }
+    }
+}
+
+fn check(asked: &Send) -> Result<Duration, ApiError> {
+    let ids = asked.instance_ids.as_deref().unwrap_or_default();
+    if ids.len() > MOST_INSTANCES {
+        let constraint = "Member must have length less than or equal to 50";
+        return Err(ApiError::validation(&format!("{} instance ids", ids.len()), "instanceIds", constraint));
+    }
+    for id in ids {
+        check_instance_id(id)?;
+    }
+    if asked.targets.as_ref().is_some_and(|targets| targets.len() > 5) {
+        return Err(ApiError::validation(
+            "targets",
+            "targets",
+            "Member must have length less than or equal to 5",
+        ));
+    }
+    let name = asked.document_name.as_deref().unwrap_or_default();
+    let word = |c: char| c.is_ascii_alphanumeric() || "_-.:/".contains(c);
+    if !(3..=128).contains(&name.len()) || !name.chars().all(word) {
+        let constraint = r"Member must satisfy regular expression pattern: ^[a-zA-Z0-9_\-.:/]{3,128}$";
+        return Err(ApiError::validation(name, "documentName", constraint));
+    }
+    let comment = asked.comment.as_deref().unwrap_or_default();
+    if comment.chars().count() > 100 {
+        return Err(ApiError::validation(
+            comment,
+            "comment",
+            "Member must have length less than or equal to 100",
+        ));
+    }
+    let numbers = |text: &str, member: &str, least: u64| {
+        let (number, most) = match text.strip_suffix('%') {
+            Some(number) => (number, 100),
+            None => (text, 9_999_999),
+        };
+        let plain = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
+        let plain = plain && (number == "0" || !number.starts_with('0')) && text.len() <= 7;
+        match number.parse::<u64>() {
+            Ok(value) if plain && (least..=most).contains(&value) => Ok(()),
+            _ => Err(ApiError::validation(text, member, "Member must satisfy regular expression pattern")),
+        }
+    };
+    numbers(asked.max_concurrency.as_deref().unwrap_or("50"), "maxConcurrency", 1)?;
+    numbers(asked.max_errors.as_deref().unwrap_or("0"), "maxErrors", 0)?;
+    if let Some(role) = asked.service_role_arn.as_ref().filter(|role| !role.starts_with("arn:aws:iam::")) {
+        return Err(ApiError::new("InvalidRole", format!("{role} is no ARN of a role.")));
+    }
+    if asked.notification_config.is_some() && asked.service_role_arn.is_none() {
+        return Err(ApiError::new("InvalidNotificationConfig", "Notifications need a service role."));
+    }
+    match asked.timeout_seconds {
+        None => Ok(Duration::from_secs(3600)),
+        Some(seconds @ 30..=2_592_000) => Ok(Duration::from_secs(seconds.unsigned_abs())),
+        Some(seconds) => {
+            let constraint = "Member must have value between 30 and 2592000";
+            Err(ApiError::validation(&seconds.to_string(), "timeoutSeconds", constraint))
+        }
+    }
+}
+
+fn check_parameters(
+    document: &Document,
+    given: serde_json::Map<String, Value>,
+) -> Result<serde_json::Map<String, Value>, ApiError> {
+    let invalid = |message: String| ApiError::new("InvalidParameters", message);
+    if given.iter().map(|(name, value)| name.len() + value.to_string().len()).sum::<usize>() > MOST_BYTES {
+        return Err(ApiError::new("MaxDocumentSizeExceeded", "The size limit of a document is 64 KB."));
+    }
+    for (name, values) in &given {
+        let Some(allowed) = document.parameters.get(name) else {
+            return Err(invalid(format!("Parameter {name} is not defined in the document.")));
+        };
+        let Some(values) = values.as_array() else {
+            return Err(ApiError::new("SerializationException", format!("{name} must be a list of strings")));
+        };
+        for value in values {
+            let text = value.as_str().unwrap_or_default();
+            if !allowed.is_empty() && !allowed.iter().any(|one| one == text) {
+                return Err(invalid(format!("Parameter {name} does not allow {text:?}.")));
+            }
+        }
+    }
+    for (name, allowed) in &document.parameters {
+        if !allowed.is_empty() && !given.contains_key(name) {
+            return Err(invalid(format!("Parameter {name} is required.")));
+        }
+    }
+    Ok(given)
+}
+
+/// The instances that the call names; no instance here has tags, so that a tag finds none.
+fn targets(
+    aws: &LocalAws,
+    ids: Option<Vec<String>>,
+    targets: Option<&[Target]>,
+) -> Result<Vec<InstanceId>, ApiError> {
+    let mut ids = ids.unwrap_or_default();
+    let targets = targets.unwrap_or_default();
+    if ids.is_empty() && targets.is_empty() {
+        return Err(ApiError::new("InvalidParameters", "Either instance IDs or targets must be specified."));
+    }
+    for target in targets {
+        if target.key.as_deref() == Some("InstanceIds") {
+            ids.extend(target.values.iter().flatten().cloned());
+        }
+    }
+    let mut seen = BTreeSet::new();
+    if !ids.iter().all(|id| seen.insert(id.as_str())) {
+        return Err(ApiError::new("DuplicateInstanceId", ""));
+    }
+    let known = |id: &String| {
+        let host = aws.world.hosts.get_key_value(id.as_str());
+        host.map(|(id, _)| id.clone()).ok_or_else(invalid_instance)
+    };
+    ids.iter().map(known).collect()
+}
+
+fn check_instances(aws: &LocalAws, instances: &[InstanceId], elsewhere: Elsewhere) -> Result<(), ApiError> {
+    for id in instances {
+        let host = &aws.world.hosts[id];
+        // Stopped is a valid state by the documentation; not to answer is not.
+        let gone = matches!(host.power, Power::ShuttingDown | Power::Terminated);
+        if gone || host.ping_status(aws.now) != Some("Online") {
+            return Err(invalid_instance());
+        }
+        if elsewhere == Elsewhere::Refused && host.platform != Platform::Windows {
+            return Err(ApiError::new(
+                "UnsupportedPlatformType",
+                "The document does not support the platform.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn invalid_instance() -> ApiError {
+    ApiError::new("InvalidInstanceId", "Instances not in a valid state for account")
+}
+
+/// A number of targets, or a percentage of them rounded down.
+fn share_of(text: &str, count: usize) -> usize {
+    match text.strip_suffix('%') {
+        Some(percent) => percent.parse::<usize>().unwrap_or(0) * count / 100,
+        None => text.parse().unwrap_or(0),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Cancel {
+    command_id: Option<String>,
+    instance_ids: Option<Vec<String>>,
+}
+
+pub(super) fn cancel_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
+    let asked: Cancel = request(body)?;
+    let id = asked.command_id.unwrap_or_default();
+    check_command_id(&id)?;
+    let ids = asked.instance_ids.unwrap_or_default();
+    if ids.len() > MOST_INSTANCES {
+        let constraint = "Member must have length less than or equal to 50";
+        return Err(ApiError::validation("instance ids", "instanceIds", constraint));
+    }
+    let mut seen = BTreeSet::new();
+    for id in &ids {
+        check_instance_id(id)?;
+        if !seen.insert(id.as_str()) {
+            return Err(ApiError::new("DuplicateInstanceId", ""));
+        }
+    }
+    let Some(&key) = aws.ssm.by_id.get(id.as_str()) else {
+        return Err(ApiError::new("InvalidCommandId", ""));
+    };
+    let command = aws.ssm.commands.get_mut(&key).expect("indexed");
+    if ids.iter().any(|id| command.invocations.iter().all(|one| *one.instance != **id)) {
+        return Err(invalid_instance());
+    }
+    command.cancelled |= ids.is_empty();
+    let meant = |one: &Invocation| ids.is_empty() || seen.contains(&*one.instance);
+    let targets: Vec<_> =
+        (0..command.invocations.len()).filter(|at| meant(&command.invocations[*at])).collect();
+    for target in targets {
+        let invocation = aws.invocation(key, target).expect("indexed");
+        match invocation.phase {
+            Phase::Waiting | Phase::Sent => aws.finish(key, target, "Cancelled", -1, String::new()),
+            Phase::Running => {
+                // The agent is asked to stop the script, which it may or may not manage before its end.
+                invocation.details = "Cancelling".into();
+                invocation.stopped = true;
+                aws.after(Duration::from_secs(2), Timer::Cancelled(key, target));
+            }
+            Phase::Done => {}
+        }
+    }
+    answer(&json!({}))
+}

@@ -1,0 +1,109 @@
+//! Token buckets with ECS's documented rates, an account's in one region, shared by every caller, the customer included.
+//!
+//! SSM publishes no rate for the calls that are used here; its bucket is unlimited until a test sets one.
+
+use jiff::Timestamp;
+
+/// Which bucket a call takes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bucket {
+    /// `PutAttributes`, `DeleteAttributes`, `UpdateContainerInstancesState`, `RunTask`, `StopTask`: 100 at once, 40/s.
+    ClusterResourceModify,
+    /// Listing and describing container instances, attributes and tasks: 100 at once, 20/s.
+    ClusterResourceRead,
+    /// `ListServices`, `DescribeServices`: 100 at once, 20/s.
+    ClusterServiceRead,
+    /// `RegisterTaskDefinition`: 20 at once, 1/s.
+    TaskDefinitionModify,
+    /// Listing and describing task definitions: 50 at once, 20/s.
+    TaskDefinitionRead,
+    /// `DescribeClusters`, `ListClusters`: 50 at once, 20/s.
+    ClusterRead,
+    /// Everything of SSM.
+    Ssm,
+}
+
+/// Thousandths of a token, so that refilling by the millisecond is exact.
+const TOKEN: i64 = 1000;
+
+#[derive(Debug, Clone)]
+struct Tokens {
+    burst: i64,
+    per_second: i64,
+    /// What others of the same account take of the sustained rate.
+    taken_per_second: i64,
+    left: i64,
+    at: Timestamp,
+}
+
+/// All buckets of the account.
+#[derive(Debug, Clone)]
+pub struct Throttles {
+    buckets: [Tokens; 7],
+}
+
+impl Throttles {
+    pub(crate) fn new(now: Timestamp) -> Self {
+        let tokens = |burst: i64, per_second: i64| Tokens {
+            burst: burst * TOKEN,
+            per_second,
+            taken_per_second: 0,
+            left: burst * TOKEN,
+            at: now,
+        };
+        let unlimited = tokens(1_000_000, 1_000_000);
+        Self {
+            buckets: [
+                tokens(100, 40),
+                tokens(100, 20),
+                tokens(100, 20),
+                tokens(20, 1),
+                tokens(50, 20),
+                tokens(50, 20),
+                unlimited,
+            ],
+        }
+    }
+
+    /// Takes one token; `false` means `ThrottlingException`.
+    pub fn take(&mut self, bucket: Bucket, now: Timestamp) -> bool {
+        self.take_many(bucket, 1, now) == 1
+    }
+
+    /// The customer's own calls: takes up to `count`, says how many got through.
+    pub fn take_many(&mut self, bucket: Bucket, count: u32, now: Timestamp) -> u32 {
+        let tokens = &mut self.buckets[bucket as usize];
+        tokens.refill(now);
+        let got = i64::from(count).min(tokens.left / TOKEN);
+        tokens.left -= got * TOKEN;
+        u32::try_from(got).unwrap_or(0)
+    }
+
+    /// From now on the customer's own calls take that much of the sustained rate.
+    pub fn customer_takes(&mut self, bucket: Bucket, per_second: u32, now: Timestamp) {
+        let tokens = &mut self.buckets[bucket as usize];
+        tokens.refill(now);
+        tokens.taken_per_second = i64::from(per_second);
+    }
+
+    /// Sets another size and rate.
+    pub fn limit(&mut self, bucket: Bucket, burst: u32, per_second: u32, now: Timestamp) {
+        self.buckets[bucket as usize] = Tokens {
+            burst: i64::from(burst) * TOKEN,
+            per_second: i64::from(per_second),
+            taken_per_second: 0,
+            left: i64::from(burst) * TOKEN,
+            at: now,
+        };
+    }
+}
+
+impl Tokens {
+    fn refill(&mut self, now: Timestamp) {
+        let elapsed = (now.as_millisecond() - self.at.as_millisecond()).max(0);
+        // A rate of n per second is n thousandths of a token in a millisecond.
+        let gained = elapsed.saturating_mul(self.per_second - self.taken_per_second);
+        self.left = self.left.saturating_add(gained).clamp(0, self.burst);
+        self.at = self.at.max(now);
+    }
+}
