@@ -10,7 +10,7 @@ use aws_sdk_ecs::types::{Attribute, ContainerInstanceStatus, TargetType};
 use jiff::Timestamp;
 
 use crate::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
-use crate::ssm::{is_throttle, kind_of};
+use crate::ssm::{is_denied, is_throttle, kind_of};
 use crate::state::{AttributeNames, Standing};
 use crate::time;
 
@@ -57,6 +57,11 @@ impl EcsError {
     /// The account's rate is spent.
     pub fn is_throttle(&self) -> bool {
         is_throttle(&self.code)
+    }
+
+    /// Nobody allows the call.
+    pub fn is_denied(&self) -> bool {
+        is_denied(&self.code)
     }
 
     /// A target was deregistered meanwhile; `PutAttributes` then refuses the whole call.

@@ -49,6 +49,11 @@ impl SsmError {
     pub fn is_throttle(&self) -> bool {
         is_throttle(&self.code)
     }
+
+    /// Nobody allows the call.
+    pub fn is_denied(&self) -> bool {
+        is_denied(&self.code)
+    }
 }
 
 /// Whether an AWS error code means that a rate is spent.
@@ -60,6 +65,24 @@ pub fn is_throttle(code: &str) -> bool {
             | "ThrottledException"
             | "TooManyRequestsException"
             | "RequestLimitExceeded"
+    )
+}
+
+/// Whether an AWS error code means that nobody allows the call: permission, credentials or the clock is wrong, and
+/// trying again changes nothing.
+pub fn is_denied(code: &str) -> bool {
+    matches!(
+        code,
+        "AccessDeniedException"
+            | "AccessDenied"
+            | "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "IncompleteSignature"
+            | "MissingAuthenticationTokenException"
+            | "ExpiredTokenException"
+            | "NotAuthorized"
+            | "OptInRequired"
     )
 }
 

@@ -1,0 +1,176 @@
+//! Carries out what an event alone can tell: a restarted host's gate is shut, an ending host's drain is released.
+//!
+//! It opens no gate and records no verdict: that takes a proof, and is `drain-unmapped`'s alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use shared::ecs::{self, ATTRIBUTES_A_CALL, ContainerInstance, EcsError, NewAttribute};
+use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::App;
+use crate::input::Origin;
+use crate::ledger::{EntryId, Ledger};
+use crate::outcome::{Deed, Outcome, Reason};
+use crate::plan::{self, Work};
+
+/// What ECS knows of the instances that are named by their EC2 id alone, over all watched clusters.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    registrations: BTreeMap<InstanceId, Vec<ContainerInstance>>,
+    /// Why a cluster could not be read: whom no other cluster knows may be registered there.
+    unread: Option<String>,
+}
+
+impl Found {
+    /// The registrations of an instance, at least one; or what becomes of a record that names one without any.
+    pub(crate) fn registrations(&self, id: &InstanceId) -> Result<&[ContainerInstance], Outcome> {
+        match (self.registrations.get(id), &self.unread) {
+            (Some(registrations), _) => Ok(registrations),
+            (None, Some(why)) => Err(Outcome::Failed(why.clone())),
+            (None, None) => Err(Outcome::Not(Reason::NotRegistered)),
+        }
+    }
+
+    /// Everything that was described.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &ContainerInstance> {
+        self.registrations.values().flatten()
+    }
+}
+
+/// Finds the instances that EC2 and people name by id: EC2 events cannot be filtered by cluster, so most are foreign.
+pub(crate) async fn find_named_by_id(app: &App, work: &Work, ledger: &mut Ledger) -> Found {
+    let named = work.restarts.keys().chain(work.endings.keys()).chain(work.by_hand.keys());
+    let ids: BTreeSet<InstanceId> = named.cloned().collect();
+    let mut found = Found::default();
+    for cluster in app.config.clusters.iter().filter(|_| !ids.is_empty()) {
+        match find_in_cluster(app, cluster, &ids).await {
+            Ok(instances) => {
+                for instance in instances {
+                    let Some(id) = instance.instance_id.clone() else { continue };
+                    found.registrations.entry(id).or_default().push(instance);
+                }
+            }
+            // It cannot come back by trying again, and no instance is in it.
+            Err(error) if error.code == "ClusterNotFoundException" => {
+                tracing::error!(%cluster, "a watched cluster does not exist");
+            }
+            Err(error) => found.unread = Some(ledger.failed(error)),
+        }
+    }
+    found
+}
+
+async fn find_in_cluster(
+    app: &App,
+    cluster: &ClusterRef,
+    ids: &BTreeSet<InstanceId>,
+) -> Result<Vec<ContainerInstance>, EcsError> {
+    let client = &app.clients.ecs;
+    let arns = ecs::find_container_instances(client, cluster, ids).await?;
+    ecs::describe_container_instances(client, cluster, &app.names(), &arns).await
+}
+
+/// What is to be written on one registration.
+struct Write<'a> {
+    entry: EntryId,
+    deed: Deed,
+    cluster: &'a ClusterRef,
+    arn: &'a ContainerInstanceArn,
+    attributes: Vec<NewAttribute>,
+}
+
+/// Shuts the gates of restarted instances, and releases the drains of those about to end.
+pub(crate) async fn write(app: &App, work: &Work, found: &Found, origin: Origin, ledger: &mut Ledger) {
+    let (names, now) = (app.names(), app.clients.now());
+    let mut writes = Vec::new();
+    for (id, restart) in &work.restarts {
+        let shut = |live: &ContainerInstance| plan::shut(live, &names, restart.at, now);
+        collect(found, id, (restart.entry, Deed::GateShut), shut, &mut writes, ledger);
+    }
+    for (id, ending) in &work.endings {
+        let release = |live: &ContainerInstance| plan::release(live, &names, ending.at);
+        collect(found, id, (ending.entry, Deed::Released), release, &mut writes, ledger);
+    }
+    if !app.may_act(origin) {
+        ledger.settle_all(writes.iter().map(|write| write.entry), &Outcome::Not(Reason::ReportMode));
+        return;
+    }
+    put_all(app, &writes, ledger).await;
+}
+
+/// Plans the writes for one instance; settles its record where there is nothing to write.
+fn collect<'a>(
+    found: &'a Found,
+    id: &InstanceId,
+    (entry, deed): (EntryId, Deed),
+    plan: impl Fn(&ContainerInstance) -> Result<Vec<NewAttribute>, Reason>,
+    writes: &mut Vec<Write<'a>>,
+    ledger: &mut Ledger,
+) {
+    let registrations = match found.registrations(id) {
+        Ok(registrations) => registrations,
+        Err(outcome) => return ledger.settle(entry, outcome),
+    };
+    let before = writes.len();
+    let mut reason = Reason::NotWindows;
+    for live in registrations.iter().filter(|live| live.is_windows) {
+        match plan(live) {
+            Ok(attributes) => {
+                writes.push(Write { entry, deed, cluster: &live.cluster, arn: &live.arn, attributes });
+            }
+            Err(why) => reason = why,
+        }
+    }
+    if writes.len() == before {
+        ledger.settle(entry, Outcome::Not(reason));
+    }
+}
+
+/// Writes as many registrations a call as ECS takes attributes, at our share of the account's rate.
+async fn put_all(app: &App, writes: &[Write<'_>], ledger: &mut Ledger) {
+    let mut pace = tokio::time::interval(Duration::from_secs(1) / app.config.policy.ecs_writes_per_second);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A record may need several writes; it is done when all are, and fails when one does.
+    let mut outcomes: BTreeMap<EntryId, Outcome> = BTreeMap::new();
+    let mut note = |entry: EntryId, outcome: Outcome| {
+        let noted = outcomes.entry(entry).or_insert_with(|| outcome.clone());
+        if !matches!(noted, Outcome::Failed(_)) && !matches!(outcome, Outcome::Not(_)) {
+            *noted = outcome;
+        }
+    };
+    for same_call in writes.chunk_by(|a, b| a.cluster == b.cluster && a.deed == b.deed) {
+        let size = ATTRIBUTES_A_CALL / same_call.iter().map(|w| w.attributes.len()).max().unwrap_or(1);
+        for group in same_call.chunks(size) {
+            match put(app, group, &mut pace).await {
+                Ok(()) => group.iter().for_each(|w| note(w.entry, Outcome::Did(w.deed))),
+                // One target that is gone refuses the whole call, without saying which.
+                Err(error) if error.is_target_gone() => {
+                    for write in group {
+                        let outcome = match put(app, std::slice::from_ref(write), &mut pace).await {
+                            Ok(()) => Outcome::Did(write.deed),
+                            Err(error) if error.is_target_gone() => Outcome::Not(Reason::Gone),
+                            Err(error) => Outcome::Failed(ledger.failed(error)),
+                        };
+                        note(write.entry, outcome);
+                    }
+                }
+                Err(error) => {
+                    let why = ledger.failed(error);
+                    group.iter().for_each(|w| note(w.entry, Outcome::Failed(why.clone())));
+                }
+            }
+        }
+    }
+    for (entry, outcome) in outcomes {
+        ledger.settle(entry, outcome);
+    }
+}
+
+async fn put(app: &App, group: &[Write<'_>], pace: &mut Interval) -> Result<(), EcsError> {
+    let Some(first) = group.first() else { return Ok(()) };
+    pace.tick().await;
+    let writes: Vec<_> = group.iter().map(|write| (write.arn, write.attributes.clone())).collect();
+    ecs::put_attributes(&app.clients.ecs, first.cluster, &writes).await
+}

@@ -1,0 +1,96 @@
+//! What the function was invoked with. Every record is read on its own, so that a bad one costs nothing but itself.
+
+use aws_lambda_events::sqs::SqsMessage;
+use serde_json::Value;
+use shared::ids::InstanceId;
+
+use crate::events::{self, Event, Unreadable};
+use crate::ledger::{EntryId, Ledger};
+use crate::outcome::{Kind, Outcome};
+
+/// Who invoked, and so what the answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// An SQS queue, with EventBridge events as bodies. The answer names the records that come again.
+    Queue,
+    /// A rule without a queue, with one event. The answer is a report that nobody reads but the log.
+    Rule,
+    /// A person, with `{"instanceIds": ["i-…"]}`. The answer is a report.
+    Hand,
+}
+
+/// Enters every record in the ledger. What cannot be read is settled there, the rest is returned.
+pub(crate) fn read(mut payload: Value, ledger: &mut Ledger) -> (Origin, Vec<(EntryId, Event)>) {
+    if let Some(Value::Array(records)) = payload.get_mut("Records") {
+        let records = std::mem::take(records);
+        return (Origin::Queue, records.into_iter().filter_map(|r| enter_record(r, ledger)).collect());
+    }
+    if events::is_event(&payload) {
+        let (kind, event) = events::read(&payload);
+        return (Origin::Rule, enter(None, kind, event, ledger).into_iter().collect());
+    }
+    if let Some(Value::Array(ids)) = payload.get("instanceIds") {
+        return (Origin::Hand, ids.iter().filter_map(|id| enter_by_hand(id, ledger)).collect());
+    }
+    enter(None, Kind::Other, Err(Unreadable::NotAnEvent(describe(&payload))), ledger);
+    (Origin::Hand, Vec::new())
+}
+
+/// What it is instead, without its values.
+fn describe(payload: &Value) -> String {
+    match payload {
+        Value::Object(members) => {
+            let names: Vec<&str> = members.keys().take(10).map(String::as_str).collect();
+            format!("an object with the members [{}]", names.join(", "))
+        }
+        Value::Array(_) => "a list".to_owned(),
+        Value::String(_) => "a text".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn enter_record(record: Value, ledger: &mut Ledger) -> Option<(EntryId, Event)> {
+    let message: SqsMessage = serde_json::from_value(record).unwrap_or_default();
+    // An empty id in a partial batch response would fail the whole batch.
+    let message_id = message.message_id.filter(|id| !id.is_empty());
+    let (kind, event) = match message.body.as_deref().map(|body| body.trim_start_matches('\u{feff}')) {
+        None => (Kind::Other, Err(Unreadable::NoBody)),
+        Some(body) => match serde_json::from_str::<Value>(body) {
+            Ok(event) => events::read(&event),
+            Err(error) => (Kind::Other, Err(Unreadable::NotJson(error.to_string()))),
+        },
+    };
+    enter(message_id, kind, event, ledger)
+}
+
+fn enter_by_hand(id: &Value, ledger: &mut Ledger) -> Option<(EntryId, Event)> {
+    let subject = id.as_str().map_or_else(|| id.to_string(), |text| text.trim().to_owned());
+    let event = match events::external(&subject) {
+        Some(external) => Ok(external),
+        None => InstanceId::parse(&subject).map(Event::ByHand).map_err(Unreadable::Id),
+    };
+    let entry = ledger.enter(None, Kind::ByHand, Some(subject));
+    settle_unreadable(entry, event, ledger)
+}
+
+fn enter(
+    message_id: Option<String>,
+    kind: Kind,
+    event: Result<Event, Unreadable>,
+    ledger: &mut Ledger,
+) -> Option<(EntryId, Event)> {
+    let subject = event.as_ref().ok().and_then(|event| event.subject().map(str::to_owned));
+    let entry = ledger.enter(message_id, kind, subject);
+    settle_unreadable(entry, event, ledger)
+}
+
+fn settle_unreadable(
+    entry: EntryId,
+    event: Result<Event, Unreadable>,
+    ledger: &mut Ledger,
+) -> Option<(EntryId, Event)> {
+    event
+        .map(|event| (entry, event))
+        .map_err(|why| ledger.settle(entry, Outcome::Unreadable(why.to_string())))
+        .ok()
+}

@@ -1,0 +1,195 @@
+//! What became of every record: exactly one outcome each, from which the answer, the metrics and the log lines follow.
+//!
+//! It decides nothing, but for one thing: what was not settled when the time ran out has failed.
+
+use aws_lambda_events::sqs::SqsBatchResponse;
+use serde_json::{Value, json};
+use shared::ids::{CommandId, InstanceId};
+use shared::metrics;
+
+use crate::error::CallError;
+use crate::input::Origin;
+use crate::outcome::{Class, Deed, Kind, Outcome, Reason};
+
+/// Ids that one log line names, to stay far below the 256 KiB that CloudWatch Logs takes.
+const IDS_A_LINE: usize = 200;
+
+/// A record's place in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct EntryId(usize);
+
+#[derive(Debug)]
+struct Entry {
+    message_id: Option<String>,
+    kind: Kind,
+    subject: Option<String>,
+    outcome: Option<Outcome>,
+}
+
+/// One run's records.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    entries: Vec<Entry>,
+    commands: Vec<(CommandId, Vec<InstanceId>)>,
+    throttles: u32,
+    refused: Option<CallError>,
+}
+
+impl Ledger {
+    pub(crate) fn enter(
+        &mut self,
+        message_id: Option<String>,
+        kind: Kind,
+        subject: Option<String>,
+    ) -> EntryId {
+        self.entries.push(Entry { message_id, kind, subject, outcome: None });
+        EntryId(self.entries.len() - 1)
+    }
+
+    /// The first outcome stands.
+    pub(crate) fn settle(&mut self, id: EntryId, outcome: Outcome) {
+        self.entries[id.0].outcome.get_or_insert(outcome);
+    }
+
+    pub(crate) fn settle_all(&mut self, ids: impl IntoIterator<Item = EntryId>, outcome: &Outcome) {
+        for id in ids {
+            self.settle(id, outcome.clone());
+        }
+    }
+
+    pub(crate) fn outcome(&self, id: EntryId) -> Option<&Outcome> {
+        self.entries[id.0].outcome.as_ref()
+    }
+
+    /// A command was taken: told at once, for the run may end any moment.
+    pub(crate) fn sent(&mut self, command: CommandId, instances: Vec<InstanceId>) {
+        tracing::info!(command_id = %command, instance_ids = %join(&instances), "command sent");
+        self.commands.push((command, instances));
+    }
+
+    /// Notes a failed call: counts a throttle, keeps a refusal for the end. What is returned is the failure's text.
+    pub(crate) fn failed(&mut self, error: impl Into<CallError>) -> String {
+        let error = error.into();
+        let why = error.to_string();
+        if error.is_throttle() {
+            self.throttles += 1;
+        }
+        if error.is_refusal() {
+            tracing::error!(error = why, "AWS refuses a call");
+            self.refused.get_or_insert(error);
+        } else {
+            tracing::warn!(error = why, "a call failed");
+        }
+        why
+    }
+
+    /// The first call that AWS refuses.
+    pub(crate) fn into_refused(self) -> Option<CallError> {
+        self.refused
+    }
+
+    /// Settles what is left: it was cut off. A record that cannot be named cannot be given back to the queue.
+    pub(crate) fn close(&mut self, origin: Origin) {
+        for entry in &mut self.entries {
+            let outcome = entry.outcome.get_or_insert_with(|| Outcome::Failed("the time ran out".to_owned()));
+            if origin == Origin::Queue && entry.message_id.is_none() && outcome.class() == Class::Failed {
+                *outcome = Outcome::Not(Reason::NoMessageId);
+            }
+        }
+    }
+
+    /// The partial batch response to SQS, a report to everybody else.
+    pub(crate) fn answer(&self, origin: Origin) -> Value {
+        match origin {
+            Origin::Queue => self.batch_response(),
+            Origin::Rule | Origin::Hand => self.report(),
+        }
+    }
+
+    fn batch_response(&self) -> Value {
+        let mut response = SqsBatchResponse::default();
+        for entry in self.entries.iter().filter(|entry| entry.class() == Some(Class::Failed)) {
+            if let Some(id) = &entry.message_id {
+                response.add_failure(id);
+            }
+        }
+        serde_json::to_value(response).expect("a response is plain data")
+    }
+
+    fn report(&self) -> Value {
+        let of = |classes: &[Class]| -> Vec<Value> {
+            let entries = self.entries.iter().filter(|e| e.class().is_some_and(|c| classes.contains(&c)));
+            entries.map(Entry::report).collect()
+        };
+        let sent =
+            self.commands.iter().map(|(command, ids)| json!({"commandId": command, "instanceIds": ids}));
+        let done = self
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry.outcome, Some(Outcome::Did(Deed::GateShut | Deed::Released))));
+        json!({
+            "sent": sent.collect::<Vec<_>>(),
+            "done": done.map(Entry::report).collect::<Vec<_>>(),
+            "leftToSweep": of(&[Class::LeftToSweep]),
+            "skipped": of(&[Class::Skipped, Class::Foreign, Class::Unreadable]),
+            "failed": of(&[Class::Failed]),
+        })
+    }
+
+    /// One line a decision, with the ids of those that it concerns. Sent commands have their own.
+    pub(crate) fn log(&self) {
+        let mut decisions: Vec<(Kind, &Outcome, Vec<&str>)> = Vec::new();
+        for entry in &self.entries {
+            let Some(outcome) = &entry.outcome else { continue };
+            let named = entry.subject.as_deref().or(entry.message_id.as_deref()).unwrap_or("unknown");
+            let same = |decision: &&mut (Kind, &Outcome, Vec<&str>)| {
+                decision.0 == entry.kind && decision.1 == outcome && decision.2.len() < IDS_A_LINE
+            };
+            match decisions.iter_mut().rfind(same) {
+                Some((_, _, ids)) => ids.push(named),
+                None => decisions.push((entry.kind, outcome, vec![named])),
+            }
+        }
+        for (kind, outcome, ids) in decisions {
+            let (kind, count, ids) = (kind.metric(), ids.len(), ids.join(" "));
+            let (result, reason) = (outcome.class().metric(), outcome.to_string());
+            match outcome.class() {
+                Class::Failed | Class::Unreadable => {
+                    tracing::warn!(kind, outcome = result, reason, count, ids, "events settled");
+                }
+                _ => tracing::info!(kind, outcome = result, reason, count, ids, "events settled"),
+            }
+        }
+    }
+
+    /// Every count, zeros included, so that an alarm tells "none" from "not running".
+    pub(crate) fn metrics(&self) -> Vec<metrics::Value> {
+        let count = |of: &dyn Fn(&Entry) -> bool| self.entries.iter().filter(|e| of(e)).count() as f64;
+        let targets: usize = self.commands.iter().map(|(_, instances)| instances.len()).sum();
+        let is_brake = |e: &Entry| matches!(e.outcome, Some(Outcome::Not(reason)) if reason.is_brake());
+        let classes = Class::ALL.map(|class| (class.metric(), count(&|e| e.class() == Some(class))));
+        let kinds = Kind::ALL.map(|kind| (kind.metric(), count(&|e| e.kind == kind)));
+        let calls = [
+            ("Commands", self.commands.len() as f64),
+            ("Targets", targets as f64),
+            ("BrakeWithheld", count(&is_brake)),
+            ("Throttles", f64::from(self.throttles)),
+        ];
+        classes.into_iter().chain(kinds).chain(calls).collect()
+    }
+}
+
+impl Entry {
+    fn class(&self) -> Option<Class> {
+        self.outcome.as_ref().map(Outcome::class)
+    }
+
+    fn report(&self) -> Value {
+        let reason = self.outcome.as_ref().map(Outcome::to_string);
+        json!({"instanceId": self.subject, "reason": reason})
+    }
+}
+
+fn join(ids: &[InstanceId]) -> String {
+    ids.iter().map(InstanceId::as_str).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,277 @@
+//! Decides, purely: what events ask for, what live instances allow, and what the brake lets through.
+//!
+//! It knows no SDK client, no clock and no environment. Whoever carries a decision out reads live state first, for an
+//! event is only a hint.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use shared::brake::Password;
+use shared::ecs::{ATTRIBUTES_AN_INSTANCE, ContainerInstance, NewAttribute, Status};
+use shared::history::{Action, Command};
+use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
+use shared::state::{AttributeNames, Drain, Gate, Recorded, Standing, State};
+
+use crate::events::{ContainerInstanceChange, Event};
+use crate::input::Origin;
+use crate::ledger::{EntryId, Ledger};
+use crate::outcome::{Outcome, Reason};
+
+/// What a batch asks for: every instance once.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// Registrations that show no state of ours.
+    pub(crate) candidates: Vec<Candidate>,
+    /// Instances that EC2 stopped or started, with the latest of their events.
+    pub(crate) restarts: BTreeMap<InstanceId, Dated>,
+    /// Instances about to be terminated.
+    pub(crate) endings: BTreeMap<InstanceId, Dated>,
+    /// Instances that somebody named.
+    pub(crate) by_hand: BTreeMap<InstanceId, EntryId>,
+}
+
+/// A registration that may want a command.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Candidate {
+    pub(crate) entry: EntryId,
+    pub(crate) cluster: ClusterRef,
+    pub(crate) arn: ContainerInstanceArn,
+    pub(crate) instance_id: Option<InstanceId>,
+    pub(crate) registered_at: Option<Timestamp>,
+}
+
+/// An event of which only the latest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dated {
+    pub(crate) entry: EntryId,
+    pub(crate) at: Timestamp,
+}
+
+impl Work {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.candidates.is_empty()
+            && self.restarts.is_empty()
+            && self.endings.is_empty()
+            && self.by_hand.is_empty()
+    }
+}
+
+/// Coalesces a batch: of several events of one instance and kind the latest counts, and what needs no AWS call to be
+/// settled is settled here. ECS emits an event for every task started or stopped, so that is nearly all of them.
+pub(crate) fn sort(
+    events: Vec<(EntryId, Event)>,
+    clusters: &[ClusterRef],
+    names: &AttributeNames,
+    ledger: &mut Ledger,
+) -> Work {
+    let mut work = Work::default();
+    let mut changes: BTreeMap<ContainerInstanceArn, (EntryId, ContainerInstanceChange)> = BTreeMap::new();
+    for (entry, event) in events {
+        match event {
+            Event::ContainerInstance(change) => keep_latest_version(&mut changes, entry, change, ledger),
+            Event::Restart { id, at } => keep_latest(&mut work.restarts, id, Dated { entry, at }, ledger),
+            Event::Ending { id, at } => keep_latest(&mut work.endings, id, Dated { entry, at }, ledger),
+            Event::ByHand(id) => {
+                if *work.by_hand.entry(id).or_insert(entry) != entry {
+                    ledger.settle(entry, Outcome::Not(Reason::Duplicate));
+                }
+            }
+            Event::Ignored { reason, .. } => ledger.settle(entry, Outcome::Not(reason)),
+        }
+    }
+    for (entry, change) in changes.into_values() {
+        match want(&change, clusters, names) {
+            Ok(cluster) => work.candidates.push(Candidate {
+                entry,
+                cluster: cluster.clone(),
+                arn: change.arn,
+                instance_id: change.instance_id,
+                registered_at: change.registered_at,
+            }),
+            Err(reason) => ledger.settle(entry, Outcome::Not(reason)),
+        }
+    }
+    work
+}
+
+fn keep_latest_version(
+    changes: &mut BTreeMap<ContainerInstanceArn, (EntryId, ContainerInstanceChange)>,
+    entry: EntryId,
+    change: ContainerInstanceChange,
+    ledger: &mut Ledger,
+) {
+    let Some((kept, latest)) = changes.get_mut(&change.arn) else {
+        changes.insert(change.arn.clone(), (entry, change));
+        return;
+    };
+    let (loser, reason) = if change.version > latest.version {
+        *latest = change;
+        (std::mem::replace(kept, entry), Reason::Superseded)
+    } else if change.version == latest.version {
+        (entry, Reason::Duplicate)
+    } else {
+        (entry, Reason::Superseded)
+    };
+    ledger.settle(loser, Outcome::Not(reason));
+}
+
+fn keep_latest(kept: &mut BTreeMap<InstanceId, Dated>, id: InstanceId, dated: Dated, ledger: &mut Ledger) {
+    let latest = kept.entry(id).or_insert(dated);
+    if latest.entry == dated.entry {
+        return;
+    }
+    let reason = if latest.at == dated.at { Reason::Duplicate } else { Reason::Superseded };
+    let loser = if dated.at > latest.at { std::mem::replace(latest, dated) } else { dated };
+    ledger.settle(loser.entry, Outcome::Not(reason));
+}
+
+/// Whether an event, by its own words, shows an instance that may want a command; its watched cluster if so.
+fn want<'a>(
+    change: &ContainerInstanceChange,
+    clusters: &'a [ClusterRef],
+    names: &AttributeNames,
+) -> Result<&'a ClusterRef, Reason> {
+    let watched = clusters.iter().find(|cluster| cluster.matches(&change.cluster));
+    let cluster = watched.ok_or(Reason::OtherCluster)?;
+    // An event that does not say it is looked at live.
+    if change.is_windows() == Some(false) {
+        return Err(Reason::NotWindows);
+    }
+    let attributes = change.attributes.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+    let standing = Standing::read(names, attributes);
+    stands_in_the_way(&standing, change.is_active, change.is_connected)?;
+    Ok(cluster)
+}
+
+/// An open gate wants nothing; a recorded state is the sweep's, which knows when to try again.
+fn stands_in_the_way(standing: &Standing, is_active: bool, is_connected: bool) -> Result<(), Reason> {
+    match standing {
+        _ if standing.gate == Gate::Mapped => Err(Reason::Mapped),
+        _ if !is_active => Err(Reason::NotActive),
+        Standing { state: Recorded::State(_), .. } => Err(Reason::HasState),
+        _ if !is_connected => Err(Reason::NotConnected),
+        _ => Ok(()),
+    }
+}
+
+/// A candidate named by a command that was requested after it registered, and so needs no description: it is in
+/// flight, or its result is still to be taken by the sweep.
+pub(crate) fn named_by(
+    commands: &[Command],
+    id: &InstanceId,
+    since: Timestamp,
+    now: Timestamp,
+) -> Option<Reason> {
+    let mut named = commands.iter().filter(|c| c.requested_at > since && c.instances.contains(id)).peekable();
+    named.peek()?;
+    Some(if named.any(|command| command.is_in_flight(now)) { Reason::InFlight } else { Reason::Unjudged })
+}
+
+/// Whether a live registration, named by an event, is sent a command.
+pub(crate) fn allows(
+    live: &ContainerInstance,
+    commands: &[Command],
+    now: Timestamp,
+) -> Result<InstanceId, Reason> {
+    let id = live.instance_id.clone().ok_or(Reason::External)?;
+    if !live.is_windows {
+        return Err(Reason::NotWindows);
+    }
+    stands_in_the_way(&live.standing, live.status == Status::Active, live.is_connected)?;
+    match named_by(commands, &id, live.registered_at, now) {
+        Some(reason) => Err(reason),
+        None => Ok(id),
+    }
+}
+
+/// Whether an instance that somebody named is sent a command, given its registrations: whatever its state, unless one
+/// is in flight.
+pub(crate) fn allows_by_hand(
+    registrations: &[ContainerInstance],
+    commands: &[Command],
+    now: Timestamp,
+) -> Result<InstanceId, Reason> {
+    let windows = || registrations.iter().filter(|live| live.is_windows);
+    if windows().next().is_none() {
+        return Err(Reason::NotWindows);
+    }
+    let live = newest_connected(windows()).ok_or(Reason::NotConnected)?;
+    if live.status == Status::Other {
+        return Err(Reason::NotActive);
+    }
+    let id = live.instance_id.clone().ok_or(Reason::External)?;
+    let since =
+        live.standing.state.state().map_or(live.registered_at, |s| s.judged().max(live.registered_at));
+    match named_by(commands, &id, since, now) {
+        Some(Reason::InFlight) => Err(Reason::InFlight),
+        _ => Ok(id),
+    }
+}
+
+/// Of several registrations of one EC2 instance the newest connected one counts: a wiped agent leaves a ghost.
+pub(crate) fn newest_connected<'a>(
+    registrations: impl Iterator<Item = &'a ContainerInstance>,
+) -> Option<&'a ContainerInstance> {
+    registrations.filter(|live| live.is_connected).max_by_key(|live| live.registered_at)
+}
+
+/// What a restart at `at` writes on a registration: the gate shut, and proof from before void.
+pub(crate) fn shut(
+    live: &ContainerInstance,
+    names: &AttributeNames,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<NewAttribute>, Reason> {
+    // A time ahead of our clock would void proof that is still to come.
+    let at = at.min(now);
+    if at <= live.registered_at {
+        return Err(Reason::OlderThanRegistration);
+    }
+    let state = live.standing.state.state();
+    if state.is_some_and(|state| at <= state.judged()) {
+        return Err(Reason::OlderThanProof);
+    }
+    // An absent gate is shut already.
+    if !live.standing.any && live.custom_attributes + 2 > ATTRIBUTES_AN_INSTANCE {
+        return Err(Reason::AttributeLimit);
+    }
+    let restarted = State::Restarted { at, logon: state.and_then(State::logon) };
+    let gate = (names.gate.clone(), Gate::Shut.as_str().to_owned());
+    Ok(vec![gate, (names.state.clone(), restarted.print())])
+}
+
+/// What the coming end of an instance writes on a registration: a drain that is provably ours is not given back.
+pub(crate) fn release(
+    live: &ContainerInstance,
+    names: &AttributeNames,
+    at: Timestamp,
+) -> Result<Vec<NewAttribute>, Reason> {
+    if !live.standing.drain.is_ours() {
+        return Err(Reason::NotOurDrain);
+    }
+    let released = Drain::Released { at }.print().ok_or(Reason::NotOurDrain)?;
+    Ok(vec![(names.drain.clone(), released)])
+}
+
+/// Whether the parameters' password may be presented by so many instances at once. A person may have one instance try
+/// an unproven password, unless another is trying it; a refused one, nobody may.
+pub(crate) fn may_present(
+    password: Password,
+    origin: Origin,
+    targets: usize,
+    commands: &[Command],
+    now: Timestamp,
+) -> Result<(), Reason> {
+    let is_tried = || commands.iter().any(|c| c.action == Action::Map && c.is_in_flight(now));
+    match password {
+        Password::Proven => Ok(()),
+        Password::Refused => Err(Reason::Refused),
+        Password::Unknown => Err(Reason::Doubt),
+        Password::Unproven if origin != Origin::Hand || targets != 1 => Err(Reason::Unproven),
+        Password::Unproven if is_tried() => Err(Reason::UnprovenTried),
+        Password::Unproven => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use shared::ids::CommandId;
+use shared::share::DriveLetter;
+
+use super::*;
+use crate::events;
+use crate::outcome::Kind;
+
+const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/windows";
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_000_000 + second).unwrap()
+}
+
+fn names() -> AttributeNames {
+    AttributeNames::new(DriveLetter::parse("G").unwrap())
+}
+
+fn id(n: u32) -> InstanceId {
+    InstanceId::parse(&format!("i-{n:017x}")).unwrap()
+}
+
+fn cluster() -> ClusterRef {
+    ClusterRef::parse(CLUSTER).unwrap()
+}
+
+/// A connected Windows instance without a state, registered at second 0.
+fn live(n: u32) -> ContainerInstance {
+    let arn = format!("arn:aws:ecs:eu-west-1:111122223333:container-instance/windows/{n:032x}");
+    ContainerInstance {
+        arn: ContainerInstanceArn::parse(&arn).unwrap(),
+        cluster: cluster(),
+        instance_id: Some(id(n)),
+        status: Status::Active,
+        is_connected: true,
+        is_windows: true,
+        registered_at: at(0),
+        version: 1,
+        standing: Standing::read(&names(), std::iter::empty()),
+        custom_attributes: 0,
+    }
+}
+
+fn with_state(n: u32, gate: &str, state: &State) -> ContainerInstance {
+    let (names, state) = (names(), state.print());
+    let attributes = [(names.gate.as_str(), Some(gate)), (names.state.as_str(), Some(state.as_str()))];
+    ContainerInstance {
+        standing: Standing::read(&names, attributes.into_iter()),
+        custom_attributes: 2,
+        ..live(n)
+    }
+}
+
+fn mapped(judged: i64) -> State {
+    State::Mapped { since: at(judged), judged: at(judged), logon: Some(at(1)) }
+}
+
+fn command(n: u32, requested: i64, is_final: bool) -> Command {
+    Command {
+        id: CommandId::parse("c").unwrap(),
+        requested_at: at(requested),
+        action: Action::Map,
+        instances: vec![id(n)],
+        is_final,
+    }
+}
+
+/// An ECS event of instance 1, changed by what the case is about.
+fn change(version: i64, change: impl FnOnce(&mut Value)) -> Event {
+    let mut detail = json!({
+        "agentConnected": true, "status": "ACTIVE", "version": version,
+        "clusterArn": CLUSTER, "containerInstanceArn": live(1).arn.as_str(), "ec2InstanceId": id(1),
+        "registeredAt": "2026-11-18T19:06:40Z",
+        "attributes": [{"name": "ecs.capability.gmsa"}, {"name": "ecs.os-type", "value": "windows"}],
+    });
+    change(&mut detail);
+    let event = json!({
+        "source": "aws.ecs", "detail-type": "ECS Container Instance State Change", "detail": detail,
+    });
+    events::read(&event).1.unwrap()
+}
+
+/// Sorts events; gives back what is left to do, and the settled outcomes in order.
+fn sorted(events: Vec<Event>) -> (Work, Vec<Option<Outcome>>) {
+    let mut ledger = Ledger::default();
+    let events: Vec<_> = events.into_iter().map(|e| (ledger.enter(None, Kind::Other, None), e)).collect();
+    let entries: Vec<_> = events.iter().map(|(entry, _)| *entry).collect();
+    let work = sort(events, &[cluster()], &names(), &mut ledger);
+    let outcomes = entries.into_iter().map(|entry| ledger.outcome(entry).cloned()).collect();
+    (work, outcomes)
+}
+
+fn attribute(detail: &mut Value, name: &str, value: &str) {
+    detail["attributes"].as_array_mut().unwrap().push(json!({"name": name, "value": value}));
+}
+
+#[test]
+fn an_event_is_believed_about_what_it_shows() {
+    type Change = fn(&mut Value);
+    let table: [(&str, Change, Option<Reason>); 14] = [
+        ("fresh", |_| {}, None),
+        ("open gate", |d| attribute(d, "smb.G", "mapped"), Some(Reason::Mapped)),
+        ("shut gate without a state", |d| attribute(d, "smb.G", "shut"), None),
+        ("another letter's gate", |d| attribute(d, "smb.H", "mapped"), None),
+        (
+            "a state under a shut gate",
+            |d| attribute(d, "smb.G.state", "restarted 2026-11-18T19:06:40.000Z -"),
+            Some(Reason::HasState),
+        ),
+        ("a state that nobody can read", |d| attribute(d, "smb.G.state", "?"), None),
+        (
+            "an open gate while disconnected",
+            |d| {
+                attribute(d, "smb.G", "mapped");
+                d["agentConnected"] = json!(false);
+            },
+            Some(Reason::Mapped),
+        ),
+        ("disconnected", |d| d["agentConnected"] = json!(false), Some(Reason::NotConnected)),
+        ("draining", |d| d["status"] = json!("DRAINING"), Some(Reason::NotActive)),
+        ("status null", |d| d["status"] = Value::Null, Some(Reason::NotActive)),
+        ("linux", |d| d["attributes"][1]["value"] = json!("linux"), Some(Reason::NotWindows)),
+        ("no attributes: live state decides", |d| d["attributes"] = Value::Null, None),
+        ("another cluster", |d| d["clusterArn"] = json!(format!("{CLUSTER}-2")), Some(Reason::OtherCluster)),
+        ("no EC2 id: live state decides", |d| d["ec2InstanceId"] = Value::Null, None),
+    ];
+    for (case, edit, expected) in table {
+        let (work, outcomes) = sorted(vec![change(1, edit)]);
+        assert_eq!(outcomes, [expected.map(Outcome::Not)], "{case}");
+        assert_eq!(work.candidates.len(), usize::from(expected.is_none()), "{case}");
+    }
+}
+
+#[test]
+fn of_several_versions_the_highest_counts_in_any_order() {
+    let superseded = Some(Outcome::Not(Reason::Superseded));
+    for versions in [[1, 2, 3], [3, 1, 2], [2, 3, 1]] {
+        let disconnected = |v: i64| change(v, |d| d["agentConnected"] = json!(v != 3));
+        let (work, outcomes) = sorted(versions.map(disconnected).to_vec());
+        assert!(work.candidates.is_empty(), "the latest says that it is disconnected");
+        for (version, outcome) in versions.iter().zip(outcomes) {
+            let expected =
+                if *version == 3 { Some(Outcome::Not(Reason::NotConnected)) } else { superseded.clone() };
+            assert_eq!(outcome, expected, "version {version}");
+        }
+    }
+    let (work, outcomes) = sorted(vec![change(4, |_| {}), change(4, |_| {})]);
+    assert_eq!(work.candidates.len(), 1);
+    assert_eq!(outcomes, [None, Some(Outcome::Not(Reason::Duplicate))]);
+}
+
+#[test]
+fn of_several_restarts_the_latest_counts() {
+    let restart = |second| Event::Restart { id: id(1), at: at(second) };
+    let (work, outcomes) = sorted(vec![restart(5), restart(9), restart(9), restart(7)]);
+    assert_eq!(work.restarts[&id(1)].at, at(9));
+    let not = |reason| Some(Outcome::Not(reason));
+    assert_eq!(outcomes, [not(Reason::Superseded), None, not(Reason::Duplicate), not(Reason::Superseded)]);
+}
+
+#[test]
+fn an_instance_named_twice_by_hand_counts_once() {
+    let (work, outcomes) = sorted(vec![Event::ByHand(id(1)), Event::ByHand(id(1)), Event::ByHand(id(2))]);
+    assert_eq!(work.by_hand.len(), 2);
+    assert_eq!(outcomes, [None, Some(Outcome::Not(Reason::Duplicate)), None]);
+}
+
+#[test]
+fn only_a_live_instance_without_a_state_or_a_command_is_sent_one() {
+    let edited = |edit: fn(&mut ContainerInstance)| {
+        let mut live = live(1);
+        edit(&mut live);
+        live
+    };
+    let unmapped = State::Unmapped {
+        attempts: 1,
+        judged: at(5),
+        logon: None,
+        cause: shared::cause::Cause::new("53"),
+        failing_since: at(5),
+    };
+    let table = [
+        ("fresh", live(1), vec![], None),
+        ("linux", edited(|i| i.is_windows = false), vec![], Some(Reason::NotWindows)),
+        ("draining", edited(|i| i.status = Status::Draining), vec![], Some(Reason::NotActive)),
+        ("disconnected", edited(|i| i.is_connected = false), vec![], Some(Reason::NotConnected)),
+        ("external", edited(|i| i.instance_id = None), vec![], Some(Reason::External)),
+        ("mapped since the event", with_state(1, "mapped", &mapped(5)), vec![], Some(Reason::Mapped)),
+        ("failed since the event", with_state(1, "shut", &unmapped), vec![], Some(Reason::HasState)),
+        ("in flight", live(1), vec![command(1, 5, false)], Some(Reason::InFlight)),
+        ("over, not judged", live(1), vec![command(1, 5, true)], Some(Reason::Unjudged)),
+        ("before it registered", live(1), vec![command(1, -5, false)], None),
+        ("somebody else's", live(1), vec![command(2, 5, false)], None),
+    ];
+    for (case, live, commands, expected) in table {
+        assert_eq!(allows(&live, &commands, at(20)).err(), expected, "{case}");
+    }
+    // Past its deadline a command is not in flight; that it was lost is the sweep's to say.
+    assert_eq!(allows(&live(1), &[command(1, 5, false)], at(5 + 781)).err(), Some(Reason::Unjudged));
+}
+
+#[test]
+fn by_hand_only_a_command_in_flight_stops_a_connected_windows_instance() {
+    let ghost = ContainerInstance { is_connected: false, registered_at: at(50), ..live(1) };
+    let linux = ContainerInstance { is_windows: false, ..live(1) };
+    let leaving = ContainerInstance { status: Status::Other, ..live(1) };
+    let draining = ContainerInstance { status: Status::Draining, ..live(1) };
+    let restarted = with_state(1, "shut", &State::Restarted { at: at(8), logon: None });
+    let table = [
+        ("fresh", vec![live(1)], vec![], None),
+        ("mapped", vec![with_state(1, "mapped", &mapped(5))], vec![], None),
+        ("draining", vec![draining], vec![], None),
+        ("beside a ghost", vec![ghost.clone(), live(1)], vec![], None),
+        ("only a ghost", vec![ghost], vec![], Some(Reason::NotConnected)),
+        ("linux", vec![linux], vec![], Some(Reason::NotWindows)),
+        ("deregistering", vec![leaving], vec![], Some(Reason::NotActive)),
+        ("in flight", vec![live(1)], vec![command(1, 5, false)], Some(Reason::InFlight)),
+        ("over, not judged", vec![live(1)], vec![command(1, 5, true)], None),
+        (
+            "one over, one in flight",
+            vec![live(1)],
+            vec![command(1, 6, true), command(1, 5, false)],
+            Some(Reason::InFlight),
+        ),
+        ("voided by a restart", vec![restarted], vec![command(1, 5, false)], None),
+    ];
+    for (case, registrations, commands, expected) in table {
+        assert_eq!(allows_by_hand(&registrations, &commands, at(20)).err(), expected, "{case}");
+    }
+}
+
+#[test]
+fn a_restart_shuts_what_was_proven_before_it_and_nothing_else() {
+    let written = |live: &ContainerInstance, second| {
+        shut(live, &names(), at(second), at(100))
+            .map(|attributes| attributes.into_iter().map(|(_, value)| value).collect::<Vec<_>>())
+    };
+    let restarted = |second: i64, logon: Option<i64>| {
+        Ok(vec!["shut".to_owned(), State::Restarted { at: at(second), logon: logon.map(at) }.print()])
+    };
+    assert_eq!(written(&with_state(1, "mapped", &mapped(5)), 9), restarted(9, Some(1)), "the log-on is kept");
+    assert_eq!(written(&with_state(1, "mapped", &mapped(9)), 9), Err(Reason::OlderThanProof));
+    assert_eq!(written(&with_state(1, "mapped", &mapped(9)), 8), Err(Reason::OlderThanProof));
+    assert_eq!(written(&live(1), 9), restarted(9, None), "what is in flight proves nothing either");
+    assert_eq!(written(&live(1), 0), Err(Reason::OlderThanRegistration));
+    assert_eq!(written(&live(1), 5000), restarted(100, None), "a clock ahead of ours");
+    let again = with_state(1, "shut", &State::Restarted { at: at(9), logon: None });
+    assert_eq!(written(&again, 9), Err(Reason::OlderThanProof), "doubled");
+    assert_eq!(written(&again, 11), restarted(11, None));
+    assert_eq!(
+        written(&ContainerInstance { custom_attributes: 9, ..live(1) }, 9),
+        Err(Reason::AttributeLimit)
+    );
+    assert_eq!(written(&ContainerInstance { custom_attributes: 8, ..live(1) }, 9), restarted(9, None));
+}
+
+#[test]
+fn only_a_drain_that_is_provably_ours_is_released() {
+    let with_drain = |value: Option<&str>| {
+        let names = names();
+        let attributes = value.map(|value| (names.drain.as_str(), Some(value)));
+        ContainerInstance { standing: Standing::read(&names, attributes.into_iter()), ..live(1) }
+    };
+    let ours = release(&with_drain(Some("done 53 2026-11-22T08:00:00.000Z")), &names(), at(9)).unwrap();
+    assert_eq!(ours, [("smb.G.drain".to_owned(), Drain::Released { at: at(9) }.print().unwrap())]);
+    for other in [
+        None,
+        Some("requested 53 2026-11-22T08:00:00.000Z"),
+        Some("released 2026-11-22T08:00:00.000Z"),
+        Some("done"),
+    ] {
+        assert_eq!(release(&with_drain(other), &names(), at(9)), Err(Reason::NotOurDrain), "{other:?}");
+    }
+}
+
+#[test]
+fn the_password_is_presented_when_proven_or_by_one_instance_at_a_persons_word() {
+    let check = Command { action: Action::Check, ..command(9, 10, false) };
+    let table = [
+        (Password::Proven, Origin::Queue, 500, vec![], None),
+        (Password::Proven, Origin::Rule, 1, vec![command(9, 10, false)], None),
+        (Password::Unproven, Origin::Queue, 1, vec![], Some(Reason::Unproven)),
+        (Password::Unproven, Origin::Rule, 1, vec![], Some(Reason::Unproven)),
+        (Password::Unproven, Origin::Hand, 1, vec![], None),
+        (Password::Unproven, Origin::Hand, 2, vec![], Some(Reason::Unproven)),
+        (Password::Unproven, Origin::Hand, 1, vec![command(9, 10, false)], Some(Reason::UnprovenTried)),
+        (Password::Unproven, Origin::Hand, 1, vec![command(9, 10, true)], None),
+        (Password::Unproven, Origin::Hand, 1, vec![check], None),
+        (Password::Refused, Origin::Hand, 1, vec![], Some(Reason::Refused)),
+        (Password::Refused, Origin::Queue, 1, vec![], Some(Reason::Refused)),
+        (Password::Unknown, Origin::Hand, 1, vec![], Some(Reason::Doubt)),
+        (Password::Unknown, Origin::Queue, 1, vec![], Some(Reason::Doubt)),
+    ];
+    for (password, origin, targets, commands, expected) in table {
+        let now = at(10) + SignedDuration::from_secs(60);
+        let reason = may_present(password, origin, targets, &commands, now).err();
+        assert_eq!(reason, expected, "{password:?} {origin:?} {targets} {}", commands.len());
+    }
+}
