@@ -63,6 +63,7 @@ fn command(n: u32, requested: i64, is_final: bool) -> Command {
         action: Action::Map,
         instances: vec![id(n)],
         is_final,
+        completed: usize::from(is_final),
     }
 }
 
