@@ -10,6 +10,7 @@ use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -108,13 +109,16 @@ pub enum TrustError {
 /// a profile for local runs; `AWS_ENDPOINT_URL` and its kin are honoured; adaptive retry, since the account's rates are
 /// shared with the customer.
 pub async fn sdk_config() -> Result<SdkConfig, TrustError> {
-    let credentials =
-        CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
-            .or_else("Profile", ProfileFileCredentialsProvider::builder().build());
     let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
         .or_else(ProfileFileRegionProvider::builder().build());
     let region = region.region().await;
     let http = http_client(region.as_ref().map_or("", |region| region.as_ref()), ca_bundle())?;
+    // The profile's provider wants a client at once, though it calls nothing before the environment has failed.
+    let with_client = ProviderConfig::without_region().with_http_client(http.clone());
+    let profile = ProfileFileCredentialsProvider::builder().configure(&with_client).build();
+    let credentials =
+        CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
+            .or_else("Profile", profile);
     let config = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .region(region)
