@@ -14,7 +14,7 @@ use shared::state::{Gate, Recorded, State};
 use crate::drain::{DrainAction, Rule, plan_drains};
 use crate::due::later;
 use crate::fleet::{Fleet, Instance};
-use crate::judge::{Verdict, answer_to_judge, judge};
+use crate::judge::{Verdict, judge};
 use crate::sends::{Braking, Order, ask_brake, plan_sends};
 
 /// One thing to do.
@@ -98,16 +98,14 @@ fn judge_words(fleet: &mut Fleet) -> Vec<Action> {
         if !instance.record.is_connected {
             continue;
         }
-        let Some(answer) = answer_to_judge(instance) else { continue };
+        let Some((answer, verdict)) = judge(instance) else { continue };
         let why = match &answer.word {
             Some(Word::Mapped(proof)) => Why::Proof(proof.clone()),
             Some(Word::Failed(failure)) => Why::Failure(failure.clone()),
             _ => Why::NoWord,
         };
-        if let Some(verdict) = judge(instance, answer) {
-            apply(instance, &verdict);
-            writes.push(Action::Write { arn: arn.clone(), verdict, why });
-        }
+        apply(instance, &verdict);
+        writes.push(Action::Write { arn: arn.clone(), verdict, why });
     }
     writes
 }
@@ -126,8 +124,10 @@ fn tidy(fleet: &mut Fleet, policy: &Policy, now: Timestamp) -> Vec<Action> {
             }
             // Counts as mapped and due. Written down, so that the time until somebody vouches for it runs.
             Recorded::Unreadable => {
-                let period = policy.verify_every.unwrap_or_default();
-                let judged = later(now, -period).max(instance.record.registered_at);
+                let registered = instance.record.registered_at;
+                // Where proofs are never renewed it must at least not pass for a fresh one.
+                let judged =
+                    policy.verify_every.map_or(registered, |period| later(now, -period).max(registered));
                 Verdict { gate: Gate::Mapped, state: State::Mapped { since: judged, judged, logon: None } }
             }
             Recorded::State(State::Mapped { .. } | State::Doubtful { .. }) | Recorded::Nothing => continue,

@@ -114,6 +114,7 @@ pub struct DrainPlan {
 /// Decides about every instance.
 pub fn plan_drains(fleet: &Fleet, policy: &Policy, now: Timestamp) -> DrainPlan {
     let mut plan = DrainPlan::default();
+    let witnesses = Witnesses::of(fleet);
     let mut clusters: BTreeMap<&ClusterRef, Vec<&Instance>> = BTreeMap::new();
     for instance in fleet.counted() {
         clusters.entry(&instance.record.cluster).or_default().push(instance);
@@ -136,7 +137,7 @@ pub fn plan_drains(fleet: &Fleet, policy: &Policy, now: Timestamp) -> DrainPlan 
         for (_, arn, cause, instance) in candidates {
             let cluster_rule =
                 || half_must_stay(&instances).or(breaker).or_else(|| budget(&instances, draining, policy));
-            match own_rule(fleet, instance, cause, policy).or_else(cluster_rule) {
+            match own_rule(&witnesses, instance, cause, policy).or_else(cluster_rule) {
                 Some(rule) => {
                     plan.withheld.insert(arn.clone(), rule);
                 }
@@ -186,7 +187,7 @@ fn has_failed_long_enough<'i>(instance: &'i Instance, policy: &Policy) -> Option
 }
 
 /// Rules about the instance itself.
-fn own_rule(fleet: &Fleet, instance: &Instance, cause: &Cause, policy: &Policy) -> Option<Rule> {
+fn own_rule(witnesses: &Witnesses, instance: &Instance, cause: &Cause, policy: &Policy) -> Option<Rule> {
     let standing = &instance.record.standing;
     if policy.mode != Mode::Enforce {
         return Some(Rule::Mode);
@@ -203,29 +204,40 @@ fn own_rule(fleet: &Fleet, instance: &Instance, cause: &Cause, policy: &Policy) 
     }
     match cause.class() {
         Class::Host => {}
-        Class::Network | Class::Directory if has_witnesses(fleet, instance) => {}
+        Class::Network | Class::Directory if witnesses.speak_against(instance) => {}
         Class::Network | Class::Directory => return Some(Rule::NoWitnesses),
         Class::Credentials | Class::Configuration | Class::Unknown => return Some(Rule::CauseNotTheHosts),
     }
     instance.is_in_flight().then_some(Rule::InFlight)
 }
 
-/// Others were proven while this one failed: after it began, and before its last failed try.
-fn has_witnesses(fleet: &Fleet, instance: &Instance) -> bool {
-    let Some(State::Unmapped { judged: last_try, failing_since, .. }) = instance.state() else {
-        return false;
-    };
-    let others = || fleet.counted().filter(|other| other.record.arn != instance.record.arn);
-    let proven = others()
-        .filter(|other| match other.state() {
-            Some(State::Mapped { judged, .. }) => {
-                other.is_open() && judged > failing_since && judged < last_try
-            }
-            _ => false,
-        })
-        .count();
-    let needed = others().count().min(WITNESSES);
-    needed > 0 && proven >= needed
+/// Who may speak for the share: the fleet's proofs, by request time.
+struct Witnesses {
+    proofs: Vec<Timestamp>,
+    counted: usize,
+}
+
+impl Witnesses {
+    fn of(fleet: &Fleet) -> Self {
+        let proof = |instance: &Instance| match instance.state() {
+            Some(State::Mapped { judged, .. }) if instance.is_open() => Some(*judged),
+            _ => None,
+        };
+        let mut proofs: Vec<Timestamp> = fleet.counted().filter_map(proof).collect();
+        proofs.sort_unstable();
+        Witnesses { proofs, counted: fleet.counted().count() }
+    }
+
+    /// Whether enough others were proven while this one failed: after it began, and before its last failed try.
+    fn speak_against(&self, instance: &Instance) -> bool {
+        let Some(State::Unmapped { judged: last_try, failing_since, .. }) = instance.state() else {
+            return false;
+        };
+        let until_it_began = self.proofs.partition_point(|proof| proof <= failing_since);
+        let until_last_try = self.proofs.partition_point(|proof| proof < last_try);
+        let needed = self.counted.saturating_sub(1).min(WITNESSES);
+        needed > 0 && until_last_try.saturating_sub(until_it_began) >= needed
+    }
 }
 
 fn half_must_stay(instances: &[&Instance]) -> Option<Rule> {

@@ -151,6 +151,22 @@ impl Fleet {
             .any(|send| now.duration_since(send.at) < base * 2 && send.targets.contains(id))
     }
 
+    /// The targets of each command of one kind that may still do something: not over, or sent without an answer so
+    /// lately that it may not be listed yet.
+    pub fn at_work(
+        &self,
+        action: Action,
+        base: SignedDuration,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &[InstanceId]> {
+        let lost = self
+            .doubtful_sends
+            .iter()
+            .filter(move |send| send.action == action && now.duration_since(send.at) < base * 2)
+            .map(|send| send.targets.as_slice());
+        self.in_flight(action, now).map(|command| command.instances.as_slice()).chain(lost)
+    }
+
     /// Commands of one kind that are not over.
     pub fn in_flight(&self, action: Action, now: Timestamp) -> impl Iterator<Item = &Command> {
         self.commands.iter().filter(move |command| command.action == action && command.is_in_flight(now))

@@ -20,27 +20,14 @@ pub struct Verdict {
     pub state: State,
 }
 
-/// The answer that is to be judged now, if there is one.
-pub fn answer_to_judge(instance: &Instance) -> Option<&Answer> {
-    let is_final = |answer: &&Answer| answer.word.as_ref().is_some_and(Word::is_final);
-    let last = instance.fresh_answers().rev().find(is_final)?;
-    if !instance.is_open() {
-        return Some(last);
-    }
-    // Under an open gate an earlier word is not outvoted by a later silence.
-    instance
-        .fresh_answers()
-        .rev()
-        .find(|answer| matches!(answer.word, Some(Word::Mapped(_) | Word::Failed(_))))
-}
-
-/// What a final answer changes; `None` where it proves nothing.
-pub fn judge(instance: &Instance, answer: &Answer) -> Option<Verdict> {
+/// The answer that is to be judged now and what it changes; `None` where nothing new is proven.
+pub fn judge(instance: &Instance) -> Option<(&Answer, Verdict)> {
+    let answer = instance.fresh_answers().rev().find(|answer| has_something_to_say(instance, answer))?;
     let requested = answer.requested_at;
     let before = instance.state();
     let logon = before.and_then(State::logon);
-    match answer.word.as_ref()? {
-        Word::Wait => None,
+    let verdict = match answer.word.as_ref()? {
+        Word::Wait => return None,
         Word::Mapped(proof) => {
             let since = match before {
                 Some(State::Mapped { since, .. } | State::Doubtful { since, .. }) if instance.is_open() => {
@@ -49,13 +36,22 @@ pub fn judge(instance: &Instance, answer: &Answer) -> Option<Verdict> {
                 _ => requested,
             };
             let logon = if proof.changed { Some(requested) } else { logon };
-            Some(Verdict { gate: Gate::Mapped, state: State::Mapped { since, judged: requested, logon } })
+            Verdict { gate: Gate::Mapped, state: State::Mapped { since, judged: requested, logon } }
         }
-        // Another command held the mutex: no attempt was made, nothing was learnt.
-        Word::Failed(failure) if failure.cause.as_str() == "busy" => None,
-        Word::Failed(failure) => Some(failed(instance, requested, logon, &failure.cause)),
-        Word::NoWord(_) if instance.is_open() => None,
-        Word::NoWord(cause) => Some(failed(instance, requested, logon, cause)),
+        Word::Failed(failure) => failed(instance, requested, logon, &failure.cause),
+        Word::NoWord(cause) => failed(instance, requested, logon, cause),
+    };
+    Some((answer, verdict))
+}
+
+fn has_something_to_say(instance: &Instance, answer: &Answer) -> bool {
+    match &answer.word {
+        None | Some(Word::Wait) => false,
+        Some(Word::Mapped(_)) => true,
+        // Another command held the mutex: no attempt was made, and that other one's word is the one to take.
+        Some(Word::Failed(failure)) => failure.cause.as_str() != "busy",
+        // Under an open gate an earlier word is not outvoted by a later silence.
+        Some(Word::NoWord(_)) => !instance.is_open(),
     }
 }
 

@@ -17,6 +17,8 @@ pub mod report;
 pub mod sends;
 pub mod sweep;
 pub mod tally;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 use serde_json::Value;

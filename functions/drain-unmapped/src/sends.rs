@@ -17,6 +17,7 @@ use shared::state::State;
 
 use crate::due::{Due, Signs, next_due};
 use crate::fleet::{AgentState, Fleet, Instance};
+use crate::judge::judge;
 
 /// A `check` reconnects an idle mapping with the credential that Windows kept, and that is a log-on: SSM itself stops
 /// at the first failure.
@@ -44,35 +45,53 @@ pub struct Order {
     pub reason: &'static str,
 }
 
-/// What the brake weighs, from the whole fleet. A disconnected instance's failure counts while its last word is fresh:
-/// agents come and go, but one that stays away must not hold the others for ever.
+/// What the brake weighs, from the whole fleet.
 pub fn evidence(fleet: &Fleet, now: Timestamp) -> Evidence {
-    let failure = |instance: &Instance| {
-        let Some(State::Unmapped { judged, cause, failing_since, .. }) = instance.state() else {
-            return None;
-        };
-        let counts = instance.counts() || now.duration_since(*judged) < WINDOW;
-        if cause.class() != Class::Credentials || !counts {
-            return None;
-        }
-        let answer = instance.answers.iter().find(|answer| answer.requested_at == *judged);
-        Some(CredentialFailure {
-            began: *failing_since,
-            requested: *judged,
-            action: answer.map(|answer| answer.action),
-            // What was not read again is taken for the worse.
-            at_create: answer.is_some_and(|answer| match &answer.word {
-                Some(Word::Failed(failure)) => failure.step == "create",
-                Some(_) => false,
-                None => true,
-            }),
-        })
-    };
     Evidence {
         newest_logon: fleet.newest_logon(),
-        failures: fleet.instances.values().filter_map(failure).collect(),
+        failures: fleet.instances.values().filter_map(|i| credential_failure(i, now)).collect(),
         parameters: if fleet.is_partial { Parameters::Unread } else { fleet.parameters },
     }
+}
+
+/// The credential failure that an instance last spoke of. A disconnected one's counts while it is fresh: agents come
+/// and go, but one that stays away must not hold the others for ever.
+fn credential_failure(instance: &Instance, now: Timestamp) -> Option<CredentialFailure> {
+    // What an instance said whose agent is away is not written down yet, but it was said.
+    let verdict = judge(instance).map(|(_, verdict)| verdict.state);
+    let (began, requested) = match verdict.as_ref().or(instance.state()) {
+        Some(State::Unmapped { judged, cause, failing_since, .. }) if cause.class() == Class::Credentials => {
+            (*failing_since, *judged)
+        }
+        Some(State::Unmapped { .. } | State::Mapped { .. } | State::Doubtful { .. }) => return None,
+        // A restart voids a proof, but a password that was refused before it is no better after it.
+        Some(State::Restarted { .. }) | None => {
+            let requested = last_word_was_a_refusal(instance)?;
+            (requested, requested)
+        }
+    };
+    let counts = instance.counts() || now.duration_since(requested) < WINDOW;
+    let answer = instance.answers.iter().find(|answer| answer.requested_at == requested);
+    counts.then(|| CredentialFailure {
+        began,
+        requested,
+        action: answer.map(|answer| answer.action),
+        // What was not read again is taken for the worse.
+        at_create: answer.is_some_and(|answer| match &answer.word {
+            Some(Word::Failed(failure)) => failure.step == "create",
+            Some(_) => false,
+            None => true,
+        }),
+    })
+}
+
+fn last_word_was_a_refusal(instance: &Instance) -> Option<Timestamp> {
+    let said = instance.answers.iter().rev().find_map(|answer| match &answer.word {
+        Some(Word::Failed(failure)) => Some((answer, failure.cause.class())),
+        Some(Word::Mapped(_)) => Some((answer, Class::Unknown)),
+        Some(Word::Wait | Word::NoWord(_)) | None => None,
+    });
+    said.filter(|(_, class)| *class == Class::Credentials).map(|(answer, _)| answer.requested_at)
 }
 
 /// The brake and whether its canary is due.
@@ -91,11 +110,7 @@ pub fn ask_brake(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Braking {
     let listed = fleet.commands.iter().filter(|c| c.action == Action::Map).map(|c| c.requested_at);
     let lost = fleet.doubtful_sends.iter().filter(|s| s.action == Action::Map).map(|s| s.at);
     let last_map = listed.chain(lost).max();
-    let lost_in_flight = fleet
-        .doubtful_sends
-        .iter()
-        .any(|send| send.action == Action::Map && now.duration_since(send.at) < policy.base * 2);
-    let one_in_flight = lost_in_flight || fleet.in_flight(Action::Map, now).next().is_some();
+    let one_in_flight = fleet.at_work(Action::Map, policy.base, now).next().is_some();
     let canary_due =
         !one_in_flight && brake.is_canary_due(&evidence, last_map, policy.base, policy.reprobe, now);
     Braking { brake, canary_due }
@@ -141,6 +156,8 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
             Due::First | Due::Retry if proven => maps.push(instance.id.clone()),
             // Presents nothing of ours, and adopts a fleet that was mapped by hand.
             Due::First => checks.push((Timestamp::MIN, instance.id.clone())),
+            // Stopped with its siblings, or not reached: nothing is known about it but that.
+            Due::Retry if was_not_delivered(instance) => checks.push((instance.floor(), instance.id.clone())),
             Due::Retry => {}
             Due::Verify if proven && is_stale(instance, &signs) => {
                 renewals.push((instance.floor(), instance.id.clone()));
@@ -164,7 +181,7 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
         rationing: Rationing::ALL_AT_ONCE,
         reason: "canary",
     }));
-    if !renewal_in_flight(fleet, now) {
+    if !renewal_at_work(fleet, policy, now) {
         orders.extend(oldest_first(renewals).chunks(RENEWALS_A_COMMAND).take(1).map(|targets| Order {
             action: Action::Map,
             targets: targets.to_vec(),
@@ -177,7 +194,7 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
             .counted()
             .count()
             .div_ceil(INSTANCES_A_CHECK)
-            .saturating_sub(checks_in_flight(fleet, policy, now));
+            .saturating_sub(fleet.at_work(Action::Check, policy.base, now).count());
         orders.extend(oldest_first(checks).chunks(TARGETS_A_COMMAND).take(room).map(|targets| Order {
             action: Action::Check,
             targets: targets.to_vec(),
@@ -193,25 +210,21 @@ fn oldest_first(mut waiting: Vec<(Timestamp, InstanceId)>) -> Vec<InstanceId> {
     waiting.into_iter().map(|(_, id)| id).collect()
 }
 
+fn was_not_delivered(instance: &Instance) -> bool {
+    matches!(instance.state(), Some(State::Unmapped { cause, .. }) if cause.as_str() == "undelivered")
+}
+
 /// The mapping was made with a password that was changed since. `-`, never logged on by us, is nobody's business.
 pub fn is_stale(instance: &Instance, signs: &Signs) -> bool {
     let Some(State::Mapped { logon: Some(logon), .. }) = instance.state() else { return false };
     signs.parameters_changed.is_some_and(|changed| *logon < changed)
 }
 
-fn renewal_in_flight(fleet: &Fleet, now: Timestamp) -> bool {
+/// A `map` is at work on an instance whose gate is open.
+fn renewal_at_work(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
     let open: BTreeSet<&InstanceId> =
         fleet.instances.values().filter(|instance| instance.is_open()).map(|instance| &instance.id).collect();
-    fleet.in_flight(Action::Map, now).any(|command| command.instances.iter().any(|id| open.contains(id)))
-}
-
-fn checks_in_flight(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
-    let lost = fleet
-        .doubtful_sends
-        .iter()
-        .filter(|send| send.action == Action::Check && now.duration_since(send.at) < policy.base * 2)
-        .count();
-    fleet.in_flight(Action::Check, now).count() + lost
+    fleet.at_work(Action::Map, policy.base, now).flatten().any(|id| open.contains(id))
 }
 
 /// The one that may try: first one without a failed `map`, then the least recently judged, then by ARN.

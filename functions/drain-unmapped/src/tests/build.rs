@@ -1,0 +1,337 @@
+//! Builders that show only what matters to a case.
+//!
+//! What stands on an instance is written as in its attributes, the gate (`open` or `shut`) first and every time as an
+//! offset from [`NOW`]: `open mapped -2d -20m -`. An answer of SSM's is `map -1m` and a word: `mapped`, `changed` (mapped,
+//! with a log-on), a cause of the script's, `no` and a cause of SSM's, `wait`, or `?` where it was not read again.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use shared::brake::Parameters;
+use shared::cause::Cause;
+use shared::config::{Mode, Policy};
+use shared::ecs::{ContainerInstance, Status};
+use shared::history::{Action, Command};
+use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn, InstanceId};
+use shared::outcome::{Failure, Proof, Word};
+use shared::send::MaxErrors;
+use shared::state::{Drain, Gate, Recorded, Standing, State};
+
+use crate::decide::{self, Plan, decide};
+use crate::drain::DrainAction;
+use crate::fleet::{AgentState, Answer, DoubtfulSend, Fleet, Instance};
+use crate::judge::Verdict;
+
+/// The moment of every decision.
+pub(super) const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
+
+/// The defaults of the environment.
+pub(super) fn policy() -> Policy {
+    Policy {
+        mode: Mode::Enforce,
+        max_attempts: 4,
+        base: SignedDuration::from_secs(30),
+        reprobe: SignedDuration::from_mins(15),
+        verify_every: Some(SignedDuration::from_mins(30)),
+        unreachable_after: SignedDuration::from_mins(45),
+        drain_after: SignedDuration::from_mins(15),
+        max_drain_percent: 10,
+        breaker_percent: 20,
+        ecs_writes_per_second: 10,
+    }
+}
+
+/// An offset such as `-20m`, `-1500ms`, `+3s`; `None` for any other word.
+fn offset(word: &str) -> Option<SignedDuration> {
+    let unit = word.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = word.split_at(unit);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    Some(SignedDuration::from_millis(number.parse::<i64>().ok()? * millis))
+}
+
+/// The time at an offset from [`NOW`].
+pub(super) fn at(text: &str) -> Timestamp {
+    NOW + offset(text).unwrap_or_else(|| panic!("{text:?} is no offset"))
+}
+
+/// The offset of a time from [`NOW`], in the largest unit up to minutes that leaves no rest.
+pub(super) fn ago(at: Timestamp) -> String {
+    let millis = at.duration_since(NOW).as_millis();
+    match millis {
+        _ if millis % 60_000 == 0 => format!("{}m", millis / 60_000),
+        _ if millis % 1_000 == 0 => format!("{}s", millis / 1_000),
+        _ => format!("{millis}ms"),
+    }
+}
+
+/// An attribute's value, its offsets replaced by times.
+fn stamped(text: &str) -> String {
+    let stamp =
+        |word: &str| offset(word).map_or_else(|| word.to_owned(), |by| shared::time::format(NOW + by));
+    text.split(' ').map(stamp).collect::<Vec<_>>().join(" ")
+}
+
+/// An attribute's value, its times replaced by offsets.
+fn unstamped(text: &str) -> String {
+    let unstamp = |word: &str| shared::time::parse(word).map_or_else(|| word.to_owned(), ago);
+    text.split(' ').map(unstamp).collect::<Vec<_>>().join(" ")
+}
+
+/// A gate and a state as in the module's description.
+pub(super) fn shown(verdict: &Verdict) -> String {
+    let gate = if verdict.gate == Gate::Mapped { "open" } else { "shut" };
+    format!("{gate} {}", unstamped(&verdict.state.print()))
+}
+
+/// Container instance number `n`: registered ten days ago, `ACTIVE`, connected, its agent online.
+pub(super) fn host(n: u32, stands: &str) -> Instance {
+    let (gate, state) = stands.split_once(' ').unwrap_or((stands, ""));
+    let gate = match gate {
+        "open" => Gate::Mapped,
+        "shut" => Gate::Shut,
+        other => panic!("{other:?} is no gate"),
+    };
+    let state = match (state, gate) {
+        ("", Gate::Mapped) => Recorded::Unreadable,
+        ("", Gate::Shut) => Recorded::Nothing,
+        (text, _) => {
+            Recorded::State(State::parse(&stamped(text)).unwrap_or_else(|| panic!("{text:?} is no state")))
+        }
+    };
+    let any = gate == Gate::Mapped || state != Recorded::Nothing;
+    let arn = format!("arn:aws:ecs:eu-west-1:111122223333:container-instance/windows/{n:032}");
+    let id = InstanceId::parse(&format!("i-{n:017}")).unwrap();
+    Instance {
+        record: ContainerInstance {
+            arn: ContainerInstanceArn::parse(&arn).unwrap(),
+            cluster: ClusterRef::parse("windows").unwrap(),
+            instance_id: Some(id.clone()),
+            status: Status::Active,
+            is_connected: true,
+            is_windows: true,
+            registered_at: at("-10d"),
+            version: 1,
+            standing: Standing { gate, state, drain: Drain::Absent, hold: false, any },
+            custom_attributes: 2,
+        },
+        id,
+        answers: Vec::new(),
+        agent: AgentState::Online,
+    }
+}
+
+/// Numbers `range`, all alike.
+pub(super) fn hosts(range: std::ops::Range<u32>, stands: &str) -> Vec<Instance> {
+    range.map(|n| host(n, stands)).collect()
+}
+
+/// What may be said of an instance beyond what stands on it.
+pub(super) trait With: Sized {
+    /// Changes the instance.
+    fn with(self, change: impl FnOnce(&mut Instance)) -> Self;
+
+    /// ECS's status.
+    fn status(self, status: Status) -> Self {
+        self.with(|i| i.record.status = status)
+    }
+
+    /// Being emptied.
+    fn draining(self) -> Self {
+        self.status(Status::Draining)
+    }
+
+    /// Its ECS agent is away.
+    fn disconnected(self) -> Self {
+        self.with(|i| i.record.is_connected = false)
+    }
+
+    /// Its SSM agent is away.
+    fn offline(self) -> Self {
+        self.with(|i| i.agent = AgentState::Offline { last_ping: None })
+    }
+
+    /// `smb.hold` stands on it.
+    fn held(self) -> Self {
+        self.with(|i| i.record.standing.hold = true)
+    }
+
+    /// Of another cluster.
+    fn cluster(self, name: &str) -> Self {
+        self.with(|i| i.record.cluster = ClusterRef::parse(name).unwrap())
+    }
+
+    /// When it registered.
+    fn registered(self, text: &str) -> Self {
+        self.with(|i| i.record.registered_at = at(text))
+    }
+
+    /// The drain attribute, e.g. `done 8 -30m`.
+    fn drain(self, text: &str) -> Self {
+        self.with(|i| i.record.standing.drain = Drain::parse(Some(&stamped(text))))
+    }
+
+    /// One more answer, later than those before.
+    fn answer(self, text: &str) -> Self {
+        self.with(|i| i.answers.push(answer(text)))
+    }
+}
+
+impl With for Instance {
+    fn with(mut self, change: impl FnOnce(&mut Instance)) -> Self {
+        change(&mut self);
+        self
+    }
+}
+
+fn answer(text: &str) -> Answer {
+    let mut words = text.split(' ');
+    let mut next = || words.next().unwrap_or_else(|| panic!("{text:?} is no answer"));
+    let (action, requested, word) = (next(), next(), next());
+    let proof = |changed| {
+        Word::Mapped(Proof {
+            changed,
+            drive: "G:".to_owned(),
+            remote: r"\\fs\share".to_owned(),
+            status: Some("OK".to_owned()),
+            privacy: Some(true),
+        })
+    };
+    let action = Action::parse(action).unwrap_or_else(|| panic!("{text:?} has no action"));
+    let step = if action == Action::Map { "create" } else { "read" };
+    let word = match word {
+        "mapped" => Some(proof(false)),
+        "changed" => Some(proof(true)),
+        "wait" => Some(Word::Wait),
+        "?" => None,
+        "no" => Some(Word::NoWord(Cause::new(next()))),
+        said => Some(Word::Failed(Failure {
+            cause: Cause::new(said),
+            said: said.to_owned(),
+            step: words.next().unwrap_or(step).to_owned(),
+            message: String::new(),
+        })),
+    };
+    let command = CommandId::parse(&format!("{action:?} {requested}")).unwrap();
+    Answer { command, requested_at: at(requested), action, word }
+}
+
+/// A fleet whose password is proven: its parameters changed two days ago, and a registration that no longer counts
+/// logged on a day ago. Its commands are those that the answers tell of.
+pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
+    let mut fleet = Fleet {
+        instances: instances.into_iter().map(|i| (i.record.arn.clone(), i)).collect(),
+        ghosts: vec![host(99_999, "open mapped -1d -1d -1d").disconnected().record],
+        commands: Vec::new(),
+        doubtful_sends: Vec::new(),
+        parameters: Parameters::Changed(at("-2d")),
+        is_partial: false,
+    };
+    let mut commands: BTreeMap<(Timestamp, CommandId), Command> = BTreeMap::new();
+    for instance in fleet.instances.values() {
+        for answer in &instance.answers {
+            let command =
+                commands.entry((answer.requested_at, answer.command.clone())).or_insert_with(|| Command {
+                    id: answer.command.clone(),
+                    requested_at: answer.requested_at,
+                    action: answer.action,
+                    instances: Vec::new(),
+                    completed: 0,
+                    is_final: true,
+                });
+            command.instances.push(instance.id.clone());
+            let is_over = answer.word != Some(Word::Wait);
+            command.completed += usize::from(is_over);
+            command.is_final &= is_over;
+        }
+    }
+    fleet.commands = commands.into_values().collect();
+    fleet
+}
+
+/// What may be said of a fleet beyond its instances.
+pub(super) trait FleetWith: Sized {
+    /// Changes the fleet.
+    fn having(self, change: impl FnOnce(&mut Fleet)) -> Self;
+
+    /// Nobody has logged on with the parameters' password but who says so.
+    fn unproven(self) -> Self {
+        self.having(|fleet| fleet.ghosts.clear())
+    }
+
+    /// When one of the parameters last changed.
+    fn changed(self, text: &str) -> Self {
+        self.having(|fleet| fleet.parameters = Parameters::Changed(at(text)))
+    }
+
+    /// A `SendCommand` whose answer was lost.
+    fn lost(self, action: Action, text: &str, targets: std::ops::Range<u32>) -> Self {
+        let targets = targets.map(|n| host(n, "shut").id).collect();
+        self.having(|fleet| fleet.doubtful_sends.push(DoubtfulSend { at: at(text), action, targets }))
+    }
+}
+
+impl FleetWith for Fleet {
+    fn having(mut self, change: impl FnOnce(&mut Fleet)) -> Self {
+        change(&mut self);
+        self
+    }
+}
+
+fn number(digits: &str) -> u32 {
+    digits.trim_start_matches("i-").parse().unwrap()
+}
+
+/// An action in one line: `write 1: shut …`, `map 1 2`, `check 1..=50`, `drain 3: 8`, `give back 3`.
+pub(super) fn line(action: &decide::Action) -> String {
+    match action {
+        decide::Action::Write { arn, verdict, .. } => {
+            format!("write {}: {}", number(arn.short_id()), shown(verdict))
+        }
+        decide::Action::Send(order) => {
+            let mut numbers: Vec<u32> = order.targets.iter().map(|id| number(id.as_str())).collect();
+            numbers.sort_unstable();
+            let targets = match numbers.as_slice() {
+                [first, .., last] if numbers.len() > 3 && (last - first) as usize + 1 == numbers.len() => {
+                    format!("{first}..={last}")
+                }
+                _ => numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
+            };
+            let errors = match order.rationing.max_errors {
+                MaxErrors::All => "all".to_owned(),
+                MaxErrors::Count(n) => n.to_string(),
+            };
+            format!("{} {targets} ({}/{errors})", order.action.as_str(), order.rationing.max_concurrency)
+        }
+        decide::Action::Drain { arn, action } => {
+            let n = number(arn.short_id());
+            match action {
+                DrainAction::Drain(cause) => format!("drain {n}: {cause}"),
+                DrainAction::Release => format!("release {n}"),
+                DrainAction::GiveBack => format!("give back {n}"),
+                DrainAction::Forget => format!("forget {n}"),
+            }
+        }
+    }
+}
+
+/// A plan in one line an action.
+pub(super) fn lines(plan: &Plan) -> Vec<String> {
+    plan.actions.iter().map(line).collect()
+}
+
+/// What is decided about a fleet now, in one line an action.
+pub(super) fn decided(fleet: &Fleet, policy: &Policy) -> Vec<String> {
+    lines(&decide(fleet, policy, NOW))
+}
+
+/// Of what is decided, the lines that begin so.
+pub(super) fn of_kind<'l>(lines: &'l [String], kinds: &[&str]) -> Vec<&'l str> {
+    lines.iter().map(String::as_str).filter(|line| kinds.iter().any(|kind| line.starts_with(kind))).collect()
+}

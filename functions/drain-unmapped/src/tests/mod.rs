@@ -1,0 +1,10 @@
+//! The deciders by table and by property: no clock, no call, no double.
+
+mod breaker;
+mod build;
+mod canary;
+mod draining;
+mod judging;
+mod ownership;
+mod sending;
+mod timing;

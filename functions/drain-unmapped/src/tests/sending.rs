@@ -1,0 +1,175 @@
+//! What is sent to whom, the password being proven or not.
+
+use shared::brake::Parameters;
+use shared::config::Policy;
+use shared::ecs::Status;
+use shared::history::Action;
+
+use super::build::{FleetWith, With, decided, fleet, host, hosts, of_kind, policy};
+use crate::fleet::{AgentState, Fleet};
+
+fn check_sent(fleet: &Fleet, expected: &[&str]) {
+    let lines = decided(fleet, &policy());
+    assert_eq!(of_kind(&lines, &["map", "check"]), expected, "of {lines:#?}");
+}
+
+/// Judged so long ago that its check is due wherever in the period its turn is.
+const DUE: &str = "open mapped -99m -40m -";
+
+#[test]
+fn an_instance_is_sent_what_its_standing_asks_for() {
+    let table = [
+        // (standing, while proven, while unproven and the canary not due)
+        ("shut", "map 1 (50/all)", "check 1 (2/0)"),
+        ("shut restarted -1m -", "map 1 (50/all)", "check 1 (2/0)"),
+        ("shut mapped -99m -20m -", "map 1 (50/all)", "check 1 (2/0)"),
+        ("shut doubtful -99m -20m - 53", "map 1 (50/all)", "check 1 (2/0)"),
+        ("shut unmapped 1 -1m - 53 -1m", "map 1 (50/all)", ""),
+        ("shut unmapped 1 -1m - not-mapped -1m", "map 1 (50/all)", ""),
+        ("shut unmapped 1 -20m - 1326 -20m", "map 1 (50/all)", ""),
+        // Not reached, or stopped with its siblings: it is asked again without presenting anything.
+        ("shut unmapped 1 -1m - undelivered -1m", "map 1 (50/all)", "check 1 (2/0)"),
+        ("shut unmapped 1 -10s - 53 -10s", "", ""),
+        (DUE, "check 1 (2/0)", "check 1 (2/0)"),
+        ("open doubtful -99m -2m - 53", "check 1 (2/0)", "check 1 (2/0)"),
+        ("open mapped -99m -1m -", "", ""),
+    ];
+    for (stands, proven, unproven) in table {
+        check_sent(&fleet([host(1, stands)]), &[proven][usize::from(proven.is_empty())..]);
+        let canary_was_a_minute_ago = host(2, "open mapped -99m -1m -").answer("map -1m mapped");
+        let fleet = fleet([host(1, stands), canary_was_a_minute_ago]).unproven();
+        check_sent(&fleet, &[unproven][usize::from(unproven.is_empty())..]);
+    }
+}
+
+#[test]
+fn nothing_is_sent_to_an_instance_that_cannot_or_must_not_take_it() {
+    let due = || host(1, "shut");
+    let table = [
+        ("its agent is away", fleet([due().offline()])),
+        ("its agent was not asked", fleet([due().with(|i| i.agent = AgentState::Unasked)])),
+        ("disconnected", fleet([due().disconnected()])),
+        ("deregistering", fleet([due().status(Status::Other)])),
+        ("registered just now", fleet([due().registered("-59s")])),
+        ("in flight", fleet([due().answer("map -12m wait")])),
+        ("in flight, a check", fleet([due().answer("check -1m wait")])),
+        ("perhaps on its way", fleet([due()]).lost(Action::Map, "-59s", 1..2)),
+        ("perhaps on its way, a check", fleet([due()]).lost(Action::Check, "-59s", 1..2)),
+    ];
+    for (name, fleet) in table {
+        assert_eq!(decided(&fleet, &policy()), [""; 0], "{name}");
+        assert_eq!(decided(&fleet.unproven(), &policy()), [""; 0], "{name}");
+    }
+    check_sent(&fleet([due()]).lost(Action::Map, "-60s", 1..2), &["map 1 (50/all)"]);
+    check_sent(&fleet([due()]).lost(Action::Map, "-1s", 2..3), &["map 1 (50/all)"]);
+    check_sent(&fleet([due().registered("-60s")]), &["map 1 (50/all)"]);
+    check_sent(&fleet([due().draining()]), &["map 1 (50/all)"]);
+    check_sent(&fleet([due().held()]), &["map 1 (50/all)"]);
+}
+
+#[test]
+fn a_proven_password_goes_to_everybody_at_once_in_groups_of_fifty() {
+    check_sent(
+        &fleet(hosts(0..120, "shut")),
+        &["map 0..=49 (50/all)", "map 50..=99 (50/all)", "map 100..=119 (50/all)"],
+    );
+}
+
+#[test]
+fn checks_are_rationed_by_the_size_of_the_fleet() {
+    let young = |range| hosts(range, "open mapped -99m -1m -");
+    check_sent(&fleet(hosts(0..120, DUE)), &["check 0..=49 (2/0)"]);
+    check_sent(&fleet(hosts(0..120, DUE).into_iter().chain(young(120..500))), &["check 0..=49 (2/0)"]);
+    let two = ["check 0..=49 (2/0)", "check 50..=99 (2/0)"];
+    check_sent(&fleet(hosts(0..120, DUE).into_iter().chain(young(120..501))), &two);
+    let away = young(120..700).into_iter().map(With::disconnected);
+    check_sent(&fleet(hosts(0..120, DUE).into_iter().chain(away)), &["check 0..=49 (2/0)"]);
+
+    let at_work = |answer: &str| fleet([host(1, DUE), host(2, "open mapped -99m -14m -").answer(answer)]);
+    check_sent(&at_work("check -12m wait"), &[]);
+    check_sent(&at_work("map -12m wait"), &["check 1 (2/0)"]);
+    check_sent(&at_work("check -13m no lost"), &["check 1 (2/0)"]);
+    check_sent(&fleet([host(1, DUE)]).lost(Action::Check, "-59s", 2..3), &[]);
+    check_sent(&fleet([host(1, DUE)]).lost(Action::Check, "-60s", 2..3), &["check 1 (2/0)"]);
+}
+
+#[test]
+fn the_longest_unlooked_at_are_checked_first() {
+    let mut instances = hosts(0..49, "open mapped -99m -41m -");
+    instances.extend(hosts(49..60, "open mapped -99m -45m -"));
+    instances.push(host(60, "shut"));
+    let lines = decided(&fleet(instances).having(|f| f.parameters = Parameters::Unread), &policy());
+    assert_eq!(lines.len(), 1);
+    let asked = |n: u32| lines[0].split(' ').any(|word| word == n.to_string());
+    assert!((49..=60).all(asked) && (0..38).all(asked) && !(38..49).any(asked), "{lines:?}");
+}
+
+#[test]
+fn a_log_on_older_than_the_password_is_renewed_a_few_at_a_time() {
+    let stale = |range| hosts(range, "open mapped -9d -40m -3d");
+    check_sent(&fleet(stale(0..20)), &["map 0..=5 (2/1)"]);
+    let with = |answer: &str| {
+        let other = host(30, "open mapped -9d -20m -3d").answer(answer);
+        fleet(stale(0..20).into_iter().chain([other]))
+    };
+    check_sent(&with("map -12m wait"), &[]);
+    check_sent(&with("map -19m no lost"), &["map 0..=5 (2/1)"]);
+    // A `map` that makes a new mapping is no renewal.
+    let new = host(30, "shut").answer("map -1m wait");
+    check_sent(&fleet(stale(0..20).into_iter().chain([new])), &["map 0..=5 (2/1)"]);
+    check_sent(&fleet(stale(0..20)).lost(Action::Map, "-59s", 0..6), &[]);
+    check_sent(&fleet(stale(0..20)).lost(Action::Map, "-60s", 0..6), &["map 0..=5 (2/1)"]);
+
+    let table = [
+        // Looked at when its turn comes, not before.
+        ("open mapped -9d -1m -3d", ""),
+        // As young as the parameter, or not logged on by us: nothing of ours to renew.
+        ("open mapped -9d -40m -2d", "check 1 (2/0)"),
+        (DUE, "check 1 (2/0)"),
+        ("open doubtful -9d -40m -3d 53", "check 1 (2/0)"),
+    ];
+    for (stands, expected) in table {
+        check_sent(&fleet([host(1, stands)]), &[expected][usize::from(expected.is_empty())..]);
+    }
+    // While the password is not proven, everybody is looked at without presenting it.
+    let canary_was_a_minute_ago = host(30, "open mapped -99m -1m -").answer("map -1m mapped");
+    let fleet = fleet(stale(0..20).into_iter().chain([canary_was_a_minute_ago])).unproven();
+    check_sent(&fleet, &["check 0..=19 (2/0)"]);
+}
+
+#[test]
+fn no_check_is_sent_while_two_instances_credentials_fail() {
+    let failing = |n, cause: &str| {
+        host(n, &format!("shut unmapped 1 -1m - {cause} -1m")).answer(&format!("check -1m {cause}")).offline()
+    };
+    let checked = ["check 1 (2/0)"];
+    check_sent(&fleet([host(1, DUE), failing(2, "1326")]), &checked);
+    check_sent(&fleet([host(1, DUE), failing(2, "1326"), failing(3, "1909")]), &[]);
+    check_sent(&fleet([host(1, DUE), failing(2, "1326"), failing(3, "53")]), &checked);
+    // They began before the last log-on: these hosts fail alone.
+    let alone = |n| host(n, "shut unmapped 9 -1m - 1326 -2d").answer("map -1m 1326").offline();
+    check_sent(&fleet([host(1, DUE), alone(2), alone(3)]), &checked);
+    // Nor to instances without a state; but the canary goes.
+    let failing = [failing(2, "1326"), failing(3, "1909")];
+    let unknown = hosts(4..9, "shut");
+    check_sent(&fleet(failing.into_iter().chain(unknown)), &["map 4 (50/all)"]);
+}
+
+#[test]
+fn nothing_presents_a_password_whose_parameters_or_fleet_could_not_be_read() {
+    let instances =
+        || [host(1, "shut"), host(2, "shut unmapped 1 -1m - 53 -1m"), host(3, "open mapped -9d -40m -3d")];
+    let unread = fleet(instances()).having(|f| f.parameters = Parameters::Unread);
+    check_sent(&unread, &["check 1 3 (2/0)"]);
+    check_sent(&fleet(instances()).having(|f| f.is_partial = true), &["check 1 3 (2/0)"]);
+    // A missing parameter ends the script before it presents anything: the canary goes, and says so.
+    let missing = fleet(instances()).having(|f| f.parameters = Parameters::Missing);
+    check_sent(&missing, &["map 1 (50/all)", "check 3 (2/0)"]);
+}
+
+#[test]
+fn without_checks_only_what_is_not_mapped_is_sent_to() {
+    let off = Policy { verify_every: None, ..policy() };
+    let lines = decided(&fleet([host(1, DUE), host(2, "shut"), host(3, "open mapped -9d -40m -3d")]), &off);
+    assert_eq!(lines, ["map 2 (50/all)"]);
+}
