@@ -1,5 +1,6 @@
 //! Every integration test, in one binary: linking the AWS SDK once is what takes the time.
 
+mod drain_unmapped;
 mod local_aws;
 mod runtime_api;
 mod template;

@@ -1,5 +1,7 @@
 //! The world that ecs-smb-mapper is tested in; never deployed.
 
+pub mod events;
 pub mod fleet;
 pub mod local_aws;
 pub mod runtime_api;
+pub mod stack;

@@ -146,6 +146,10 @@ impl Run<'_> {
                 }
                 Err(code) => error = code,
             }
+            // The answer would be the same, and every one counts towards locking the account.
+            if LOGON_REFUSED.contains(&error) {
+                break;
+            }
         }
         let replaceable = REPLACEABLE.contains(&error) || mapping.status != "OK";
         if action == Action::Check || !replaceable {
@@ -207,7 +211,10 @@ impl Run<'_> {
 /// Read errors that make our own mapping a candidate for replacement.
 const REPLACEABLE: [u32; 6] = [5, 86, 1326, 1311, 2, 3];
 
-/// `map` reads an unreadable root three times over 30 s before it takes the mapping away. Each may be a log-on.
+/// Codes of a refused log-on.
+const LOGON_REFUSED: [u32; 13] = [86, 1326, 1327, 1328, 1329, 1330, 1331, 1385, 1793, 1907, 1909, 1937, 2202];
+
+/// `map` reads an unreadable root three times over 30 s before it takes the mapping away, unless a log-on was refused.
 const READS_BEFORE_REPLACING: usize = 3;
 
 /// Causes that a later run may find healed by themselves: exit code 75.

@@ -1,0 +1,137 @@
+//! Faults that the whole fleet shares: nobody is drained, nothing healthy is touched, and everything heals by itself.
+
+use std::time::Duration;
+
+use tests::fleet::{Agent, LockOut, Presented, World};
+use tests::stack::Stack;
+
+use super::{base, calls, open};
+
+async fn mapped_fleet(seed: u64, n: usize) -> Stack {
+    let stack = Stack::new(World::new(seed, base()).cluster("apps").windows_instances("apps", n));
+    stack.minutes(5).await;
+    assert_eq!(open(&stack).len(), n);
+    stack
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_minutes_without_the_file_server_drain_nobody_and_heal_within_ten() {
+    for seed in 31..33 {
+        let stack = mapped_fleet(seed, 100).await;
+        stack.local.wait(Duration::from_secs(seed * 37)).await;
+        stack.local.aws().world.file_server.goes_down();
+        stack.minutes(20).await;
+        stack.local.aws().world.file_server.comes_back();
+        stack.minutes(10).await;
+        assert_eq!(open(&stack).len(), 100, "seed {seed}");
+        assert_eq!(calls(&stack, "UpdateContainerInstancesState"), 0, "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ninety_minutes_without_the_file_server_open_the_breaker_and_heal_within_ten() {
+    let stack = mapped_fleet(41, 100).await;
+    stack.local.aws().world.file_server.goes_down();
+    stack.minutes(90).await;
+    assert_eq!(stack.metrics()["BreakerOpen"], 1);
+    stack.local.aws().world.file_server.comes_back();
+    stack.minutes(10).await;
+    assert_eq!(open(&stack).len(), 100);
+    assert_eq!(calls(&stack, "UpdateContainerInstancesState"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ssm_that_delivers_nothing_for_ninety_minutes_shuts_no_gate() {
+    let stack = mapped_fleet(42, 100).await;
+    for id in stack.instances("apps") {
+        stack.local.aws().ssm_agent_falls_silent(&id);
+    }
+    stack.minutes(90).await;
+    assert_eq!(open(&stack).len(), 100);
+    assert_eq!(stack.metrics()["SsmUnwell"], 1);
+    for id in stack.instances("apps") {
+        stack.local.aws().ssm_agent_returns(&id);
+    }
+    stack.minutes(60).await;
+    assert_eq!((open(&stack).len(), &stack.metrics()["SsmUnwell"]), (100, &serde_json::json!(0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_silent_agent_among_many_shuts_its_gate_in_two_periods() {
+    let stack = mapped_fleet(43, 40).await;
+    let id = stack.instances("apps")[0].clone();
+    stack.local.aws().ssm_agent_falls_silent(&id);
+    stack.minutes(95).await;
+    assert_eq!(super::cause(&stack, &id).as_deref(), Some("silent"));
+    assert_eq!(stack.metrics()["Unreachable"], 1);
+    assert_eq!(open(&stack).len(), 39);
+    assert_eq!(calls(&stack, "UpdateContainerInstancesState"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_changed_in_the_directory_only_locks_no_account() {
+    for n in [40, 100] {
+        let stack = mapped_fleet(44, n).await;
+        let policy =
+            LockOut { threshold: 5, window: Duration::from_secs(1800), duration: Duration::from_secs(1800) };
+        {
+            let mut aws = stack.local.aws();
+            aws.world.account.lock_out = Some(policy);
+            aws.world.change_password_in_directory("new horse");
+            // Every session ends, so that each next look logs on again.
+            aws.world.file_server.goes_down();
+            aws.world.file_server.comes_back();
+        }
+        stack.minutes(180).await;
+        let locked = {
+            let aws = stack.local.aws();
+            aws.world.account.log_ons.iter().filter(|one| one.result == Err(1909)).count()
+        };
+        assert_eq!(locked, 0, "{n} instances");
+        let now = stack.now();
+        stack.local.aws().world.write_password_parameter("new horse", now);
+        stack.minutes(10).await;
+        let healed = open(&stack).len();
+        assert!(healed >= n - 5, "{healed} of {n} open");
+        assert_eq!(calls(&stack, "UpdateContainerInstancesState"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_in_both_places_renews_the_log_ons_a_few_at_a_time() {
+    let stack = mapped_fleet(45, 40).await;
+    let now = stack.now();
+    {
+        let mut aws = stack.local.aws();
+        aws.world.account.lock_out = Some(LockOut {
+            threshold: 5,
+            window: Duration::from_secs(1800),
+            duration: Duration::from_secs(1800),
+        });
+        aws.world.change_password_in_directory("new horse");
+        aws.world.write_password_parameter("new horse", now);
+        aws.world.file_server.goes_down();
+        aws.world.file_server.comes_back();
+    }
+    stack.minutes(180).await;
+    assert_eq!(open(&stack).len(), 40);
+    let aws = stack.local.aws();
+    assert!(!aws.world.account.log_ons.iter().any(|one| one.result == Err(1909)), "locked");
+    assert!(aws.world.account.count(Presented::Parameters, true) >= 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_agent_is_mapped_once_it_is_online() {
+    let world = World::new(46, base())
+        .cluster("apps")
+        .windows_instances("apps", 5)
+        .windows_instance("apps", |host| {
+            host.named("i-0000000000late000").agent_late(Duration::from_secs(600))
+        });
+    let stack = Stack::new(world);
+    stack.minutes(9).await;
+    assert_eq!(open(&stack).len(), 5);
+    stack.minutes(3).await;
+    assert_eq!(open(&stack).len(), 6);
+    assert!(matches!(stack.local.aws().world.host("i-0000000000late000").agent, Agent::Online));
+}
