@@ -1,9 +1,9 @@
 # One command runs what CI runs: `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help test validate-template dependencies build package deploy e2e
+.PHONY: help test validate-template dependencies build package deploy report e2e
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
 test: ## format, lints, licences, every test; what CI runs
 	cargo fmt --all --check
@@ -45,6 +45,10 @@ package: .venv/cargo-lambda/installed ## dist/: three zips and a template that d
 deploy: .venv/aws-sam-cli/installed ## builds, then asks for the parameters and deploys
 	$(MAKE) build
 	.venv/aws-sam-cli/bin/sam deploy --guided --parameter-overrides Architecture=$(ARCH)
+
+report: ## the fleet of a deployed stack as a table: make report STACK=name [CLUSTER=name] [ALL=1]
+	@test -n "$(STACK)" || { echo "usage: make report STACK=name [CLUSTER=name] [ALL=1]" >&2; exit 2; }
+	@$(PYTHON) functions/drain-unmapped/report.py $(STACK) $(if $(CLUSTER),--cluster $(CLUSTER)) $(if $(ALL),--all)
 
 e2e: .venv/ministack/installed package ## the packaged functions, run by a local CloudFormation, EventBridge, SQS and Lambda
 	.venv/ministack/bin/python tests/template/e2e.py
