@@ -77,8 +77,9 @@ class Metrics(unittest.TestCase):
                 self.assertEqual((namespace, dimensions), ("EcsSmbMapper", stack), metric)
                 self.assertIn(metric, known)
 
-    def test_what_is_emitted_is_plotted(self):
+    def test_what_is_emitted_is_plotted_or_alarmed(self):
         shown = {metric for namespace, metric, _ in plotted() if namespace == "EcsSmbMapper"}
+        shown |= {alarm["MetricName"] for alarm in alarms().values()}
         for function, names in emitted().items():
             self.assertTrue(names, function)
             self.assertEqual(names - shown, set(), function)
