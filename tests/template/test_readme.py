@@ -9,6 +9,7 @@ import botocore.session
 from botocore import xform_name
 
 from template import ROOT, load, resolve
+from test_metrics import emitted
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEMPLATE = load()
@@ -92,6 +93,25 @@ class Tables(unittest.TestCase):
                 listed = statement["Action"]
                 actions.update([listed] if isinstance(listed, str) else listed)
             self.assertEqual(rows[function], {a for a in actions if a.startswith(("ssm:", "ecs:"))}, function)
+
+
+class Costs(unittest.TestCase):
+    def test_the_numbers_of_metrics_and_alarms_are_those_that_exist(self):
+        metrics, clusters = re.search(r"\((\d+) of the stack \+ (\d+) a cluster\)", README).groups()
+        names = set().union(*emitted().values())
+        self.assertEqual(int(metrics), len(names))
+        source = (ROOT / "functions" / "drain-unmapped" / "src" / "tally.rs").read_text(encoding="utf-8")
+        gauges = re.findall(r'\("(\w+)", ', source.split("fn gauges")[1].split("\n}\n")[0])
+        self.assertEqual(int(clusters), len(gauges) + 1)  # and BreakerOpen
+        alarms = int(re.search(r"\| alarms \| (\d+) × 0.10", README).group(1))
+        resources, _ = resolve(TEMPLATE)
+        self.assertEqual(alarms, sum(r["Type"] == "AWS::CloudWatch::Alarm" for r in resources.values()))
+
+    def test_the_sums_are_right(self):
+        rows = [re.split(r"\s*\|\s*", line.strip("| ")) for line in README.split("| | arithmetic |")[1].splitlines() if line.startswith("| ")]
+        *items, total = rows
+        for column in (-3, -2, -1):
+            self.assertAlmostEqual(sum(float(row[column]) for row in items), float(total[column].strip("*")), places=2)
 
 
 class Commands(unittest.TestCase):
