@@ -1,7 +1,8 @@
 """Alarms and dashboard look at metrics that the functions emit, under the dimensions that they emit them with; and what is
 emitted is looked at.
 
-Names are read from the sources: the functions write a metric as a tuple of a name and a value, such as `("Sweeps", 1.0)`.
+Names are read from the sources: a metric is written as a tuple of a name and a value, such as `("Sweeps", 1.0)`, or its name
+is what a function called `metric` returns.
 """
 
 import json
@@ -37,6 +38,8 @@ def emitted():
             text = path.read_text(encoding="utf-8")
             text = text.split("#[cfg(test)]")[0]
             found.update(re.findall(r'\(\s*"([A-Z][A-Za-z]+)",\s', text))
+            for body in re.findall(r"fn metric\(.*?\n    \}", text, re.DOTALL):
+                found.update(re.findall(r'"([A-Z][A-Za-z]+)"', body))
         names[function] = found
     return names
 
