@@ -298,17 +298,19 @@ def without(node, resource, name):
 def check_packages():
     """The linker left exactly the operations in a binary that its role allows."""
     resources, _ = template_file.resolve(template_file.load())
-    for function, role in (("map-share", "MapShareRole"), ("drain-unmapped", "DrainUnmappedRole"),
-                           ("validate-task-definition", "ValidateTaskDefinitionRole")):
+    for function, name in FUNCTIONS.items():
         binary = zipfile.ZipFile(DIST / f"{function}.zip").read("bootstrap")
-        found = {f"ssm:{name.decode()}" for name in re.findall(rb"AmazonSSM\.([A-Z][A-Za-z]+)", binary)}
-        found |= {f"ecs:{name.decode()}" for name in re.findall(rb"AmazonEC2ContainerServiceV20141113\.([A-Z][A-Za-z]+)", binary)}
+        found = {
+            f"{service.decode()}:{operation.decode()}"
+            for service, operation in re.findall(rb"com\.amazonaws\.(ssm|ecs)\.synthetic#([A-Za-z]+?)Input", binary)
+        }
         allowed = set()
-        for statement in resources[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+        role = resources[name.replace("Function", "Role")]["Properties"]
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
             actions = statement["Action"]
             allowed.update([actions] if isinstance(actions, str) else actions)
         allowed = {action for action in allowed if action.startswith(("ssm:", "ecs:"))}
-        say(f"{function}: {sorted(found)} in the binary, {sorted(allowed)} in the role")
+        check(found == allowed, f"{function}: its binary has the {len(allowed)} operations that its role allows, no more, no less")
 
 
 def check_patterns(emulator):
@@ -407,6 +409,7 @@ def poison_message_ends_in_the_dead_letter_queue(emulator, deployment, aws):
 
 
 def sweeps_keep_their_alarm_quiet(emulator, deployment):
+    check(deployment.alarm("page-no-sweep") != "OK", "without a metric the alarm on missing sweeps is not quiet")
     deployment.put_metrics("drain-unmapped", {"Sweeps", "Mapped", "OldestUnmappedMinutes"})
     until("the alarm on missing sweeps is quiet, for sweeps ran", 60, lambda: deployment.alarm("page-no-sweep") == "OK")
 
