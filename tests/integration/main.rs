@@ -2,5 +2,6 @@
 
 mod drain_unmapped;
 mod local_aws;
+mod map_share;
 mod runtime_api;
 mod template;

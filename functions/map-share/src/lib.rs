@@ -52,6 +52,11 @@ pub struct App {
 }
 
 impl App {
+    /// Puts it together.
+    pub fn new(config: Config, clients: Clients, metrics: Metrics) -> Self {
+        App { config, clients, metrics }
+    }
+
     /// The names of our attributes.
     pub(crate) fn names(&self) -> AttributeNames {
         AttributeNames::new(self.config.share.drive)

@@ -1,30 +1,30 @@
 //! Wires `map-share` and runs it.
 
-use jiff::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde_json::Value;
+use std::process::ExitCode;
 
-use map_share::App;
-use shared::aws::{self, Clients};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use map_share::{App, handle};
+use serde_json::Value;
+use shared::aws::{Clients, deadline_of, sdk_config};
 use shared::config::Config;
 use shared::logs;
 use shared::metrics::Metrics;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     logs::init();
-    let app = start().await.inspect_err(|error| tracing::error!(%error, "cannot start"))?;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-        let deadline = Timestamp::from_millisecond(deadline).unwrap_or(Timestamp::MAX);
-        map_share::handle(&app, event.payload, deadline).await.map_err(Error::from)
-    }))
-    .await
+    logs::exit_code(run().await)
 }
 
-async fn start() -> Result<App, Error> {
+async fn run() -> Result<(), Error> {
     let config = Config::from_env()?;
-    let clients = Clients::new(&aws::sdk_config().await?);
+    let clients = Clients::new(&sdk_config().await?);
     let metrics = Metrics::to_stdout(&config.metrics_namespace, &config.stack);
-    Ok(App { config, clients, metrics })
+    let app = &App::new(config, clients, metrics);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let deadline = deadline_of(&event.context);
+        // Boxed, for the compiler gives up on a future this deep.
+        Box::pin(handle(app, event.payload, deadline)).await.map_err(Error::from)
+    }))
+    .await
 }

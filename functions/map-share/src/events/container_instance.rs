@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 use shared::ids::{ClusterArn, ContainerInstanceArn, InstanceId};
 use shared::time;
 
@@ -46,7 +47,9 @@ struct Detail {
     ec2_instance_id: Option<String>,
     status: Option<String>,
     agent_connected: Option<bool>,
-    registered_at: Option<String>,
+    // Only spares a call, so a form that is not known costs nothing.
+    #[serde(default)]
+    registered_at: Value,
     version: Option<i64>,
     attributes: Option<Vec<Option<Attribute>>>,
 }
@@ -73,7 +76,7 @@ pub(super) fn parse(envelope: &Envelope) -> Result<Event, Unreadable> {
         instance_id: id.map(InstanceId::parse).transpose()?,
         is_active: detail.status.as_deref() == Some("ACTIVE"),
         is_connected: detail.agent_connected == Some(true),
-        registered_at: detail.registered_at.as_deref().and_then(time::parse),
+        registered_at: detail.registered_at.as_str().and_then(time::parse),
         version: detail.version.unwrap_or_default(),
         attributes: attributes.filter_map(|a| Some((a.name?, a.value))).collect(),
     }))

@@ -1,0 +1,74 @@
+//! The three ways in, and what each is answered.
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_of_new_instances_becomes_one_command() {
+    let story = Story::new(world().windows_instance("apps", mapped).windows_instances("apps", 3));
+    assert!(story.batch(&story.events(2..=4)).await.is_empty());
+    assert_eq!(story.commands(), [[id(2), id(3), id(4)]]);
+    assert_eq!(
+        story.calls(),
+        [
+            "ListCommands",
+            "DescribeContainerInstances",
+            "DescribeInstanceInformation",
+            "DescribeParameters",
+            "ListContainerInstances",
+            "DescribeContainerInstances",
+            "ListCommandInvocations",
+            "SendCommand",
+        ]
+    );
+    let expected = counts([
+        ("EventsHandled", 3.0),
+        ("EventsContainerInstance", 3.0),
+        ("Commands", 1.0),
+        ("Targets", 3.0),
+    ]);
+    assert_eq!(story.metrics(), expected);
+    let aws = story.local.aws();
+    let command = aws.commands().next().unwrap();
+    assert_eq!(command.parameter("Action"), Some("map"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_event_is_answered_with_a_report() {
+    let story = Story::new(world().windows_instance("apps", mapped).windows_instances("apps", 1));
+    let answer = story.invoke(story.event(&id(2))).await.unwrap();
+    assert_eq!(answer["sent"][0]["instanceIds"], json!([id(2)]));
+    assert_eq!(story.commands(), [[id(2)]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_hand_everybody_is_told_what_became_of_every_id() {
+    let story = Story::new(
+        world()
+            .windows_instance("apps", mapped)
+            .windows_instance("apps", |host| host.without_agent())
+            .linux_instance("apps", |host| host)
+            .foreign_instance(|host| host),
+    );
+    let answer =
+        story.by_hand(&[&id(1), &id(2), &id(3), &id(4), &id(1), "mi-0123456789abcdef0", "web-1"]).await;
+    let command = story.local.aws().commands().next().unwrap().id().to_owned();
+    let expected = json!({
+        "sent": [{"commandId": command, "instanceIds": [id(1)]}],
+        "done": [],
+        "leftToSweep": [{"instanceId": id(2), "reason": "its SSM agent is not online"}],
+        "skipped": [
+            {"instanceId": id(3), "reason": "not a Windows instance"},
+            {"instanceId": id(4), "reason": "not registered in a watched cluster"},
+            {"instanceId": id(1), "reason": "named twice"},
+            {"instanceId": "mi-0123456789abcdef0", "reason": "an external instance, which is no EC2 instance"},
+            {
+                "instanceId": "web-1",
+                "reason": "\"web-1\" is not an EC2 instance id: i- and 8 or 17 letters or digits",
+            },
+        ],
+        "failed": [],
+    });
+    assert_eq!(answer, expected);
+}
