@@ -64,6 +64,11 @@ impl EcsError {
         is_denied(&self.code)
     }
 
+    /// There is no such cluster, or no more; no instance is in it.
+    pub fn is_cluster_gone(&self) -> bool {
+        self.code == "ClusterNotFoundException"
+    }
+
     /// A target was deregistered meanwhile; `PutAttributes` then refuses the whole call.
     pub fn is_target_gone(&self) -> bool {
         self.code == "TargetNotFoundException"

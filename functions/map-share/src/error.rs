@@ -12,6 +12,12 @@ pub enum Error {
     Refused(CallError),
 }
 
+impl From<Error> for lambda_runtime::Diagnostic {
+    fn from(error: Error) -> Self {
+        lambda_runtime::Diagnostic { error_type: "Refused".to_owned(), error_message: error.to_string() }
+    }
+}
+
 /// An AWS call failed.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]

@@ -31,7 +31,13 @@ pub(crate) async fn read(
     let mut known = described.to_vec();
     for cluster in &config.clusters {
         let open = format!("attribute:{} == mapped", app.names().gate);
-        let arns = ecs::list_some_container_instances(&app.clients.ecs, cluster, &open).await?;
+        let arns = match ecs::list_some_container_instances(&app.clients.ecs, cluster, &open).await {
+            Err(error) if error.is_cluster_gone() => continue,
+            listed => listed?,
+        };
+        if arns.is_empty() {
+            continue;
+        }
         known
             .extend(ecs::describe_container_instances(&app.clients.ecs, cluster, &app.names(), &arns).await?);
     }

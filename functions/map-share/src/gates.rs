@@ -52,8 +52,8 @@ pub(crate) async fn find_named_by_id(app: &App, work: &Work, ledger: &mut Ledger
                     found.registrations.entry(id).or_default().push(instance);
                 }
             }
-            // It cannot come back by trying again, and no instance is in it.
-            Err(error) if error.code == "ClusterNotFoundException" => {
+            // An error would come back with every batch.
+            Err(error) if error.is_cluster_gone() => {
                 tracing::error!(%cluster, "a watched cluster does not exist");
             }
             Err(error) => found.unread = Some(ledger.failed(error)),

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "the helpers belong to the tests")]
 
 mod answers;
+mod brake;
+mod order;
 mod rows;
+mod sending;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
