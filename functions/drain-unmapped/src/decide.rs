@@ -3,17 +3,18 @@
 //! In this order, which is safe to die in: words are judged, gates that nobody vouches for are shut, what stands on the
 //! instances is put in order, commands are planned, and last of all drains.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use shared::cause::Cause;
 use shared::config::Policy;
-use shared::ids::{ClusterRef, ContainerInstanceArn};
+use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn};
 use shared::outcome::{Failure, Proof, Word};
 use shared::state::{Gate, Recorded, State};
 
 use crate::drain::{DrainAction, Rule, plan_drains};
 use crate::due::later;
-use crate::fleet::{Fleet, Instance};
+use crate::fleet::{AgentState, Answer, Fleet, Instance};
 use crate::judge::{Verdict, judge};
 use crate::sends::{Braking, Order, ask_brake, plan_sends};
 
@@ -40,6 +41,16 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The instance whose gate and state are written.
+    fn written_to(&self) -> Option<&ContainerInstanceArn> {
+        match self {
+            Action::Write { arn, .. } => Some(arn),
+            Action::Send(_) | Action::Drain { .. } => None,
+        }
+    }
+}
+
 /// What a write rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
@@ -54,6 +65,9 @@ pub enum Why {
     /// The attributes did not fit each other.
     Tidied,
 }
+
+/// What SSM's words that a command did not run mean: also that it was stopped because a sibling failed.
+const UNDELIVERED: &str = "undelivered";
 
 /// What was decided, and what it rests on.
 #[derive(Debug, Clone)]
@@ -80,7 +94,8 @@ pub fn decide(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Plan {
     let is_ssm_unwell = is_ssm_unwell(&fleet, policy, now);
     let braking = ask_brake(&fleet, policy, now);
     if !is_ssm_unwell && !braking.brake.checks_withheld {
-        writes.extend(shut_silent(&mut fleet, policy, now));
+        let silent = shut_silent(&mut fleet, &writes, policy, now);
+        writes.extend(silent);
     }
     // Shutting gates comes first, for that is what keeps tasks off.
     writes
@@ -151,13 +166,20 @@ fn is_ssm_unwell(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
     overdue > 0 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
 }
 
-/// Shuts the gates that nobody has vouched for in two periods.
-fn shut_silent(fleet: &mut Fleet, policy: &Policy, now: Timestamp) -> Vec<Action> {
+/// Shuts the gates that nobody has vouched for in two periods, though somebody could have.
+fn shut_silent(fleet: &mut Fleet, written: &[Action], policy: &Policy, now: Timestamp) -> Vec<Action> {
     let Some(period) = policy.verify_every else { return Vec::new() };
+    let is_late = |instance: &Instance| instance.counts() && judged_long_ago(instance, period * 2, now);
+    if !fleet.instances.values().any(is_late) {
+        return Vec::new();
+    }
+    let stopped = stopped_commands(fleet);
+    // Who has just been heard is not silent, however long ago it was asked.
+    let heard: BTreeSet<&ContainerInstanceArn> = written.iter().filter_map(Action::written_to).collect();
     let mut writes = Vec::new();
     for (arn, instance) in &mut fleet.instances {
         let Some(state) = instance.state() else { continue };
-        if !instance.counts() || !judged_long_ago(instance, period * 2, now) {
+        if !is_late(instance) || heard.contains(arn) || !is_silent(instance, &stopped) {
             continue;
         }
         let verdict = Verdict {
@@ -166,7 +188,7 @@ fn shut_silent(fleet: &mut Fleet, policy: &Policy, now: Timestamp) -> Vec<Action
                 attempts: 1,
                 judged: state.judged(),
                 logon: state.logon(),
-                cause: shared::cause::Cause::new("silent"),
+                cause: Cause::new("silent"),
                 failing_since: now,
             },
         };
@@ -174,6 +196,30 @@ fn shut_silent(fleet: &mut Fleet, policy: &Policy, now: Timestamp) -> Vec<Action
         writes.push(Action::Write { arn: arn.clone(), verdict, why: Why::Silent });
     }
     writes
+}
+
+/// It was asked and said nothing, or it cannot be asked. One that waits for its turn, is being asked or was not, because
+/// a sibling failed, is not silent: after hours in which no check was sent, the last to be asked would be shut for it.
+fn is_silent(instance: &Instance, stopped: &BTreeSet<CommandId>) -> bool {
+    let was_asked = match instance.fresh_answers().next_back() {
+        Some(Answer { command, word: Some(Word::NoWord(cause)), .. }) => {
+            cause.as_str() != UNDELIVERED || !stopped.contains(command)
+        }
+        _ => false,
+    };
+    let cannot_be_asked = matches!(instance.agent, AgentState::Offline { .. });
+    (was_asked || cannot_be_asked) && !instance.is_in_flight()
+}
+
+/// Commands in which somebody failed, so that SSM may have stopped before it asked everybody.
+fn stopped_commands(fleet: &Fleet) -> BTreeSet<CommandId> {
+    let failed = |answer: &&Answer| match &answer.word {
+        Some(Word::Failed(_)) => true,
+        Some(Word::NoWord(cause)) => cause.as_str() != UNDELIVERED,
+        Some(Word::Mapped(_) | Word::Wait) | None => false,
+    };
+    let answers = fleet.instances.values().flat_map(|instance| &instance.answers);
+    answers.filter(failed).map(|answer| answer.command.clone()).collect()
 }
 
 fn apply(instance: &mut Instance, verdict: &Verdict) {

@@ -188,6 +188,8 @@ fn commands_to_read(
                 Some(State::Unmapped { judged, cause, .. }) => {
                     cause.class() == Class::Credentials && *judged == command.requested_at
                 }
+                // A password that was refused before the restart is no better after it.
+                Some(State::Restarted { .. }) => is_over && command.action == Action::Map,
                 _ => false,
             };
             not_judged || refused

@@ -190,7 +190,8 @@ impl With for Instance {
     }
 }
 
-fn answer(text: &str) -> Answer {
+/// An answer as in the module's description.
+pub(super) fn answer(text: &str) -> Answer {
     let mut words = text.split(' ');
     let mut next = || words.next().unwrap_or_else(|| panic!("{text:?} is no answer"));
     let (action, requested, word) = (next(), next(), next());

@@ -1,0 +1,97 @@
+//! Open gates that nobody has vouched for: when they are shut, and when it is SSM that is silent.
+
+use shared::config::Policy;
+
+use super::build::{FleetWith, NOW, With, decided, fleet, host, hosts, lines, of_kind, policy};
+use crate::decide::decide;
+use crate::fleet::{AgentState, Instance};
+
+const WELL: &str = "open mapped -9d -1m -";
+
+/// The gates shut as silent among twenty open ones that are well.
+fn check(name: &str, instance: Instance, expected: &str) {
+    let lines = decided(&fleet(hosts(21..41, WELL).into_iter().chain([instance])), &policy());
+    assert_eq!(of_kind(&lines, &["write"]).join(" "), expected, "{name}");
+}
+
+#[test]
+fn a_gate_that_nobody_has_vouched_for_in_two_periods_is_shut() {
+    let silent = |stands: &str| host(1, stands).offline();
+    let shut = "write 1: shut unmapped 1 -61m -90m silent 0m";
+    check("two periods", silent("open mapped -9d -60m -90m"), "");
+    check(
+        "and a moment",
+        silent("open mapped -9d -3600001ms -90m"),
+        "write 1: shut unmapped 1 -3600001ms -90m silent 0m",
+    );
+    check("mapped", silent("open mapped -9d -61m -90m"), shut);
+    check("doubtful", silent("open doubtful -9d -61m -90m 53"), shut);
+    check("held and draining", silent("open mapped -9d -61m -90m").held().draining(), shut);
+    check("shut already", silent("shut mapped -9d -61m -"), "");
+    check("disconnected", silent("open mapped -9d -61m -90m").disconnected(), "");
+
+    let late = || host(1, "open mapped -9d -61m -90m");
+    check("asked, no word", late().answer("check -1m no timeout"), shut);
+    check("asked, undelivered", late().answer("check -1m no undelivered"), shut);
+    check("asked, and its agent away", late().answer("check -1m no undelivered").offline(), shut);
+    check("waits for its turn", late(), "");
+    check("its agent was not asked", late().with(|i| i.agent = AgentState::Unasked), "");
+    check("is being asked", late().answer("check -12m wait"), "");
+    check(
+        "was heard in this look",
+        late().answer("check -1m mapped"),
+        "write 1: open mapped -12960m -1m -90m",
+    );
+    let quick = Policy { verify_every: Some(jiff::SignedDuration::from_mins(1)), ..policy() };
+    let slow = host(1, "open mapped -9d -61m -").offline().answer("check -3m mapped");
+    let lines = decided(&fleet(hosts(21..41, WELL).into_iter().chain([slow])), &quick);
+    assert_eq!(of_kind(&lines, &["write"]), ["write 1: open mapped -12960m -3m -"], "one write a look");
+    let off = Policy { verify_every: None, ..policy() };
+    assert_eq!(decided(&fleet([silent("open mapped -9d -9d -")]), &off), [""; 0]);
+}
+
+#[test]
+fn one_that_was_stopped_because_a_sibling_failed_is_not_silent() {
+    let late = || host(1, "open mapped -9d -61m -90m").answer("check -1m no undelivered");
+    let with = |sibling: &str| {
+        let sibling = host(2, "shut unmapped 1 -1m - 8 -1m").answer(sibling);
+        let lines = decided(&fleet(hosts(21..41, WELL).into_iter().chain([late(), sibling])), &policy());
+        of_kind(&lines, &["write 1:"]).len()
+    };
+    assert_eq!(with("check -1m 8"), 0);
+    assert_eq!(with("check -1m no timeout"), 0);
+    assert_eq!(with("check -1m mapped"), 1);
+    assert_eq!(with("check -1m no undelivered"), 1);
+    assert_eq!(with("check -2m 8"), 1, "another command");
+}
+
+#[test]
+fn ssm_is_unwell_while_too_many_open_gates_are_overdue() {
+    // Overdue is a period and 20 × base: 40 minutes.
+    let overdue = |n: u32| hosts(100..100 + n, "open mapped -9d -2400001ms -");
+    let with = |well: u32, others: Vec<Instance>| {
+        decide(&fleet(hosts(0..well, WELL).into_iter().chain(others)), &policy(), NOW).is_ssm_unwell
+    };
+    assert!(!with(8, overdue(2)) && with(7, overdue(3)), "more than 20 % of ten");
+    assert!(!with(8, overdue(3)) && with(7, overdue(4)), "rounded up: 2.2 of eleven are 3");
+    assert!(!with(2, overdue(1)) && with(1, overdue(1)), "or half");
+    assert!(with(0, overdue(1)) && !with(1, vec![]) && !with(0, vec![]), "of one, of none");
+    assert!(!with(7, hosts(100..103, "open mapped -9d -40m -")), "40 minutes are not over 40 minutes");
+    assert!(!with(7, overdue(3).into_iter().map(With::disconnected).collect()), "who is away does not count");
+    assert!(!with(7, hosts(100..103, "shut mapped -9d -90m -")), "shut gates do not count");
+    assert!(with(7, hosts(100..103, "open doubtful -9d -90m - 53")), "doubtful gates are open");
+    let off = Policy { verify_every: None, ..policy() };
+    assert!(!decide(&fleet(overdue(9)), &off, NOW).is_ssm_unwell, "nobody is asked");
+}
+
+#[test]
+fn no_gate_is_shut_as_silent_while_ssm_is_unwell_or_checks_are_withheld() {
+    let silent = |n: u32| hosts(100..100 + n, "open mapped -9d -61m -").into_iter().map(With::offline);
+    let shut =
+        |fleet: &crate::fleet::Fleet| of_kind(&lines(&decide(fleet, &policy(), NOW)), &["write"]).len();
+    assert_eq!(shut(&fleet(hosts(0..8, WELL).into_iter().chain(silent(2)))), 2);
+    assert_eq!(shut(&fleet(hosts(0..7, WELL).into_iter().chain(silent(3)))), 0);
+    let refused = [1, 2].map(|n| host(n, "shut unmapped 1 -1m - 1326 -1m").answer("map -1m 1326").offline());
+    let withheld = fleet(hosts(10..30, WELL).into_iter().chain(silent(2)).chain(refused)).unproven();
+    assert_eq!(shut(&withheld), 0);
+}

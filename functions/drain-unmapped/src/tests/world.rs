@@ -1,0 +1,144 @@
+//! A fleet in time: looks, and commands that run as SSM runs them. Pure: every answer is known when its command is sent.
+
+use jiff::{SignedDuration, Timestamp};
+use shared::cause::Cause;
+use shared::config::Policy;
+use shared::ecs::Status;
+use shared::history::{Action, Command, DEADLINE, WINDOW};
+use shared::ids::{CommandId, InstanceId};
+use shared::outcome::Word;
+use shared::send::MaxErrors;
+use shared::state::Drain;
+
+use super::build::{NOW, answer};
+use crate::decide::{self, Plan, decide};
+use crate::drain::DrainAction;
+use crate::fleet::{Answer, Fleet};
+use crate::sends::Order;
+
+/// What the script says on instance number `n`, asked at a time, e.g. `mapped`, `53`, `no lost`.
+pub(super) type Nature = Box<dyn Fn(u32, Action, Timestamp) -> &'static str>;
+
+/// Everything there is.
+pub(super) struct World {
+    now: Timestamp,
+    pub(super) fleet: Fleet,
+    pub(super) has_drained: bool,
+    nature: Nature,
+    policy: Policy,
+    sent: Vec<Sent>,
+}
+
+struct Sent {
+    id: CommandId,
+    action: Action,
+    at: Timestamp,
+    targets: Vec<InstanceId>,
+    /// When each target's invocation ends, and its word.
+    said: Vec<(InstanceId, Timestamp, Word)>,
+}
+
+impl World {
+    pub(super) fn new(fleet: Fleet, policy: Policy, nature: Nature) -> Self {
+        World { now: NOW, fleet, has_drained: false, nature, policy, sent: Vec::new() }
+    }
+
+    /// Looks once, does what was decided, and waits.
+    pub(super) fn look(&mut self, wait: SignedDuration) -> Plan {
+        self.read();
+        let plan = decide(&self.fleet, &self.policy, self.now);
+        self.fleet = plan.fleet.clone();
+        for action in &plan.actions {
+            match action {
+                decide::Action::Write { .. } => {}
+                decide::Action::Send(order) => self.send(order),
+                decide::Action::Drain { arn, action } => {
+                    let now = self.now;
+                    self.has_drained |= matches!(action, DrainAction::Drain(_));
+                    let record = &mut self.fleet.instances.get_mut(arn).unwrap().record;
+                    let (status, drain) = match action {
+                        DrainAction::Drain(cause) => {
+                            (Status::Draining, Drain::Done { cause: cause.clone(), at: now })
+                        }
+                        DrainAction::Release | DrainAction::GiveBack => {
+                            (Status::Active, Drain::Released { at: now })
+                        }
+                        DrainAction::Forget => (Status::Active, Drain::Absent),
+                    };
+                    record.status = status;
+                    record.standing.drain = drain;
+                }
+            }
+        }
+        self.now += wait;
+        plan
+    }
+
+    /// What `ListCommands` and `ListCommandInvocations` tell now.
+    fn read(&mut self) {
+        let now = self.now;
+        self.sent.retain(|sent| now.duration_since(sent.at) < WINDOW);
+        self.fleet.commands.clear();
+        self.fleet.instances.values_mut().for_each(|instance| instance.answers.clear());
+        for sent in &self.sent {
+            let completed = sent.said.iter().filter(|(_, end, _)| *end <= now).count();
+            self.fleet.commands.push(Command {
+                id: sent.id.clone(),
+                requested_at: sent.at,
+                action: sent.action,
+                instances: sent.targets.clone(),
+                completed,
+                is_final: completed == sent.targets.len(),
+            });
+        }
+        for instance in self.fleet.instances.values_mut() {
+            for sent in &self.sent {
+                let Some((_, end, word)) = sent.said.iter().find(|(id, ..)| *id == instance.id) else {
+                    continue;
+                };
+                let word = match word {
+                    word if *end <= now => word.clone(),
+                    _ if now.duration_since(sent.at) > DEADLINE => Word::NoWord(Cause::new("lost")),
+                    _ => Word::Wait,
+                };
+                instance.answers.push(Answer {
+                    command: sent.id.clone(),
+                    requested_at: sent.at,
+                    action: sent.action,
+                    word: Some(word),
+                });
+            }
+        }
+    }
+
+    /// SSM starts the targets in their order, so many at a time, and no more after so many errors.
+    fn send(&mut self, order: &Order) {
+        let lanes = usize::try_from(order.rationing.max_concurrency).unwrap();
+        let mut free = vec![self.now; lanes];
+        let mut errors: Vec<Timestamp> = Vec::new();
+        let mut said = Vec::new();
+        for (i, id) in order.targets.iter().enumerate() {
+            let lane = (0..lanes).min_by_key(|lane| free[*lane]).unwrap();
+            let start = free[lane];
+            let until_now = errors.iter().filter(|end| **end <= start).count();
+            let is_stopped =
+                matches!(order.rationing.max_errors, MaxErrors::Count(most) if until_now > most as usize);
+            if is_stopped {
+                said.push((id.clone(), start, Word::NoWord(Cause::new("undelivered"))));
+                continue;
+            }
+            let n: u32 = id.as_str().trim_start_matches("i-").parse().unwrap();
+            let text = (self.nature)(n, order.action, start);
+            let word = answer(&format!("{} -0s {text}", order.action.as_str())).word.unwrap();
+            let seconds = 4 + (u64::from(n) * 7 + i as u64) % 9;
+            let end = start + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
+            // A check that finds the letter free has looked, and that is no error.
+            let is_error = !matches!(word, Word::Mapped(_)) && text != "not-mapped";
+            errors.extend(is_error.then_some(end));
+            free[lane] = end;
+            said.push((id.clone(), end, word));
+        }
+        let id = CommandId::parse(&format!("{} {}", self.sent.len(), self.now)).unwrap();
+        self.sent.push(Sent { id, action: order.action, at: self.now, targets: order.targets.clone(), said });
+    }
+}
