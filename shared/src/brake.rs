@@ -17,8 +17,9 @@ pub struct CredentialFailure {
     pub requested: Timestamp,
     /// What that command asked for; `None` where it has left the window.
     pub action: Option<Action>,
-    /// It failed where the parameters' password is presented.
-    pub at_create: bool,
+    /// It presented the password that the parameters hold: a `map` at `create`, or a `check` on an instance that has
+    /// logged on since they changed, where Windows kept that very password.
+    pub with_parameters_password: bool,
 }
 
 /// What is known about the password, across all watched clusters.
@@ -76,9 +77,7 @@ pub fn assess(evidence: &Evidence) -> Brake {
         Parameters::Unread => Password::Unknown,
         Parameters::Missing => Password::Unproven,
         Parameters::Changed(changed) => {
-            let refused = |f: &&CredentialFailure| {
-                f.action == Some(Action::Map) && f.at_create && f.requested > changed
-            };
+            let refused = |f: &&CredentialFailure| f.with_parameters_password && f.requested > changed;
             let kept_credential_refused = |f: &&CredentialFailure| f.action != Some(Action::Map);
             if open.iter().any(refused) {
                 Password::Refused
@@ -95,9 +94,9 @@ pub fn assess(evidence: &Evidence) -> Brake {
 }
 
 impl Brake {
-    /// Whether the one instance that may try, the canary, is due. `last_map` is the request time of the window's last
-    /// `map`, in flight or not: one at a time, every 2 × `reprobe` while refused (at once after a parameter changed),
-    /// every 4 × `base` while unproven.
+    /// Whether the one instance that may try, the canary, is due: one at a time, every 2 × `reprobe` while refused (at
+    /// once after a parameter changed), every 4 × `base` while unproven. It waits from the last try, which is the
+    /// window's last `map`, in flight or not, or what else has shown that the password is refused.
     pub fn is_canary_due(
         &self,
         evidence: &Evidence,
@@ -111,9 +110,10 @@ impl Brake {
             Password::Unproven => base * 4,
             Password::Refused => reprobe * 2,
         };
-        let Some(last_map) = last_map else { return true };
-        let changed_since = matches!(evidence.parameters, Parameters::Changed(changed) if changed > last_map);
-        changed_since || now.duration_since(last_map) >= pause
+        let refusals = evidence.failures.iter().filter(|f| f.with_parameters_password).map(|f| f.requested);
+        let Some(last_try) = refusals.chain(last_map).max() else { return true };
+        let changed_since = matches!(evidence.parameters, Parameters::Changed(changed) if changed > last_try);
+        changed_since || now.duration_since(last_try) >= pause
     }
 }
 
@@ -126,7 +126,12 @@ mod tests {
     }
 
     fn failure(began: i64, requested: i64, action: Action, at_create: bool) -> CredentialFailure {
-        CredentialFailure { began: at(began), requested: at(requested), action: Some(action), at_create }
+        CredentialFailure {
+            began: at(began),
+            requested: at(requested),
+            action: Some(action),
+            with_parameters_password: at_create,
+        }
     }
 
     fn evidence(logon: Option<i64>, changed: i64, failures: &[CredentialFailure]) -> Evidence {
@@ -164,7 +169,7 @@ mod tests {
         for (name, evidence, expected) in table {
             assert_eq!(assess(&evidence).password, expected, "{name}");
         }
-        let gone = CredentialFailure { action: None, ..failure(3, 3, Action::Map, true) };
+        let gone = CredentialFailure { action: None, ..failure(3, 3, Action::Map, false) };
         assert_eq!(assess(&evidence(Some(2), 0, &[gone])).password, Password::Unproven);
         let unread = Evidence { parameters: Parameters::Unread, ..evidence(Some(5), 0, &[]) };
         assert_eq!(assess(&unread).password, Password::Unknown);

@@ -4,4 +4,5 @@ pub mod events;
 pub mod fleet;
 pub mod local_aws;
 pub mod runtime_api;
+pub mod scenarios;
 pub mod stack;

@@ -47,16 +47,21 @@ pub struct Order {
 
 /// What the brake weighs, from the whole fleet.
 pub fn evidence(fleet: &Fleet, now: Timestamp) -> Evidence {
+    let parameters = if fleet.is_partial { Parameters::Unread } else { fleet.parameters };
     Evidence {
         newest_logon: fleet.newest_logon(),
-        failures: fleet.instances.values().filter_map(|i| credential_failure(i, now)).collect(),
-        parameters: if fleet.is_partial { Parameters::Unread } else { fleet.parameters },
+        failures: fleet.instances.values().filter_map(|i| credential_failure(i, parameters, now)).collect(),
+        parameters,
     }
 }
 
 /// The credential failure that an instance last spoke of. A disconnected one's counts while it is fresh: agents come
 /// and go, but one that stays away must not hold the others for ever.
-fn credential_failure(instance: &Instance, now: Timestamp) -> Option<CredentialFailure> {
+fn credential_failure(
+    instance: &Instance,
+    parameters: Parameters,
+    now: Timestamp,
+) -> Option<CredentialFailure> {
     // What an instance said whose agent is away is not written down yet, but it was said.
     let verdict = judge(instance).map(|(_, verdict)| verdict.state);
     let (began, requested) = match verdict.as_ref().or(instance.state()) {
@@ -72,17 +77,26 @@ fn credential_failure(instance: &Instance, now: Timestamp) -> Option<CredentialF
     };
     let counts = instance.counts() || now.duration_since(requested) < WINDOW;
     let answer = instance.answers.iter().find(|answer| answer.requested_at == requested);
+    let with_parameters_password = answer.is_some_and(|answer| match (answer.action, &answer.word) {
+        // What Windows kept is what the parameters hold, where they have not changed since the log-on: trying them
+        // again would be one more bad log-on for nothing.
+        (Action::Check, Some(Word::Failed(_))) => has_logged_on_since_a_change(instance, parameters),
+        (Action::Map, Some(Word::Failed(failure))) => failure.step == "create",
+        (_, Some(_)) => false,
+        // What was not read again is taken for the worse.
+        (_, None) => true,
+    });
     counts.then(|| CredentialFailure {
         began,
         requested,
         action: answer.map(|answer| answer.action),
-        // What was not read again is taken for the worse.
-        at_create: answer.is_some_and(|answer| match &answer.word {
-            Some(Word::Failed(failure)) => failure.step == "create",
-            Some(_) => false,
-            None => true,
-        }),
+        with_parameters_password,
     })
+}
+
+fn has_logged_on_since_a_change(instance: &Instance, parameters: Parameters) -> bool {
+    let logon = instance.state().and_then(State::logon);
+    matches!((logon, parameters), (Some(logon), Parameters::Changed(changed)) if logon > changed)
 }
 
 fn last_word_was_a_refusal(instance: &Instance) -> Option<Timestamp> {

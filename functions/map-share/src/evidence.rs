@@ -82,7 +82,7 @@ fn weigh(
             began,
             requested,
             action: command.map(|command| command.action),
-            at_create: failure.step == CREATE,
+            with_parameters_password: failure.step == CREATE,
         });
     }
     // A failure on record whose invocation has left the window.
@@ -94,7 +94,7 @@ fn weigh(
                 began: *failing_since,
                 requested: *judged,
                 action: None,
-                at_create: false,
+                with_parameters_password: false,
             });
         }
     }

@@ -4,6 +4,7 @@ mod crash;
 mod drains;
 mod faults;
 mod first_deployment;
+mod herds;
 mod report;
 
 use jiff::Timestamp;
