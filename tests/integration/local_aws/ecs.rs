@@ -145,6 +145,46 @@ fn one_missing_target_refuses_the_whole_put_without_effect() {
 }
 
 #[test]
+fn a_refused_put_can_have_put_what_stood_before_the_missing_target() {
+    let mut bench = Bench::new(world().windows_instances("apps", 2));
+    bench.aws.partial_puts = true;
+    let (one, two) = (bench.arn(&id(1)), bench.arn(&id(2)));
+    let attributes = [attribute(&one, "n", "v"), attribute("f00", "n", "v"), attribute(&two, "n", "v")];
+    let request = json!({"cluster": "apps", "attributes": attributes});
+    assert_eq!(bench.refuse("PutAttributes", request), "TargetNotFoundException");
+    assert_eq!(bench.aws.container_instance(&id(1)).unwrap().attribute("n"), Some("v"));
+    assert_eq!(bench.aws.container_instance(&id(2)).unwrap().attribute("n"), None);
+}
+
+#[test]
+fn late_reads_show_what_was_and_writes_act_on_what_is() {
+    let mut bench = Bench::new(world().windows_instances("apps", 1));
+    bench.aws.lag.ecs = std::time::Duration::from_secs(5);
+    let arn = bench.arn(&id(1));
+    let mapped = json!({"cluster": "apps", "filter": "attribute:smb.G == mapped"});
+    let list = json!({"cluster": "apps", "targetType": "container-instance", "attributeName": "smb.G"});
+    let describe = json!({"cluster": "apps", "containerInstances": [arn]});
+    bench
+        .ask("PutAttributes", json!({"cluster": "apps", "attributes": [attribute(&arn, "smb.G", "mapped")]}));
+    bench.wait(3);
+    let drain = json!({"cluster": "apps", "containerInstances": [arn], "status": "DRAINING"});
+    bench.ask("UpdateContainerInstancesState", drain.clone());
+    bench.wait(1);
+    assert_eq!(bench.arns(mapped.clone()), [""; 0]);
+    assert_eq!(bench.ask("ListAttributes", list.clone())["attributes"], json!([]));
+    let again = bench.ask("UpdateContainerInstancesState", drain);
+    assert_eq!(again["failures"][0]["reason"], "INVALID_STATUS", "the write knows");
+    bench.wait(1);
+    assert_eq!(bench.arns(mapped).len(), 1);
+    assert_eq!(bench.ask("ListAttributes", list)["attributes"].as_array().unwrap().len(), 1);
+    let described = bench.ask("DescribeContainerInstances", describe.clone());
+    assert_eq!(described["containerInstances"][0]["status"], "ACTIVE");
+    bench.wait(3);
+    let described = bench.ask("DescribeContainerInstances", describe);
+    assert_eq!(described["containerInstances"][0]["status"], "DRAINING");
+}
+
+#[test]
 fn names_and_values_of_attributes_keep_to_their_characters() {
     let mut bench = Bench::new(world().windows_instances("apps", 1));
     let arn = bench.arn(&id(1));
@@ -327,4 +367,237 @@ fn attributes_that_are_put_emit_nothing_and_a_status_does() {
         (&events[0]["detail"]["status"], &events[0]["detail"]["version"]),
         (&json!("DRAINING"), &json!(2))
     );
+}
+
+fn definition(family: &str, more: Value) -> Value {
+    let container = json!({"name": "app", "image": "app:1", "memory": 512, "cpu": 256});
+    let mut definition = json!({"family": family, "containerDefinitions": [container]});
+    definition.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    definition
+}
+
+fn gated(family: &str) -> Value {
+    let gate = json!([{"type": "memberOf", "expression": "attribute:smb.G == mapped"}]);
+    definition(family, json!({"placementConstraints": gate}))
+}
+
+#[test]
+fn a_task_with_the_gate_waits_for_it_and_one_without_lands_anywhere() {
+    let mut bench = Bench::new(
+        world()
+            .task_definition(gated("gated"))
+            .task_definition(definition("ungated", json!({})))
+            .windows_instances("apps", 2),
+    );
+    let run = |family: &str| json!({"cluster": "apps", "taskDefinition": family});
+    let refused = bench.ask("RunTask", run("gated"));
+    assert_eq!(refused["tasks"], json!([]));
+    assert_eq!(refused["failures"][0]["reason"], "MemberOf placement constraint unsatisfied.");
+    assert_eq!(bench.ask("RunTask", run("ungated"))["failures"], json!([]));
+    bench.aws.operator_sets_attribute(&id(2), "smb.G", Some("mapped"));
+    let placed = bench.ask("RunTask", run("gated"));
+    assert_eq!(placed["tasks"][0]["containerInstanceArn"], json!(bench.arn(&id(2))));
+    assert_eq!(placed["tasks"][0]["lastStatus"], "PENDING");
+    bench.wait(10);
+    let described =
+        bench.ask("DescribeTasks", json!({"cluster": "apps", "tasks": [placed["tasks"][0]["taskArn"]]}));
+    assert_eq!(described["tasks"][0]["lastStatus"], "RUNNING");
+    assert_eq!(bench.aws.container_instance(&id(2)).unwrap().running, 1);
+    bench
+        .ask("StopTask", json!({"cluster": "apps", "task": placed["tasks"][0]["taskArn"], "reason": "done"}));
+    bench.wait(10);
+    let instance = bench.aws.container_instance(&id(2)).unwrap();
+    assert_eq!((instance.running, instance.remaining), (0, instance.capacity));
+    let stopped = bench.ask("ListTasks", json!({"cluster": "apps", "desiredStatus": "STOPPED"}));
+    assert_eq!(stopped["taskArns"], json!([placed["tasks"][0]["taskArn"]]));
+    assert_eq!(
+        bench.refuse("StopTask", json!({"cluster": "apps", "task": "f00"})),
+        "InvalidParameterException"
+    );
+}
+
+#[test]
+fn tasks_land_only_on_active_connected_instances_with_room() {
+    let mut bench =
+        Bench::new(world().task_definition(definition("f", json!({}))).windows_instances("apps", 1));
+    let run = json!({"cluster": "apps", "taskDefinition": "f"});
+    let reason = |bench: &mut Bench| bench.ask("RunTask", run.clone())["failures"][0]["reason"].clone();
+    bench.aws.set_ecs_connected(&id(1), false);
+    assert_eq!(reason(&mut bench), "AGENT");
+    bench.aws.set_ecs_connected(&id(1), true);
+    bench.aws.operator_sets_status(&id(1), Status::Draining);
+    assert_eq!(reason(&mut bench), "No Container Instances were found in your cluster.");
+    bench.aws.operator_sets_status(&id(1), Status::Active);
+    let full = bench.ask("RunTask", json!({"cluster": "apps", "taskDefinition": "f", "count": 9}));
+    assert_eq!(full["tasks"].as_array().unwrap().len(), 8, "2,048 units hold eight of 256");
+    assert_eq!(full["failures"][0]["reason"], "RESOURCE:CPU");
+    bench.wait(10);
+    bench.aws.terminate(&id(1));
+    bench.wait(60);
+    assert!(bench.aws.tasks("apps").all(|task| task.last_status() == "STOPPED"));
+}
+
+#[test]
+fn run_task_keeps_to_its_limits() {
+    let mut bench = Bench::new(world().task_definition(gated("f")).windows_instances("apps", 1));
+    let distinct = |count: usize| vec![json!({"type": "distinctInstance"}); count];
+    for (member, inside, outside) in [
+        ("count", json!(10), json!(11)),
+        ("count", json!(1), json!(0)),
+        ("placementConstraints", json!(distinct(9)), json!(distinct(10))),
+        (
+            "placementStrategy",
+            json!(vec![json!({"type": "random"}); 5]),
+            json!(vec![json!({"type": "random"}); 6]),
+        ),
+        ("launchType", json!("EC2"), json!("FARGATE")),
+    ] {
+        let run = |value: Value| json!({"cluster": "apps", "taskDefinition": "f", member: value});
+        bench.ask("RunTask", run(inside));
+        assert_eq!(bench.refuse("RunTask", run(outside)), "InvalidParameterException", "{member}");
+    }
+    assert_eq!(
+        bench.refuse("RunTask", json!({"cluster": "apps", "taskDefinition": "none"})),
+        "ClientException"
+    );
+}
+
+#[test]
+fn draining_stops_service_tasks_that_have_not_started_and_leaves_the_others() {
+    let mut bench =
+        Bench::new(world().task_definition(definition("f", json!({}))).windows_instances("apps", 1));
+    for group in ["service:web", "family:f"] {
+        bench.ask("RunTask", json!({"cluster": "apps", "taskDefinition": "f", "group": group}));
+    }
+    bench.aws.operator_sets_status(&id(1), Status::Draining);
+    bench.wait(10);
+    let mut left: Vec<_> = bench.aws.tasks("apps").map(|task| task.last_status()).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["RUNNING", "STOPPED"]);
+}
+
+#[test]
+fn task_definitions_count_revisions_are_found_three_ways_and_listed_in_pages() {
+    let mut world = world();
+    for n in 0..101 {
+        world = world.task_definition(definition(&format!("f{n:03}"), json!({})));
+    }
+    let mut bench = Bench::new(world);
+    let registered = bench.ask("RegisterTaskDefinition", definition("f000", json!({"cpu": "256"})));
+    assert_eq!(registered["taskDefinition"]["revision"], 2);
+    assert_eq!(registered["taskDefinition"]["containerDefinitions"][0]["essential"], true);
+    let arn = registered["taskDefinition"]["taskDefinitionArn"].clone();
+    for (reference, revision) in [(json!("f000"), 2), (json!("f000:1"), 1), (arn, 2)] {
+        let found = bench.ask("DescribeTaskDefinition", json!({"taskDefinition": reference}));
+        assert_eq!(found["taskDefinition"]["revision"], revision);
+    }
+    for missing in ["f000:3", "f000:0", "none", "f000:x", "arn:aws:ecs:us-east-1:1:task-definition/f000:1"] {
+        assert_eq!(
+            bench.refuse("DescribeTaskDefinition", json!({"taskDefinition": missing})),
+            "ClientException"
+        );
+    }
+    let page = bench.ask("ListTaskDefinitions", json!({}));
+    assert_eq!(page["taskDefinitionArns"].as_array().unwrap().len(), 100);
+    let rest = bench.ask("ListTaskDefinitions", json!({"nextToken": page["nextToken"]}));
+    assert_eq!(rest["taskDefinitionArns"].as_array().unwrap().len(), 2);
+    let family = bench.ask("ListTaskDefinitions", json!({"familyPrefix": "f000", "sort": "DESC"}));
+    let family = family["taskDefinitionArns"].as_array().unwrap();
+    assert!(family.len() == 2 && family[0].as_str().unwrap().ends_with("f000:2"));
+    assert_eq!(bench.refuse("ListTaskDefinitions", json!({"maxResults": 101})), "InvalidParameterException");
+    let event = bench.aws.drain_events().pop().unwrap();
+    assert_eq!(event["detail"]["eventSource"], "ecs.amazonaws.com");
+    assert_eq!(event["detail"]["requestParameters"]["family"], "f000");
+    assert_eq!(event["detail"]["responseElements"]["taskDefinition"]["revision"], 2);
+}
+
+#[test]
+fn task_definitions_that_ecs_refuses_are_refused() {
+    let mut bench = Bench::new(world());
+    let gate = |count: usize| {
+        let one = json!({"type": "memberOf", "expression": "attribute:smb.G == mapped"});
+        definition("f", json!({"placementConstraints": vec![one; count]}))
+    };
+    bench.ask("RegisterTaskDefinition", gate(10));
+    bench.ask("RegisterTaskDefinition", definition(&"f".repeat(255), json!({})));
+    let container = |value: Value| json!({"family": "f", "containerDefinitions": [value]});
+    for refused in [
+        gate(11),
+        definition(&"f".repeat(256), json!({})),
+        definition("f g", json!({})),
+        json!({"family": "f", "containerDefinitions": []}),
+        container(json!({"name": "c", "memory": 1})),
+        container(json!({"name": "c", "image": "i"})),
+        container(json!({"name": "c", "image": "i", "memory": 1, "mountPoints": [{"sourceVolume": "v"}]})),
+        definition("f", json!({"volumes": [{"name": "v"}, {"name": "v"}]})),
+        definition("f", json!({"placementConstraints": [{"type": "memberOf", "expression": "colour =="}]})),
+        definition("f", json!({"placementConstraints": [{"type": "distinctInstance"}]})),
+    ] {
+        assert_eq!(bench.refuse("RegisterTaskDefinition", refused.clone()), "ClientException", "{refused}");
+    }
+}
+
+#[test]
+fn services_come_ten_a_page_and_ten_a_description() {
+    let mut world = world().task_definition(definition("f", json!({})));
+    for n in 0..11 {
+        let strategy = if n == 0 { "DAEMON" } else { "REPLICA" };
+        let service =
+            json!({"serviceName": format!("s{n:02}"), "taskDefinition": "f", "schedulingStrategy": strategy});
+        world = world.service("apps", service);
+    }
+    let mut bench = Bench::new(world);
+    let page = bench.ask("ListServices", json!({"cluster": "apps"}));
+    assert_eq!(page["serviceArns"].as_array().unwrap().len(), 10);
+    let rest = bench.ask("ListServices", json!({"cluster": "apps", "nextToken": page["nextToken"]}));
+    assert_eq!(rest["serviceArns"].as_array().unwrap().len(), 1);
+    let all = bench.ask("ListServices", json!({"cluster": "apps", "maxResults": 100}));
+    assert_eq!(all["serviceArns"].as_array().unwrap().len(), 11);
+    assert_eq!(
+        bench.refuse("ListServices", json!({"cluster": "apps", "maxResults": 101})),
+        "InvalidParameterException"
+    );
+    let daemons = bench.ask("ListServices", json!({"cluster": "apps", "schedulingStrategy": "DAEMON"}));
+    assert_eq!(daemons["serviceArns"].as_array().unwrap().len(), 1);
+    let describe = |services: Vec<Value>| json!({"cluster": "apps", "services": services});
+    let described = bench.ask("DescribeServices", describe(page["serviceArns"].as_array().unwrap().clone()));
+    assert_eq!(described["services"].as_array().unwrap().len(), 10);
+    assert_eq!(
+        described["services"][0]["taskDefinition"],
+        "arn:aws:ecs:eu-west-1:123456789012:task-definition/f:1"
+    );
+    let eleven = all["serviceArns"].as_array().unwrap().clone();
+    assert_eq!(bench.refuse("DescribeServices", describe(eleven)), "InvalidParameterException");
+    assert_eq!(
+        bench.ask("DescribeServices", describe(vec![json!("none")]))["failures"][0]["reason"],
+        "MISSING"
+    );
+}
+
+#[test]
+fn clusters_are_described_up_to_a_hundred_and_missing_ones_are_failures() {
+    let mut world = world().windows_instances("apps", 2);
+    for n in 0..100 {
+        world = world.cluster(&format!("c{n:03}"));
+    }
+    let mut bench = Bench::new(world);
+    let page = bench.ask("ListClusters", json!({}));
+    assert_eq!(page["clusterArns"].as_array().unwrap().len(), 100);
+    let rest = bench.ask("ListClusters", json!({"nextToken": page["nextToken"]}));
+    assert_eq!(rest["clusterArns"].as_array().unwrap().len(), 1);
+    let described = bench.ask("DescribeClusters", json!({"clusters": page["clusterArns"]}));
+    assert_eq!(described["clusters"][0]["registeredContainerInstancesCount"], 2);
+    let mut all = page["clusterArns"].as_array().unwrap().clone();
+    all.push(rest["clusterArns"][0].clone());
+    assert_eq!(bench.refuse("DescribeClusters", json!({"clusters": all})), "InvalidParameterException");
+    let missing = bench.ask("DescribeClusters", json!({}));
+    assert_eq!(missing["failures"][0]["arn"], "arn:aws:ecs:eu-west-1:123456789012:cluster/default");
+}
+
+#[test]
+fn unknown_operations_and_bodies_that_are_no_json_are_refused() {
+    let mut bench = Bench::new(world());
+    assert_eq!(bench.refuse("AmazonSSM.DeleteEverything", json!({})), "UnknownOperationException");
+    assert_eq!(bench.refuse("ListClusters", json!([])), "SerializationException");
+    assert_eq!(bench.refuse("ListClusters", json!({"maxResults": "ten"})), "SerializationException");
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers belong to the tests")]
 
 mod commands;
+mod control;
 mod ecs;
 mod fleet;
 mod in_process;

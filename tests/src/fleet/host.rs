@@ -49,6 +49,8 @@ pub struct Host {
     pub attributes: Vec<(String, String)>,
     /// Drained by an operator before the story begins.
     pub drained_by_operator: bool,
+    /// The id of its first registration with ECS, where a test or a sample event names it; drawn otherwise.
+    pub container_instance_id: Option<Arc<str>>,
     pub(crate) script_ends: Timestamp,
     pub(crate) inbox: Vec<(u64, usize)>,
     pub(crate) runs: Vec<(u64, usize)>,
@@ -205,6 +207,7 @@ impl Host {
             capacity: (2048, 7680),
             attributes: Vec::new(),
             drained_by_operator: false,
+            container_instance_id: None,
             script_ends: booted,
             inbox: Vec::new(),
             runs: Vec::new(),

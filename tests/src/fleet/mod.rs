@@ -12,6 +12,7 @@ pub mod account;
 pub mod file_server;
 pub mod host;
 pub mod parameters;
+pub mod samples;
 pub mod script;
 
 use std::collections::BTreeMap;

@@ -40,6 +40,19 @@ impl LocalAws {
         self.emit("EC2 Instance-terminate Lifecycle Action", "aws.autoscaling", vec![resource], detail);
     }
 
+    /// Somebody writes one of the two parameters; Parameter Store tells, without the value.
+    pub fn write_parameter(&mut self, name: &str, value: &str) {
+        let now = self.now;
+        let parameters = &mut self.world.parameters;
+        let parameter =
+            if parameters.user.name == name { &mut parameters.user } else { &mut parameters.password };
+        parameter.write(value, now);
+        let kind = if parameter.secure { "SecureString" } else { "String" };
+        let detail = json!({"operation": "Update", "name": parameter.name, "type": kind, "description": ""});
+        let resource = format!("arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{}", parameter.name);
+        self.emit("Parameter Store Change", "aws.ssm", vec![resource], detail);
+    }
+
     pub(crate) fn emit(&mut self, detail_type: &str, source: &str, resources: Vec<String>, detail: Value) {
         if !self.keep_events {
             return;

@@ -30,6 +30,7 @@
 //! It deliberately checks no signature and no permission, and stores nothing.
 
 mod advance;
+pub mod control;
 pub mod ecs;
 pub mod events;
 pub mod faults;
@@ -112,6 +113,8 @@ pub struct LocalAws {
     pub keep_events: bool,
     /// `StatusDetails` as documents print it ("Delivery Timed Out") instead of as filters take it.
     pub spaced_details: bool,
+    /// A `PutAttributes` that is refused for a missing target has put what stood before it: AWS documents neither.
+    pub partial_puts: bool,
     pub(crate) ssm: ssm::Ssm,
     pub(crate) ecs: ecs::Ecs,
     now: Timestamp,
@@ -158,6 +161,7 @@ impl LocalAws {
             lag: Lag::default(),
             keep_events: true,
             spaced_details: false,
+            partial_puts: false,
             ssm: ssm::Ssm::default(),
             ecs: ecs::Ecs::default(),
             now,

@@ -4,6 +4,7 @@
 //! each its own. Signatures are not checked.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,13 +18,15 @@ use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Caller, LocalAws};
+use super::{Caller, LocalAws, control};
 
 /// A core that is served over TCP, and its clock.
 #[derive(Clone)]
 pub struct Server {
     core: Arc<Mutex<LocalAws>>,
     time: SharedTimeSource,
+    /// Milliseconds that the world is ahead of the wall clock.
+    ahead: Arc<AtomicU64>,
     address: SocketAddr,
 }
 
@@ -43,7 +46,8 @@ impl Server {
     pub async fn start(core: LocalAws, address: &str) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let time = SharedTimeSource::new(SystemTimeSource::new());
-        let server = Self { core: Arc::new(Mutex::new(core)), time, address: listener.local_addr()? };
+        let address = listener.local_addr()?;
+        let server = Self { core: Arc::new(Mutex::new(core)), time, ahead: Arc::default(), address };
         tokio::spawn(server.clone().accept(listener));
         tokio::spawn(server.clone().tick());
         Ok(server)
@@ -57,8 +61,39 @@ impl Server {
     /// The core, advanced to now: to look at and to change. Do not hold it over an `await`.
     pub fn aws(&self) -> MutexGuard<'_, LocalAws> {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
-        core.advance(now_of(&self.time));
+        core.advance(self.now());
         core
+    }
+
+    /// The world's time: the wall clock, and what it was [moved ahead](Self::move_ahead).
+    pub fn now(&self) -> Timestamp {
+        now_of(&self.time) + Duration::from_millis(self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// Lets that much time go by in the world at once. Callers' own clocks do not know.
+    pub fn move_ahead(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(0);
+        self.ahead.fetch_add(millis, Ordering::Relaxed);
+        drop(self.aws());
+    }
+
+    fn control(&self, method: &str, path: &str, query: &str, body: &[u8]) -> control::Answer {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Advance {
+            seconds: f64,
+        }
+        if (method, path.trim_matches('/')) != ("POST", "advance") {
+            return control::control(&mut self.aws(), method, path.trim_start_matches('/'), query, body);
+        }
+        let time = control::parse::<Advance>(body).and_then(|asked| control::duration(asked.seconds));
+        match time {
+            Ok(time) => {
+                self.move_ahead(time);
+                (200, serde_json::json!({"now": format!("{:.3}", self.now())}))
+            }
+            Err(error) => (400, serde_json::json!({ "error": error })),
+        }
     }
 
     async fn tick(self) {
@@ -89,11 +124,15 @@ impl Server {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Lost> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
+        if let Some(path) = parts.uri.path().strip_prefix("/_control") {
+            let query = parts.uri.query().unwrap_or_default();
+            return json_response(self.control(parts.method.as_str(), path, query, &body));
+        }
         let operation = header(&parts.headers, "x-amz-target").to_owned();
         let caller = caller(&parts.headers);
         let reply = {
             let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
-            core.handle(now_of(&self.time), &caller, &operation, &body)
+            core.handle(self.now(), &caller, &operation, &body)
         };
         tokio::time::sleep(reply.delay).await;
         if reply.fault.is_some() {
@@ -105,6 +144,13 @@ impl Server {
         }
         response.body(Full::new(Bytes::from(reply.body))).map_err(|_| Lost)
     }
+}
+
+fn json_response((status, body): control::Answer) -> Result<Response<Full<Bytes>>, Lost> {
+    let mut body = body.to_string();
+    body.push('\n');
+    let response = Response::builder().status(status).header("content-type", "application/json");
+    response.body(Full::new(Bytes::from(body))).map_err(|_| Lost)
 }
 
 /// The answer does not arrive.

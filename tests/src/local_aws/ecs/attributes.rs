@@ -28,19 +28,30 @@ struct Asked {
     target_id: Option<String>,
 }
 
+struct Refused {
+    error: ApiError,
+    before: Vec<Target>,
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self { error, before: Vec::new() }
+    }
+}
+
 struct Target {
     id: Arc<str>,
     name: String,
     value: Option<String>,
 }
 
-/// All targets, or the error that refuses the whole call.
-fn targets(aws: &LocalAws, cluster: &str, attributes: Vec<Asked>) -> Result<Vec<Target>, ApiError> {
+/// All targets, or the error that refuses the whole call, with what stood before the target that is not there.
+fn targets(aws: &LocalAws, cluster: &str, attributes: Vec<Asked>) -> Result<Vec<Target>, Refused> {
     if attributes.is_empty() {
-        return Err(ApiError::parameter("Attributes cannot be empty."));
+        return Err(ApiError::parameter("Attributes cannot be empty.").into());
     }
     if attributes.len() > MOST {
-        return Err(ApiError::parameter(format!("Attributes cannot exceed {MOST} elements.")));
+        return Err(ApiError::parameter(format!("Attributes cannot exceed {MOST} elements.")).into());
     }
     let mut targets = Vec::with_capacity(attributes.len());
     for asked in attributes {
@@ -51,19 +62,22 @@ fn targets(aws: &LocalAws, cluster: &str, attributes: Vec<Asked>) -> Result<Vec<
         }
         let target = asked.target_id.unwrap_or_default();
         if target.is_empty() {
-            return Err(ApiError::parameter("Target ID cannot be empty."));
+            return Err(ApiError::parameter("Target ID cannot be empty.").into());
         }
         match asked.target_type.as_deref() {
             None if target.starts_with("arn:") => {}
             Some("container-instance") => {}
-            None => return Err(ApiError::parameter("Target type is required with a short target ID.")),
-            Some(other) => return Err(ApiError::parameter(format!("Target type {other} is not supported."))),
+            None => return Err(ApiError::parameter("Target type is required with a short target ID.").into()),
+            Some(other) => {
+                return Err(ApiError::parameter(format!("Target type {other} is not supported.")).into());
+            }
         }
         let own = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:container-instance/{cluster}/");
         let foreign = target.starts_with("arn:") && !target.starts_with(&own);
         let instance = aws.ecs.instance(cluster, short_id(&target));
         let Some(instance) = instance.filter(|one| one.status != Status::Inactive && !foreign) else {
-            return Err(ApiError::new("TargetNotFoundException", format!("Target {target} was not found.")));
+            let error = ApiError::new("TargetNotFoundException", format!("Target {target} was not found."));
+            return Err(Refused { error, before: targets });
         };
         targets.push(Target { id: instance.id.clone(), name, value: asked.value });
     }
@@ -95,7 +109,15 @@ pub(super) fn put_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: Change = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     // One target that is gone refuses the whole call: there is no `failures`.
-    let targets = targets(aws, &cluster, asked.attributes.unwrap_or_default())?;
+    let targets = match targets(aws, &cluster, asked.attributes.unwrap_or_default()) {
+        Ok(targets) => targets,
+        Err(Refused { error, before }) => {
+            if aws.partial_puts {
+                put(aws, &cluster, &before);
+            }
+            return Err(error);
+        }
+    };
     for target in &targets {
         let instance = aws.ecs.instance(&cluster, &target.id).expect("looked up");
         let custom = instance.attributes.keys().filter(|name| is_custom(name)).count();
@@ -111,24 +133,30 @@ pub(super) fn put_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
             ));
         }
     }
-    let cluster = aws.ecs.cluster_mut(&cluster);
-    for target in &targets {
-        let instance = cluster.instances.get_mut(&target.id).expect("looked up");
+    put(aws, &cluster, &targets);
+    answer(&json!({ "attributes": shown(&aws.ecs.clusters[&cluster], &targets) }))
+}
+
+fn put(aws: &mut LocalAws, cluster: &str, targets: &[Target]) {
+    for target in targets {
+        aws.remember(cluster, &target.id);
+        let instances = &mut aws.ecs.cluster_mut(cluster).instances;
+        let instance = instances.get_mut(&target.id).expect("looked up");
         instance.attributes.insert(Arc::from(target.name.as_str()), target.value.as_deref().map(Arc::from));
     }
-    answer(&json!({ "attributes": shown(cluster, &targets) }))
 }
 
 pub(super) fn delete_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: Change = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
-    let targets = targets(aws, &cluster, asked.attributes.unwrap_or_default())?;
-    let cluster = aws.ecs.cluster_mut(&cluster);
+    let targets =
+        targets(aws, &cluster, asked.attributes.unwrap_or_default()).map_err(|refused| refused.error)?;
     for target in &targets {
-        let instance = cluster.instances.get_mut(&target.id).expect("looked up");
-        instance.attributes.remove(target.name.as_str());
+        aws.remember(&cluster, &target.id);
+        let instances = &mut aws.ecs.cluster_mut(&cluster).instances;
+        instances.get_mut(&target.id).expect("looked up").attributes.remove(target.name.as_str());
     }
-    answer(&json!({ "attributes": shown(cluster, &targets) }))
+    answer(&json!({ "attributes": shown(&aws.ecs.clusters[&cluster], &targets) }))
 }
 
 fn shown(cluster: &super::Cluster, targets: &[Target]) -> Vec<Value> {
@@ -173,10 +201,8 @@ pub(super) fn list_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
         asked.attribute_name.as_deref().is_none_or(|asked| asked == name)
             && asked.attribute_value.as_deref().is_none_or(|asked| Some(asked) == value)
     };
-    let mut listed = aws.ecs.clusters[&cluster]
-        .instances
-        .range::<str, _>((std::ops::Bound::Included(from.as_str()), std::ops::Bound::Unbounded))
-        .map(|(_, instance)| instance)
+    let mut listed = aws
+        .seen_from(&cluster, std::ops::Bound::Included(from.as_str()))
         .filter(|instance| instance.status != Status::Inactive)
         .flat_map(|instance| instance.attributes.iter().map(move |(name, value)| (instance, name, value)))
         .filter(|(instance, name, _)| {

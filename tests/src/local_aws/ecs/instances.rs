@@ -206,8 +206,9 @@ impl ContainerInstance {
 impl LocalAws {
     /// Registers an EC2 instance in a cluster, at once `ACTIVE` and connected; its id.
     pub(crate) fn register(&mut self, cluster: &Arc<str>, ec2: &InstanceId, at: Timestamp) -> Arc<str> {
-        let id: Arc<str> = Arc::from(self.hex32());
+        let drawn: Arc<str> = Arc::from(self.hex32());
         let host = self.world.host(ec2);
+        let id = host.container_instance_id.take().unwrap_or(drawn);
         let windows = host.platform == crate::fleet::Platform::Windows;
         let mut attributes = BTreeMap::new();
         let mut put = |name: &str, value: Option<&str>| {
@@ -240,6 +241,7 @@ impl LocalAws {
             pending: 0,
         };
         self.ecs.found_cluster(cluster.clone());
+        self.remember(cluster, &id);
         self.ecs.cluster_mut(cluster).instances.insert(id.clone(), instance);
         self.ecs.registrations.entry(ec2.clone()).or_default().push((cluster.clone(), id.clone()));
         self.emit_container_instance(cluster, &id);
@@ -266,9 +268,10 @@ impl LocalAws {
     pub(crate) fn change_instance(
         &mut self,
         cluster: &str,
-        id: &str,
+        id: &Arc<str>,
         change: impl FnOnce(&mut ContainerInstance),
     ) {
+        self.remember(cluster, id);
         let Some(instance) = self.ecs.cluster_mut(cluster).instances.get_mut(id) else { return };
         change(instance);
         instance.version += 1;
@@ -297,6 +300,7 @@ impl LocalAws {
     /// Somebody puts (`Some`) or deletes (`None`) an attribute outside of any call that is logged.
     pub fn operator_sets_attribute(&mut self, ec2: &str, name: &str, value: Option<&str>) {
         let Some((cluster, id)) = self.ecs.newest_registration(ec2) else { return };
+        self.remember(&cluster, &id);
         let Some(instance) = self.ecs.cluster_mut(&cluster).instances.get_mut(&id) else { return };
         match value {
             Some(value) => instance.attributes.insert(Arc::from(name), Some(Arc::from(value))),
@@ -304,7 +308,7 @@ impl LocalAws {
         };
     }
 
-    fn set_status(&mut self, cluster: &str, id: &str, status: Status) {
+    fn set_status(&mut self, cluster: &str, id: &Arc<str>, status: Status) {
         self.change_instance(cluster, id, |instance| instance.status = status);
         if status == Status::Draining {
             self.drain_tasks(cluster, id);
@@ -346,13 +350,9 @@ pub(super) fn list_container_instances(aws: &mut LocalAws, body: &[u8]) -> Outco
     }
     let filter = asked.filter.as_deref().filter(|text| !text.is_empty()).map(query::parse).transpose();
     let filter = filter.map_err(|error| ApiError::parameter(format!("Filter is invalid: {error}")))?;
-    let instances = &aws.ecs.clusters[&cluster].instances;
-    let mut listed = instances
-        .range::<str, _>((
-            start.as_deref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded),
-            std::ops::Bound::Unbounded,
-        ))
-        .map(|(_, instance)| instance)
+    let from = start.as_deref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+    let mut listed = aws
+        .seen_from(&cluster, from)
         .filter(|instance| match &asked.status {
             Some(status) => instance.status.as_str() == status,
             None => instance.status != Status::Inactive,
@@ -405,7 +405,7 @@ pub(super) fn describe_container_instances(aws: &mut LocalAws, body: &[u8]) -> O
     let mut failures = Vec::new();
     let mut found = Vec::with_capacity(references.len());
     for reference in &references {
-        match aws.ecs.instance(&cluster, short_id(reference)) {
+        match aws.seen(&cluster, short_id(reference)) {
             Some(instance) => found.push(instance.described(tags, health)),
             None => failures.push(missing(&cluster, reference)),
         }

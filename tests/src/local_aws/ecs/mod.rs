@@ -3,6 +3,7 @@
 pub mod attributes;
 pub mod clusters;
 pub mod instances;
+mod late;
 pub mod query;
 pub mod services;
 pub mod task_definitions;
@@ -11,11 +12,13 @@ pub mod tasks;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::reply::ApiError;
 use super::throttles::Bucket;
 use super::{ACCOUNT, Operation, REGION};
+pub(crate) use instances::is_custom;
 pub use instances::{ContainerInstance, Status};
 
 /// ECS's state.
@@ -37,6 +40,8 @@ pub struct Cluster {
     pub(crate) instances: BTreeMap<Arc<str>, ContainerInstance>,
     pub(crate) services: BTreeMap<String, Value>,
     pub(crate) tasks: BTreeMap<Arc<str>, tasks::Task>,
+    /// What late readers still see: by instance, when it changed and what it was before; `None`: not there.
+    pub(crate) past: BTreeMap<Arc<str>, Vec<(Timestamp, Option<ContainerInstance>)>>,
 }
 
 macro_rules! operations {

@@ -231,7 +231,7 @@ fn place(aws: &LocalAws, cluster: &str, placement: &Placement, group: &str) -> R
         .clone()
         .filter(meets)
         .filter(fit)
-        .min_by_key(|instance| (instance.running + instance.pending, &instance.id));
+        .min_by_key(|instance| (instance.running + instance.pending, &instance.ec2_instance_id));
     if let Some(instance) = best {
         return Ok(instance.id.clone());
     }

@@ -1,0 +1,156 @@
+//! Serves the local AWS with a fleet until it is interrupted, and says what to type next.
+
+#![allow(clippy::print_stdout, reason = "what it says is for the person who started it")]
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use tests::fleet::{Host, Pace, Platform, World, samples};
+use tests::local_aws::LocalAws;
+use tests::local_aws::server::Server;
+
+struct Options {
+    port: u16,
+    instances: usize,
+    seed: u64,
+    cluster: String,
+    quick: bool,
+    events: String,
+}
+
+const USAGE: &str = "usage: serve-aws [--port 4566] [--instances 6] [--seed 1] [--cluster windows] [--events events] [--real-pace]";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let options = match options(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(message) => {
+            println!("{message}\n{USAGE}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let world = match world(&options) {
+        Ok(world) => world,
+        Err(message) => {
+            println!("{message}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let address = format!("127.0.0.1:{}", options.port);
+    match Server::start(LocalAws::new(world), &address).await {
+        Ok(server) => {
+            greet(&server, &options);
+            let _ = tokio::signal::ctrl_c().await;
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("cannot listen on {address}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
+    let mut options = Options {
+        port: 4566,
+        instances: 6,
+        seed: 1,
+        cluster: "windows".into(),
+        quick: true,
+        events: "events".into(),
+    };
+    fn number<T: std::str::FromStr>(name: &str, value: Option<String>) -> Result<T, String> {
+        let value = value.ok_or_else(|| format!("{name} needs a value"))?;
+        value.parse().map_err(|_| format!("{name} is {value:?}, it must be a number"))
+    }
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--port" => options.port = number("--port", words.next())?,
+            "--instances" => options.instances = number("--instances", words.next())?,
+            "--seed" => options.seed = number("--seed", words.next())?,
+            "--cluster" => options.cluster = words.next().ok_or("--cluster needs a name")?,
+            "--events" => options.events = words.next().ok_or("--events needs a folder")?,
+            "--real-pace" => options.quick = false,
+            other => return Err(format!("{other:?} is no option")),
+        }
+    }
+    Ok(options)
+}
+
+/// Windows hosts, one of them with a disk on the letter, one on Linux, two services, and whatever the sample events name.
+fn world(options: &Options) -> Result<World, String> {
+    let pace = if options.quick { Pace::quick() } else { Pace::default() };
+    let cluster = options.cluster.as_str();
+    let mut world = World::new(options.seed, Server::wall_clock()).pace(pace).cluster(cluster);
+    if options.instances > 1 {
+        world = world.windows_instances(cluster, options.instances - 1);
+    }
+    world = world
+        .windows_instance(cluster, Host::disk_on_letter)
+        .linux_instance(cluster, |host| host)
+        .task_definition(app("legacy-app", json!("attribute:smb.G == mapped")))
+        .task_definition(app("legacy-app-without-gate", Value::Null))
+        .service(cluster, json!({"serviceName": "legacy-app", "taskDefinition": "legacy-app"}))
+        .service(
+            cluster,
+            json!({"serviceName": "legacy-app-without-gate", "taskDefinition": "legacy-app-without-gate"}),
+        );
+    for named in samples::named_in(Path::new(&options.events))? {
+        if let Some(cluster) =
+            named.cluster.as_deref().filter(|name| world.clusters.iter().all(|one| **one != **name))
+        {
+            world = world.cluster(cluster);
+        }
+        let host = |host: Host| named.dress(host);
+        world = match (named.platform, named.cluster.as_deref()) {
+            (Platform::Windows, Some(cluster)) => world.windows_instance(cluster, host),
+            (Platform::Linux, Some(cluster)) => world.linux_instance(cluster, host),
+            (_, None) => world.foreign_instance(host),
+        };
+    }
+    Ok(world)
+}
+
+fn app(family: &str, gate: Value) -> Value {
+    let constraints = match gate {
+        Value::Null => json!([]),
+        expression => json!([{"type": "memberOf", "expression": expression}]),
+    };
+    json!({
+        "family": family,
+        "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"},
+        "placementConstraints": constraints,
+        "volumes": [{"name": "state", "host": {"sourcePath": r"G:\Directory\app-state"}}],
+        "containerDefinitions": [{
+            "name": "app", "image": "legacy-app:1", "cpu": 256, "memory": 512,
+            "mountPoints": [{"sourceVolume": "state", "containerPath": r"C:\dotnetapp\app-state"}],
+        }],
+    })
+}
+
+fn greet(server: &Server, options: &Options) {
+    let (url, cluster) = (server.url(), &options.cluster);
+    println!(
+        r#"local AWS on {url}, {hosts} hosts, cluster {cluster}; Ctrl-C ends it
+
+In another terminal:
+
+  export AWS_ENDPOINT_URL={url} AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=me AWS_SECRET_ACCESS_KEY=none
+  aws ecs list-container-instances --cluster {cluster}
+  curl -s {url}/_control/fleet          # hosts, letters, gates; `curl -s {url}/_control/` lists the rest
+
+The functions, unchanged, under cargo lambda:
+
+  export CLUSTERS={cluster} STACK=local DRIVE_LETTER=G DOCUMENT_NAME=ecs-smb-mapper-G
+  export REMOTE_PATH='\\fs1.corp.example.com\share'
+  cargo lambda watch
+
+  cargo lambda invoke drain-unmapped --data-file events/drain-unmapped/tick.json
+  cargo lambda invoke map-share --data-ascii '{{"instanceIds": ["{first}"]}}'
+  cargo lambda invoke drain-unmapped --data-ascii '{{"report": true}}'
+"#,
+        hosts = server.aws().world.hosts.len(),
+        first = tests::fleet::instance_id(1),
+    );
+}
