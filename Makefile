@@ -1,6 +1,6 @@
 # One command runs what CI runs: `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help test validate-template dependencies build package deploy report e2e
+.PHONY: help test serve-aws vouch validate-template dependencies build package deploy report e2e
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -10,6 +10,15 @@ test: ## format, lints, licences, every test; what CI runs
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
 	$(MAKE) dependencies
+	$(MAKE) vouch
+
+serve-aws: ## a local AWS with a fleet, until Ctrl-C; ARGS="--instances 40 --port 4566"
+	cargo run -p tests --bin serve-aws --locked --quiet -- $(ARGS)
+
+# The binary is one that `cargo test` builds anyway.
+vouch: .venv/vouch/installed ## the local AWS against AWS's own service models, with boto3 and the AWS CLI
+	cargo test --workspace --locked --no-run --quiet
+	.venv/vouch/bin/python -m unittest discover --start-directory tests/vouch
 
 # ---- Deployment ---------------------------------------------------------------------------------------------------------
 # Each Python tool has a virtual environment of its own, with every package pinned, so that no two quarrel about versions.
@@ -21,11 +30,18 @@ export SAM_CLI_TELEMETRY := 0
 # cargo-lambda finds zig, which links for the glibc of provided.al2023 whatever the machine has, beside itself.
 with-cargo-lambda := PATH="$(CURDIR)/.venv/cargo-lambda/bin:$$PATH"
 
-.PRECIOUS: .venv/%/installed
-.venv/%/installed: tests/template/requirements/%.txt
+define make-venv
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
+endef
+
+.PRECIOUS: .venv/%/installed
+.venv/%/installed: tests/template/requirements/%.txt
+	$(make-venv)
+
+.venv/vouch/installed: tests/vouch/requirements.txt
+	$(make-venv)
 
 dependencies: ## licences, duplicates and sources of the dependencies, offline
 	$(PYTHON) tests/dependencies.py

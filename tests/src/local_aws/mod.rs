@@ -188,7 +188,7 @@ impl LocalAws {
         let fault = self.faults.strike(caller, name);
         let (outcome, effect) = match &fault {
             Some(Fault::Throttle) => (Err(ApiError::throttled()), false),
-            Some(Fault::ErrorBefore(status)) => (Err(server_error(*status)), false),
+            Some(Fault::ErrorBefore(status)) => (Err(server_error(name, *status)), false),
             Some(Fault::Denied) => {
                 let message = format!("User: {} is not authorized to perform: {name}", caller.0);
                 (Err(ApiError::new("AccessDeniedException", message)), false)
@@ -197,7 +197,7 @@ impl LocalAws {
             _ => self.carry_out(operation, body),
         };
         let outcome = match fault {
-            Some(Fault::ErrorAfter(status)) => Err(server_error(status)),
+            Some(Fault::ErrorAfter(status)) => Err(server_error(name, status)),
             _ => outcome,
         };
         let error = outcome.as_ref().err().map(|error| error.code);
@@ -269,7 +269,13 @@ impl LocalAws {
     }
 }
 
-fn server_error(status: u16) -> ApiError {
-    let code = if status == 503 { "ServiceUnavailable" } else { "InternalServerError" };
+/// The service's own error, as each of the two models it.
+fn server_error(operation: &str, status: u16) -> ApiError {
+    let of_ecs = ecs::OPERATIONS.iter().any(|known| known.target.ends_with(operation));
+    let code = match status {
+        503 => "ServiceUnavailable",
+        _ if of_ecs => "ServerException",
+        _ => "InternalServerError",
+    };
     ApiError { status, ..ApiError::internal(code) }
 }
