@@ -55,6 +55,8 @@ build: .venv/aws-sam-cli/installed .venv/cargo-lambda/installed ## sam build
 	$(with-cargo-lambda) .venv/aws-sam-cli/bin/sam build --parameter-overrides Architecture=$(ARCH)
 
 package: .venv/cargo-lambda/installed ## dist/: three zips and a template that deploys them without Rust
+	@test "$(ARCH)" != arm64 || test -d "$$(rustc --print target-libdir --target aarch64-unknown-linux-gnu)" || \
+		{ echo "ARCH=arm64 needs the compiler's library: rustup target add aarch64-unknown-linux-gnu" >&2; exit 1; }
 	$(with-cargo-lambda) cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 	$(PYTHON) tests/template/package.py $(ARCH)
 

@@ -82,6 +82,12 @@ class Tables(unittest.TestCase):
         self.assertGreater(len(classes), 50)
         self.assertEqual(written, classes)
 
+    def test_rules_that_withhold_a_drain(self):
+        text = (ROOT / "functions" / "drain-unmapped" / "src" / "drain.rs").read_text(encoding="utf-8")
+        rules = set(re.findall(r'Rule::\w+ => "([a-z-]+)"', text))
+        self.assertGreater(len(rules), 10)
+        self.assertEqual({row[0].strip("`") for row in table("rules")}, rules)
+
     def test_permissions(self):
         resources, _ = resolve(TEMPLATE)
         rows = {row[0].strip("`"): set(re.findall(r"`((?:ssm|ecs|kms):\w+)`", row[1])) for row in table("permissions")}
