@@ -381,7 +381,7 @@ def report_by_hand(emulator, deployment):
 
 def invalid_task_definition_raises_its_alarm(emulator, deployment):
     check(deployment.alarm("ticket-invalid-task-definition") != "ALARM", "the alarm on task definitions is quiet")
-    event = next(name for name in sorted(EXPECTED) if EXPECTED[name] == {"RegisterTaskDefinitionRule"} and "unc" in name)
+    event = "validate-task-definition/registered-unc-source.json"
     report = deployment.invoke("validate-task-definition", json.loads((EVENTS / event).read_text(encoding="utf-8")))
     check(report["valid"] is False, f"{event} is found invalid: {[f['rule'] for f in report['findings']]}")
     until("it is logged as a metric", 30, lambda: [
