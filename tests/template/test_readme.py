@@ -108,7 +108,7 @@ class Costs(unittest.TestCase):
         self.assertEqual(int(metrics), len(names))
         source = (ROOT / "functions" / "drain-unmapped" / "src" / "tally.rs").read_text(encoding="utf-8")
         gauges = re.findall(r'\("(\w+)", ', source.split("fn gauges")[1].split("\n}\n")[0])
-        self.assertEqual(int(clusters), len(gauges) + 1)  # and BreakerOpen
+        self.assertEqual(int(clusters), len(gauges) + 3)  # and BreakerOpen, and two of the audit
         alarms = int(re.search(r"\| alarms \| (\d+) × 0.10", README).group(1))
         resources, _ = resolve(TEMPLATE)
         self.assertEqual(alarms, sum(r["Type"] == "AWS::CloudWatch::Alarm" for r in resources.values()))
