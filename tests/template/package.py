@@ -17,6 +17,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FUNCTIONS = ["map-share", "drain-unmapped", "validate-task-definition"]
 # e_machine of an ELF header.
 MACHINES = {"x86_64": 62, "arm64": 183}
+# The C library of provided.al2023; a binary that wants a later one does not start there.
+GLIBC = (2, 34)
 
 
 def main(architecture):
@@ -28,6 +30,9 @@ def main(architecture):
         (machine,) = struct.unpack_from("<H", binary, 18)
         if machine != MACHINES[architecture]:
             sys.exit(f"{function}: built for ELF machine {machine}, {architecture} is {MACHINES[architecture]}")
+        wanted = max(tuple(map(int, version.split(b"."))) for version in re.findall(rb"GLIBC_(\d+\.\d+)\b", binary))
+        if wanted > GLIBC:
+            sys.exit(f"{function}: needs glibc {wanted}, provided.al2023 has {GLIBC}")
         path = dist / f"{function}.zip"
         write_zip(path, binary)
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.2f} MB zipped, {len(binary) / 1e6:.2f} MB, {architecture}")
