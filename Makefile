@@ -1,6 +1,6 @@
 # One command runs what CI runs: `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help test serve-aws vouch validate-template dependencies build package deploy report e2e
+.PHONY: help test embed-document mutate-script serve-aws vouch validate-template dependencies build package deploy report e2e
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -19,6 +19,14 @@ serve-aws: ## a local AWS with a fleet, until Ctrl-C; ARGS="--instances 40 --por
 vouch: .venv/vouch/installed ## the local AWS against AWS's own service models, with boto3 and the AWS CLI
 	cargo test --workspace --locked --no-run --quiet
 	.venv/vouch/bin/python -m unittest discover --start-directory tests/vouch
+
+# ---- The mapping script -------------------------------------------------------------------------------------------------
+
+embed-document: ## write shared/document/map-share.ps1 into template.yaml
+	cargo run --quiet --locked -p tests --bin embed-document
+
+mutate-script: ## weaken the mapping script guard by guard; some test must fail each time (minutes; needs PowerShell 7)
+	$${PWSH:-pwsh} -NoProfile -File shared/document/tests/mutate.ps1
 
 # ---- Deployment ---------------------------------------------------------------------------------------------------------
 # Each Python tool has a virtual environment of its own, with every package pinned, so that no two quarrel about versions.

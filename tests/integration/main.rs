@@ -1,5 +1,6 @@
 //! Every integration test, in one binary: linking the AWS SDK once is what takes the time.
 
+mod document;
 mod drain_unmapped;
 mod local_aws;
 mod map_share;

@@ -1,0 +1,668 @@
+# Maps one SMB share to one drive letter of this Windows container host, as an SMB global mapping, or checks that it is
+# mapped, and says what it found in one line of JSON on standard output.
+#
+# Runs under Windows PowerShell 5.1 as the body of an SSM document, which puts one line before this file:
+#
+#     $EncodedSettings = '<base64 of UTF-8 text>'
+#
+# The text holds one `key=value` a line, each key exactly once:
+#
+#     drive=G                                 letter, D to Z
+#     remote=\\server\share                   or \\server\share\directory
+#     user-parameter=domainUserName           Parameter Store name of DOMAIN\user or user@domain
+#     password-parameter=domainUserPassword   Parameter Store name of its password
+#     require-domain=true                     false: do not wait for membership of a domain
+#
+# They are part of the document, so whoever sends the command chooses nothing but the action: `check` looks and changes
+# nothing; `map` may create the mapping, and may replace it while it cannot be read. What is readable is never touched,
+# whatever its status says, and what is not ours is never removed.
+#
+# The line is ASCII, at most 1,000 bytes, and one of
+#
+#     {"smbMapping":"mapped","v":1,"changed":false,"drive":"G:","remote":"\\\\fs\\share","status":"OK","privacy":true,"boot":"2026-11-22T08:00:00Z"}
+#     {"smbMapping":"failed","v":1,"cause":"1326","step":"create","message":"..."}
+#
+# A cause is a Win32 code, an HRESULT or a word. Exit codes: 0 mapped (or a check that found the letter free), 75 may heal
+# by itself, 78 will not. 3010, 168 and 169 mean something else to the SSM agent and are never used.
+#
+# Without that first line nothing runs: tests load the functions by dot-sourcing this file.
+
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+$WarningPreference = 'SilentlyContinue'
+$VerbosePreference = 'SilentlyContinue'
+$ProgressPreference = 'SilentlyContinue'
+
+# Seconds. `script` stays below the document's own time-out of 600, after which no result line would be written.
+function Get-DefaultLimit {
+    @{
+        script = 540; mutex = 60; lookup = 20; read = 15; readPause = 15; domain = 10; dns = 20; port = 20; pause = 1
+        awsTools = 240; parameters = 30; remove = 30; create = 60; proof = 30
+    }
+}
+
+function Invoke-MapShare([string]$Action, [string]$EncodedSettings, [hashtable]$Limits = (Get-DefaultLimit)) {
+    $run = @{
+        Action = $Action; Limits = $Limits; Clock = [Diagnostics.Stopwatch]::StartNew(); Worker = $null
+        Settings = $null; Credential = $null; Removed = $false
+    }
+    $mutex = $null
+    try {
+        if (@('check', 'map') -cnotcontains $Action) { Stop-Run 'bad-settings' 'settings' "the action is '$Action', not check or map" }
+        $run.Settings = Read-Settings $EncodedSettings
+        $mutex = Enter-Mutex $run
+        $mapped = Resolve-Mapping $run
+        return @{ Line = Format-Mapped $run $mapped; ExitCode = 0 }
+    } catch {
+        $failure = $_.TargetObject
+        if ($failure -isnot [hashtable] -or -not $failure.ContainsKey('Cause')) {
+            $failure = @{ Cause = 'unlisted'; Step = 'script'; Message = "line $($_.InvocationInfo.ScriptLineNumber): $($_.Exception.Message)" }
+        }
+        return @{ Line = Format-Failed $run $failure; ExitCode = Get-ExitCode $failure.Cause $Action }
+    } finally {
+        if ($null -ne $mutex) { $mutex.ReleaseMutex() }
+    }
+}
+
+# The whole decision. A mapping is looked at before anything is waited for: one that can be read needs no DNS.
+function Resolve-Mapping([hashtable]$Run) {
+    $mapping = Find-Mapping $Run
+    $mayReplace = $false
+    $failure = $null
+    if ($null -ne $mapping) {
+        Assert-Ours $Run $mapping
+        $failure = Read-Root $Run
+        if ($null -eq $failure) { return Get-Proof $Run $mapping $false }
+    } else {
+        Assert-LetterFree $Run
+        if ($Run.Action -ceq 'check') { Stop-Run 'not-mapped' 'look' "nothing is mapped to $($Run.Settings.Drive)" }
+    }
+    Wait-ForServer $Run
+    if ($null -ne $mapping) {
+        $failure = Read-RootAgain $Run $failure
+        if ($null -eq $failure) { return Get-Proof $Run $mapping $false }
+        $mapping = Find-Mapping $Run
+        if ($null -ne $mapping) { Assert-Ours $Run $mapping }
+        elseif ($Run.Action -ceq 'check') { Stop-Run 'not-mapped' 'look' "the mapping of $($Run.Settings.Drive) went away while it was looked at" }
+        $mayReplace = $Run.Action -ceq 'map' -and ($null -eq $mapping -or (Test-Replaceable $failure.Cause $mapping.Status))
+        if (-not $mayReplace) { Stop-Run $failure.Cause 'read' $failure.Message }
+    }
+    $Run.Credential = Get-ShareCredential $Run
+    # Fetching can take minutes: what was true before it is looked at again, so that nothing that healed is removed.
+    $mapping = Find-Mapping $Run
+    if ($null -ne $mapping) {
+        Assert-Ours $Run $mapping
+        if ($null -eq $failure -or -not (Test-LogonRefused $failure.Cause)) { $failure = Read-Root $Run }
+        if ($null -eq $failure) { return Get-Proof $Run $mapping $false }
+        if (-not ($mayReplace -and (Test-Replaceable $failure.Cause $mapping.Status))) { Stop-Run $failure.Cause 'read' $failure.Message }
+        Remove-OurMapping $Run $mapping
+    }
+    New-OurMapping $Run
+}
+
+# ---- settings, failures, the result line
+
+function Stop-Run([string]$Cause, [string]$Step, [string]$Message) {
+    throw @{ Cause = $Cause; Step = $Step; Message = $Message }
+}
+
+function Read-Settings([string]$Encoded) {
+    $values = @{}
+    try {
+        $text = (New-Object Text.UTF8Encoding $false, $true).GetString([Convert]::FromBase64String($Encoded))
+    } catch {
+        Stop-Run 'bad-settings' 'settings' 'the settings are not base64 of UTF-8 text'
+    }
+    foreach ($line in $text.Split([char]10)) {
+        $line = $line.Trim()
+        if ($line -ceq '') { continue }
+        $key, $value = $line.Split([char[]]'=', 2)
+        if ($values.ContainsKey($key)) { Stop-Run 'bad-settings' 'settings' "the setting '$key' is there twice" }
+        $values[$key] = $value
+    }
+    foreach ($key in @('drive', 'remote', 'user-parameter', 'password-parameter', 'require-domain')) {
+        if ([string]::IsNullOrEmpty($values[$key])) { Stop-Run 'bad-settings' 'settings' "the setting '$key' is missing" }
+    }
+    if ($values.Count -ne 5) { Stop-Run 'bad-settings' 'settings' "unknown settings among: $(@($values.Keys) -join ', ')" }
+    if ($values['drive'] -notmatch '^[D-Zd-z]\z') { Stop-Run 'bad-settings' 'settings' "drive is '$($values['drive'])', not a letter from D to Z" }
+    $remote = ConvertTo-PlainPath $values['remote']
+    if ($remote -notmatch '^\\\\[^\\:*?"<>|\s]+(\\[^\\:*?"<>|]+)+\z' -or (ConvertTo-JsonText $remote 700) -cne (ConvertTo-JsonText $remote 9999)) {
+        Stop-Run 'bad-settings' 'settings' "remote is '$remote', not \\server\share or \\server\share\directory"
+    }
+    if ($values['user-parameter'] -ceq $values['password-parameter']) { Stop-Run 'bad-settings' 'settings' 'user-parameter and password-parameter are the same' }
+    if (@('true', 'false') -cnotcontains $values['require-domain']) { Stop-Run 'bad-settings' 'settings' "require-domain is '$($values['require-domain'])', not true or false" }
+    @{
+        Drive = $values['drive'].ToUpperInvariant() + ':'; Remote = $remote; Server = $remote.Split([char]92)[2]
+        UserParameter = $values['user-parameter']; PasswordParameter = $values['password-parameter']
+        RequireDomain = $values['require-domain'] -ceq 'true'
+    }
+}
+
+# SMB looks paths up as text: //fs/share/ would not be found as \\fs\share, and a trailing backslash gives error 87.
+function ConvertTo-PlainPath([string]$Path) {
+    $Path.Replace('/', '\').TrimEnd('\')
+}
+
+# SSM counts exit codes other than 0 as errors, and stops a round of checks after so many: a check that found the letter
+# free did its work.
+function Get-ExitCode([string]$Cause, [string]$Action) {
+    if ($Cause -ceq 'not-mapped' -and $Action -ceq 'check') { return 0 }
+    $stays = @(
+        '5', '65', '86', '1312', '1317', '1326', '1327', '1328', '1329', '1330', '1331', '1385', '1793', '1907', '1909', '1937', '2202', 'bad-credentials'
+        '2', '3', '67', '87', '161', 'parameter-missing', 'parameter-denied', 'kms-denied', 'aws-tools-missing', 'unsupported-os', 'bad-settings'
+        'unreadable', 'mapped-elsewhere', '85', '1202', 'drive-in-use'
+    )
+    if ($stays -ccontains $Cause) { 78 } else { 75 }
+}
+
+function Format-Mapped([hashtable]$Run, [hashtable]$Mapped) {
+    $changed = if ($Mapped.Changed) { 'true' } else { 'false' }
+    $privacy = if ($null -eq $Mapped.Privacy) { 'null' } elseif ($Mapped.Privacy) { 'true' } else { 'false' }
+    $boot = if ($null -eq $Mapped.Boot) { 'null' } else { '"' + $Mapped.Boot + '"' }
+    '{"smbMapping":"mapped","v":1,"changed":' + $changed + ',"drive":"' + $Run.Settings.Drive + '","remote":"' + (ConvertTo-JsonText $Run.Settings.Remote 700) +
+        '","status":"' + (ConvertTo-JsonText $Mapped.Status 40) + '","privacy":' + $privacy + ',"boot":' + $boot + '}'
+}
+
+function Format-Failed([hashtable]$Run, [hashtable]$Failure) {
+    $message = [string]$Failure.Message
+    if ($Run.Removed) { $message = 'the old mapping was removed, then: ' + $message }
+    $message = Hide-Password $Run.Credential $message
+    '{"smbMapping":"failed","v":1,"cause":"' + (ConvertTo-JsonText $Failure.Cause 24) + '","step":"' + (ConvertTo-JsonText $Failure.Step 24) +
+        '","message":"' + (ConvertTo-JsonText $message 860) + '"}'
+}
+
+# The inside of a JSON string, in ASCII, cut between two characters to at most $Limit bytes. Not ConvertTo-Json: in 5.1 that
+# leaves non-ASCII text as it is, which powershell.exe then writes in the OEM code page and the SSM agent reads as UTF-8.
+function ConvertTo-JsonText([string]$Text, [int]$Limit) {
+    $out = New-Object Text.StringBuilder
+    for ($i = 0; $i -lt $Text.Length; $i++) {
+        $code = [int]$Text[$i]
+        $escaped = if ($code -eq 34 -or $code -eq 92) { '\' + $Text[$i] } elseif ($code -ge 32 -and $code -lt 127) { [string]$Text[$i] } else { '\u' + $code.ToString('x4') }
+        $pair = [char]::IsHighSurrogate($Text[$i]) -and $i + 1 -lt $Text.Length
+        if ($pair) { $i++; $escaped += '\u' + ([int]$Text[$i]).ToString('x4') }
+        if ($out.Length + $escaped.Length -gt $Limit) { break }
+        [void]$out.Append($escaped)
+    }
+    $out.ToString()
+}
+
+# No message of Windows or AWS is known to quote a password. Should one ever do so, it does not leave the host.
+function Hide-Password($Credential, [string]$Text) {
+    if ($null -eq $Credential) { return $Text }
+    $memory = [Runtime.InteropServices.Marshal]::SecureStringToGlobalAllocUnicode($Credential.Password)
+    try { $Text.Replace([Runtime.InteropServices.Marshal]::PtrToStringUni($memory), '***') }
+    finally { [Runtime.InteropServices.Marshal]::ZeroFreeGlobalAllocUnicode($memory) }
+}
+
+# ---- one at a time, within limits
+
+# Two commands on one host would race: Windows then answers "already mapped" or worse.
+function Enter-Mutex([hashtable]$Run) {
+    $name = Get-MutexName $Run.Settings.Drive
+    try {
+        $mutex = New-Object Threading.Mutex $false, $name
+        $taken = $mutex.WaitOne([int](1000 * $Run.Limits.mutex))
+    } catch {
+        # The last owner was killed. The mutex is ours now, and everything it guards is read afresh after this.
+        if ($_.Exception.GetBaseException() -isnot [Threading.AbandonedMutexException]) { Stop-Run 'busy' 'mutex' "$name cannot be opened: $($_.Exception.Message)" }
+        $taken = $true
+    }
+    if (-not $taken) { Stop-Run 'busy' 'mutex' "another run held $name for $($Run.Limits.mutex) s" }
+    $mutex
+}
+
+function Get-TimeLeft([hashtable]$Run) {
+    $Run.Limits.script - $Run.Clock.Elapsed.TotalSeconds
+}
+
+# Runs one function of this script in another runspace, for at most $Seconds. The runspace is kept for the next call, so that
+# modules load once; one that hangs is asked to stop and abandoned, for stopping or disposing of it would wait for the hang.
+# The function must not call others of this script. Gives @{ Hung; Error; Value }.
+function Invoke-WithTimeLimit([hashtable]$Run, [double]$Seconds, [string]$Function, [object[]]$Arguments = @()) {
+    $limit = [Math]::Min($Seconds, (Get-TimeLeft $Run))
+    if ($limit -le 0) { return @{ Hung = $true; Error = $null; Value = @() } }
+    if ($null -eq $Run.Worker) {
+        $Run.Worker = [runspacefactory]::CreateRunspace()
+        $Run.Worker.Open()
+    }
+    $shell = [powershell]::Create()
+    $shell.Runspace = $Run.Worker
+    # Without Stop an exception of a method or of parameter binding would be noted, and the next statement run.
+    $text = (Get-Command -Name $Function -CommandType Function).Definition
+    [void]$shell.AddScript("`$ErrorActionPreference = 'Stop'; & {" + $text + '} @args', $true)
+    foreach ($argument in $Arguments) { [void]$shell.AddArgument($argument) }
+    $call = $shell.BeginInvoke()
+    if (-not $call.AsyncWaitHandle.WaitOne([int][Math]::Ceiling(1000 * $limit))) {
+        $Run.Worker = $null
+        [void]$shell.BeginStop($null, $null)
+        return @{ Hung = $true; Error = $null; Value = @() }
+    }
+    try { @{ Hung = $false; Error = $null; Value = @($shell.EndInvoke($call)) } }
+    catch {
+        # EndInvoke wraps what was thrown; the error id that says why stands on the inner record.
+        $record = $_
+        $inner = $_.Exception.InnerException
+        if ($inner -is [Management.Automation.RuntimeException]) { $record = $inner.ErrorRecord }
+        @{ Hung = $false; Error = $record; Value = @() }
+    }
+}
+
+# Messages are localised, ids are not.
+function Get-ErrorCause([Management.Automation.ErrorRecord]$Record) {
+    $id = $Record.FullyQualifiedErrorId
+    if ($id -match '^(CommandNotFoundException|NamedParameterNotFound)(,|\z)') { return 'unsupported-os' }
+    if ($id -match '^Windows System Error (\d{1,10})(,|\z)') { return ConvertTo-Cause ([int64]$Matches[1]) }
+    if ($id -match '^CimJob_.+_(\d{1,10})(,|\z)') { return ConvertTo-Cause ([int64]$Matches[1]) }
+    if ($id -match '^HRESULT 0x([0-9a-fA-F]{1,8})(,|\z)') { return ConvertTo-Cause ([Convert]::ToInt64($Matches[1], 16)) }
+    for ($exception = $Record.Exception; $null -ne $exception; $exception = $exception.InnerException) {
+        $result = [int64]$exception.HResult -band 4294967295
+        if (($result -shr 16) -eq 0x8007) { return ConvertTo-Cause $result }
+    }
+    'unlisted'
+}
+
+function ConvertTo-Cause([int64]$Number) {
+    if (($Number -shr 16) -eq 0x8007) { return [string]($Number -band 65535) }
+    if ($Number -gt 65535) { return '0x' + $Number.ToString('X8') }
+    [string]$Number
+}
+
+function Get-ErrorText([Management.Automation.ErrorRecord]$Record) {
+    $Record.Exception.GetBaseException().Message + ' [' + $Record.FullyQualifiedErrorId + ']'
+}
+
+# ---- the mapping and its root
+
+# What is mapped to our letter, or nothing.
+function Find-Mapping([hashtable]$Run) {
+    $answer = Invoke-WithTimeLimit $Run $Run.Limits.lookup 'Get-LetterMapping' @($Run.Settings.Drive)
+    if ($answer.Hung) { Stop-Run 'lookup-hung' 'look' "Get-SmbGlobalMapping did not answer within $($Run.Limits.lookup) s" }
+    if ($null -ne $answer.Error) { Stop-Run (Get-ErrorCause $answer.Error) 'look' (Get-ErrorText $answer.Error) }
+    $found = @($answer.Value | Where-Object { [string]::Equals([string]$_.LocalPath, $Run.Settings.Drive, [StringComparison]::OrdinalIgnoreCase) })
+    if ($found.Count -eq 0) { return }
+    $privacy = $found[0].PSObject.Properties['RequirePrivacy']
+    @{
+        RemotePath = [string]$found[0].RemotePath; Status = Get-StatusName $found[0].Status
+        Privacy = if ($null -eq $privacy -or $null -eq $privacy.Value) { $null } else { [bool]$privacy.Value }
+    }
+}
+
+# The status comes as a number where the module's type data is not loaded.
+function Get-StatusName($Status) {
+    $names = @('OK', 'Paused', 'Disconnected', 'NetworkError', 'Connecting', 'Reconnecting', 'Unavailable')
+    $text = ([string]$Status).Replace(' ', '')
+    $number = 0
+    if ([int]::TryParse($text, [ref]$number) -and $number -ge 0 -and $number -lt $names.Count) { $names[$number] } else { $text }
+}
+
+function Assert-Ours([hashtable]$Run, [hashtable]$Mapping) {
+    if (-not [string]::Equals((ConvertTo-PlainPath $Mapping.RemotePath), $Run.Settings.Remote, [StringComparison]::OrdinalIgnoreCase)) {
+        Stop-Run 'mapped-elsewhere' 'look' "$($Run.Settings.Drive) is mapped to $($Mapping.RemotePath), not to $($Run.Settings.Remote); it is left as it is"
+    }
+}
+
+function Assert-LetterFree([hashtable]$Run) {
+    foreach ($letter in @(Get-DriveLetter)) {
+        if ([string]::Equals([string]$letter, $Run.Settings.Drive, [StringComparison]::OrdinalIgnoreCase)) {
+            Stop-Run 'drive-in-use' 'look' "$letter is a disk, a subst drive or a net use drive of the system account; it is left as it is"
+        }
+    }
+}
+
+# Nothing when the root can be read, which also reconnects an idle mapping; else @{ Cause; Message }.
+function Read-Root([hashtable]$Run) {
+    $root = $Run.Settings.Drive + '\'
+    $answer = Invoke-WithTimeLimit $Run $Run.Limits.read 'Read-FirstEntry' @($root)
+    if ($answer.Hung) { @{ Cause = 'call-hung'; Message = "reading $root did not end within $($Run.Limits.read) s" } }
+    elseif ($null -ne $answer.Error) { @{ Cause = Get-ErrorCause $answer.Error; Message = "$root cannot be read: " + (Get-ErrorText $answer.Error) } }
+}
+
+# The second and the third try. A refused log-on is not tried again: every one counts towards locking the account, and the
+# answer would be the same.
+function Read-RootAgain([hashtable]$Run, [hashtable]$Failure) {
+    for ($try = 2; $try -le 3 -and $null -ne $Failure -and -not (Test-LogonRefused $Failure.Cause); $try++) {
+        Wait-Pause $Run $Run.Limits.readPause
+        $Failure = Read-Root $Run
+    }
+    $Failure
+}
+
+function Test-LogonRefused([string]$Cause) {
+    @('86', '1326', '1327', '1328', '1329', '1330', '1331', '1385', '1793', '1907', '1909', '1937', '2202') -ccontains $Cause
+}
+
+# Whether creating the mapping anew may cure an unreadable one. A locked or disabled account is not cured by it, and until
+# the account is back the old mapping can heal by itself.
+function Test-Replaceable([string]$Cause, [string]$Status) {
+    if (@('5', '86', '1326', '1311', '2', '3') -ccontains $Cause) { return $true }
+    $Status -cne 'OK' -and -not (Test-LogonRefused $Cause)
+}
+
+function Remove-OurMapping([hashtable]$Run, [hashtable]$Mapping) {
+    $needed = $Run.Limits.remove + $Run.Limits.create + $Run.Limits.proof
+    if ((Get-TimeLeft $Run) -lt $needed) { Stop-Run 'call-hung' 'remove' "less than $needed s are left, too few to create the mapping again; it is left as it is" }
+    $until = $Run.Clock.Elapsed.TotalSeconds + $Run.Limits.remove
+    $answer = Invoke-WithTimeLimit $Run $Run.Limits.remove 'Remove-LetterMapping' @($Run.Settings.Drive, $Mapping.RemotePath)
+    if ($answer.Hung) { Stop-Run 'call-hung' 'remove' "Remove-SmbGlobalMapping did not end within $($Run.Limits.remove) s" }
+    if ($null -ne $answer.Error) { Stop-Run (Get-ErrorCause $answer.Error) 'remove' (Get-ErrorText $answer.Error) }
+    $Run.Removed = $true
+    while ($null -ne (Find-Mapping $Run)) {
+        if ($Run.Clock.Elapsed.TotalSeconds -ge $until) { Stop-Run 'call-hung' 'remove' "the mapping is still listed $($Run.Limits.remove) s after its removal" }
+        Wait-Pause $Run $Run.Limits.pause
+    }
+}
+
+# Creates once. A second try would present the password again.
+function New-OurMapping([hashtable]$Run) {
+    $answer = Invoke-WithTimeLimit $Run $Run.Limits.create 'New-LetterMapping' @($Run.Settings.Drive, $Run.Settings.Remote, $Run.Credential)
+    if ($answer.Hung) { Stop-Run 'call-hung' 'create' "New-SmbGlobalMapping did not end within $($Run.Limits.create) s" }
+    if ($null -ne $answer.Error) {
+        $cause = Get-ErrorCause $answer.Error
+        $message = Get-ErrorText $answer.Error
+        # "Already there": another program may have mapped the same share a moment ago.
+        if (@('85', '1202', '1219', '0x80041001') -ccontains $cause) {
+            $mapping = $null
+            try { $mapping = Find-Mapping $Run; if ($null -ne $mapping) { Assert-Ours $Run $mapping } } catch { $mapping = $null }
+            if ($null -ne $mapping -and $null -eq (Read-Root $Run)) { return Get-Proof $Run $mapping $false }
+        }
+        Stop-Run $cause 'create' $message
+    }
+    $until = $Run.Clock.Elapsed.TotalSeconds + $Run.Limits.proof
+    $failure = Read-Root $Run
+    while ($null -ne $failure -and -not (Test-LogonRefused $failure.Cause) -and $Run.Clock.Elapsed.TotalSeconds -lt $until) {
+        Wait-Pause $Run $Run.Limits.pause
+        $failure = Read-Root $Run
+    }
+    if ($null -ne $failure) {
+        # The share took the password, but the account may not list what the letter stands for.
+        $cause = if (@('2', '3', '5', 'unlisted') -ccontains $failure.Cause) { 'unreadable' } else { $failure.Cause }
+        Stop-Run $cause 'proof' "mapped, but $($failure.Message)"
+    }
+    Get-Proof $Run @{ RemotePath = $Run.Settings.Remote; Status = 'Unknown'; Privacy = $true } $true
+}
+
+# What the line says of a mapping whose root was read just now. The status is read after that, since reading reconnects;
+# should that look-up fail, what was known before it stands: the proof is the root.
+function Get-Proof([hashtable]$Run, [hashtable]$Mapping, [bool]$Changed) {
+    $now = $Mapping
+    try { $now = Find-Mapping $Run } catch { $now = $Mapping }
+    if ($null -eq $now) { Stop-Run 'not-mapped' 'proof' "$($Run.Settings.Drive) can be read, but is not listed as a mapping" }
+    Assert-Ours $Run $now
+    $boot = $null
+    $answer = Invoke-WithTimeLimit $Run $Run.Limits.domain 'Get-BootTime'
+    if ($answer.Value.Count -eq 1 -and $answer.Value[0] -is [datetime]) {
+        $boot = $answer.Value[0].ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ', [Globalization.CultureInfo]::InvariantCulture)
+    }
+    @{ Changed = $Changed; Status = $now.Status; Privacy = $now.Privacy; Boot = $boot }
+}
+
+# ---- waiting for what the share needs
+
+function Wait-ForServer([hashtable]$Run) {
+    if ($Run.Settings.RequireDomain) { Wait-ForDomain $Run }
+    $addresses = Wait-ForAddress $Run
+    Wait-ForPort $Run $addresses
+}
+
+function Wait-ForDomain([hashtable]$Run) {
+    $until = $Run.Clock.Elapsed.TotalSeconds + $Run.Limits.domain
+    while ($true) {
+        $answer = Invoke-WithTimeLimit $Run $Run.Limits.domain 'Get-DomainMembership'
+        if ($answer.Hung) { Stop-Run 'call-hung' 'domain' "WMI did not answer within $($Run.Limits.domain) s" }
+        # A host that joined and did not restart yet still works as the one it was: log-ons of the domain fail on it.
+        $pending = Test-JoinPending
+        if ($answer.Value -contains $true -and -not $pending) { return }
+        if ($Run.Clock.Elapsed.TotalSeconds -ge $until) {
+            if ($null -ne $answer.Error) { Stop-Run (Get-ErrorCause $answer.Error) 'domain' (Get-ErrorText $answer.Error) }
+            $why = if ($pending) { 'the host joined a domain and waits for its restart' } else { 'the host is not a member of a domain' }
+            Stop-Run 'not-domain-joined' 'domain' $why
+        }
+        Wait-Pause $Run $Run.Limits.pause
+    }
+}
+
+function Wait-ForAddress([hashtable]$Run) {
+    $server = $Run.Settings.Server
+    $address = $null
+    if ([Net.IPAddress]::TryParse($server, [ref]$address)) { return $server }
+    $until = $Run.Clock.Elapsed.TotalSeconds + $Run.Limits.dns
+    while ($true) {
+        $answer = Invoke-WithTimeLimit $Run $Run.Limits.dns 'Resolve-Server' @($server)
+        if ($answer.Value.Count -gt 0) { return $answer.Value }
+        $why = if ($answer.Hung) { "no answer within $($Run.Limits.dns) s" } elseif ($null -ne $answer.Error) { Get-ErrorText $answer.Error } else { 'it has no address' }
+        if ($answer.Hung -or $Run.Clock.Elapsed.TotalSeconds -ge $until) { Stop-Run 'dns' 'dns' "${server}: $why" }
+        Wait-Pause $Run $Run.Limits.pause
+    }
+}
+
+function Wait-ForPort([hashtable]$Run, [string[]]$Addresses) {
+    $until = $Run.Clock.Elapsed.TotalSeconds + $Run.Limits.port
+    while ($true) {
+        $left = [Math]::Max(0.05, $until - $Run.Clock.Elapsed.TotalSeconds)
+        $answer = Invoke-WithTimeLimit $Run ($left + 1) 'Connect-AnyAddress' @($Addresses, 445, $left)
+        if ($answer.Value -contains $true) { return }
+        if ($answer.Hung -or $Run.Clock.Elapsed.TotalSeconds -ge $until) {
+            Stop-Run 'port-445' 'port' "none of $($Addresses -join ', ') accepts a connection to TCP port 445: look at the security groups and at the file system"
+        }
+        Wait-Pause $Run $Run.Limits.pause
+    }
+}
+
+function Wait-Pause([hashtable]$Run, [double]$Seconds) {
+    $pause = [Math]::Min($Seconds, (Get-TimeLeft $Run))
+    if ($pause -gt 0) { Start-Sleep -Milliseconds ([int](1000 * $pause)) }
+}
+
+# ---- the credential
+
+function Get-ShareCredential([hashtable]$Run) {
+    $region = $env:AWS_SSM_REGION_NAME
+    if ([string]::IsNullOrEmpty($region)) { Stop-Run 'bad-settings' 'parameters' 'the SSM agent set no AWS_SSM_REGION_NAME' }
+    $tools = Get-AwsTools $Run $region $true
+    $read = Read-BothParameters $Run $tools $region
+    if ($tools.Client -and $null -ne $read.Error -and $read.Error.Exception.GetBaseException().GetType().FullName -match '^System\.(TypeLoad|Missing|BadImageFormat|IO\.File)') {
+        # The assemblies do not fit each other or this .NET: the module that brought them may still know how to load them.
+        $tools = Get-AwsTools $Run $region $false
+        $read = Read-BothParameters $Run $tools $region
+    }
+    if ($read.Hung) { Stop-Run 'parameter-store' 'parameters' "Parameter Store did not answer within $($Run.Limits.parameters) s" }
+    if ($null -ne $read.Error) { Stop-Run (Get-ParameterCause $read.Error) 'parameters' (Get-ErrorText $read.Error) }
+    $found = $read.Value[0]
+    $missing = @($Run.Settings.UserParameter, $Run.Settings.PasswordParameter | Where-Object { $found.Names -cnotcontains $_ })
+    if ($missing.Count -gt 0) { Stop-Run 'parameter-missing' 'parameters' "no such parameter in ${region}: $($missing -join ', ')" }
+    if ($found.Problem -cne '') { Stop-Run 'bad-credentials' 'parameters' $found.Problem }
+    New-Object Management.Automation.PSCredential $found.UserName, $found.Password
+}
+
+function Get-AwsTools([hashtable]$Run, [string]$Region, [bool]$Assemblies) {
+    $answer = Invoke-WithTimeLimit $Run $Run.Limits.awsTools 'Open-AwsTools' @($Region, $Assemblies)
+    if ($answer.Hung) { Stop-Run 'call-hung' 'aws-tools' "the AWS tools for PowerShell did not load within $($Run.Limits.awsTools) s" }
+    if ($null -ne $answer.Error) { Stop-Run 'aws-tools-missing' 'aws-tools' (Get-ErrorText $answer.Error) }
+    if (-not $answer.Value[0].Found) {
+        Stop-Run 'aws-tools-missing' 'aws-tools' "neither AWS.Tools.SimpleSystemsManagement nor AWSPowerShell can be used: $($answer.Value[0].Problem)"
+    }
+    $answer.Value[0]
+}
+
+function Read-BothParameters([hashtable]$Run, [hashtable]$Tools, [string]$Region) {
+    Invoke-WithTimeLimit $Run $Run.Limits.parameters 'Read-Parameters' @($Tools.Client, $Run.Settings.UserParameter, $Run.Settings.PasswordParameter, $Region)
+}
+
+function Get-ParameterCause([Management.Automation.ErrorRecord]$Record) {
+    for ($exception = $Record.Exception; $null -ne $exception; $exception = $exception.InnerException) {
+        $property = $exception.PSObject.Properties['ErrorCode']
+        $code = if ($null -eq $property) { '' } else { [string]$property.Value }
+        if ($code -match '^(KMS|InvalidKeyId)') { return 'kms-denied' }
+        if ($code -match '^AccessDenied') { if ($exception.Message -match 'kms:|ciphertext') { return 'kms-denied' } else { return 'parameter-denied' } }
+        if ($code -match '^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|MissingAuthenticationToken|IncompleteSignature|InvalidSignature|SignatureDoesNotMatch)') { return 'parameter-denied' }
+        if ($code -match '^ParameterNotFound') { return 'parameter-missing' }
+        if ($code -match '^Validation') { return 'bad-settings' }
+        # No instance role, or none that the metadata service hands out.
+        if ($code -ceq '' -and $exception.Message -match 'credentials') { return 'parameter-denied' }
+    }
+    'parameter-store'
+}
+
+# ---- what runs in another runspace: no function below may call one of this script
+
+function Get-LetterMapping {
+    param([string]$Drive)
+    try { Get-SmbGlobalMapping -LocalPath $Drive -ErrorAction Stop }
+    catch { if ($_.FullyQualifiedErrorId -notmatch '^CmdletizationQuery_NotFound') { throw } }
+}
+
+# Both paths are given, so that nothing goes but the mapping that was looked at.
+function Remove-LetterMapping {
+    param([string]$Drive, [string]$Remote)
+    try { Remove-SmbGlobalMapping -LocalPath $Drive -RemotePath $Remote -Force -ErrorAction Stop }
+    catch { if ($_.FullyQualifiedErrorId -notmatch '^CmdletizationQuery_NotFound') { throw } }
+}
+
+# Without RequirePrivacy containers lose access after some 15 idle minutes.
+function New-LetterMapping {
+    param([string]$Drive, [string]$Remote, [pscredential]$Credential)
+    $null = New-SmbGlobalMapping -LocalPath $Drive -RemotePath $Remote -Credential $Credential -Persistent $true -RequirePrivacy $true -ErrorAction Stop
+}
+
+# The first entry is enough, and unlike Test-Path this keeps the code that says why it failed.
+function Read-FirstEntry {
+    param([string]$Root)
+    $entries = [IO.Directory]::EnumerateFileSystemEntries($Root).GetEnumerator()
+    try { [void]$entries.MoveNext() } finally { $entries.Dispose() }
+}
+
+function Get-BootTime {
+    param()
+    (Get-CimInstance -ClassName Win32_OperatingSystem -ErrorAction Stop).LastBootUpTime
+}
+
+function Get-DomainMembership {
+    param()
+    [bool](Get-CimInstance -ClassName Win32_ComputerSystem -ErrorAction Stop).PartOfDomain
+}
+
+function Resolve-Server {
+    param([string]$Server)
+    foreach ($record in @(Resolve-DnsName -Name $Server -ErrorAction Stop)) {
+        $address = $record.PSObject.Properties['IPAddress']
+        if ($null -ne $address -and $address.Value) { [string]$address.Value }
+    }
+}
+
+# All addresses at once; the first that answers is enough. A Multi-AZ file system has a standby that does not.
+function Connect-AnyAddress {
+    param([string[]]$Addresses, [int]$Port, [double]$Seconds)
+    $clock = [Diagnostics.Stopwatch]::StartNew()
+    $attempts = @(foreach ($address in $Addresses) {
+        $parsed = [Net.IPAddress]::Parse($address)
+        $client = New-Object Net.Sockets.TcpClient $parsed.AddressFamily
+        @{ Client = $client; Task = $client.ConnectAsync($parsed, $Port) }
+    })
+    $connected = $false
+    $open = $attempts
+    while ($open.Count -gt 0 -and -not $connected) {
+        $left = [int](1000 * ($Seconds - $clock.Elapsed.TotalSeconds))
+        if ($left -le 0) { break }
+        [void][Threading.Tasks.Task]::WaitAny([Threading.Tasks.Task[]]@($open | ForEach-Object { $_.Task }), $left)
+        $connected = @($open | Where-Object { $_.Client.Connected }).Count -gt 0
+        $open = @($open | Where-Object { -not $_.Task.IsCompleted })
+    }
+    foreach ($attempt in $attempts) { $attempt.Client.Close() }
+    $connected
+}
+
+# Importing a whole AWS module cold took minutes in the field. Two of its assemblies are all that is needed, so these are
+# tried first. Strict mode is off: some releases of AWSPowerShell do not load under it.
+function Open-AwsTools {
+    param([string]$Region, [bool]$Assemblies)
+    Set-StrictMode -Off
+    $problem = @()
+    $roots = @($env:PSModulePath.Split([IO.Path]::PathSeparator) | Where-Object { $_ })
+    # A module's folder, and below it those of its versions, newest first.
+    $folders = {
+        param($path)
+        if (-not [IO.Directory]::Exists($path)) { return }
+        [IO.Directory]::GetDirectories($path) | Where-Object { [IO.Path]::GetFileName($_) -as [version] } | Sort-Object -Descending { [version][IO.Path]::GetFileName($_) }
+        $path
+    }
+    foreach ($root in $roots) {
+        foreach ($name in 'AWS.Tools.SimpleSystemsManagement', 'AWSPowerShell') {
+            if (-not $Assemblies) { continue }
+            $near = @(& $folders ([IO.Path]::Combine($root, $name)))
+            $service = $near | ForEach-Object { [IO.Path]::Combine($_, 'AWSSDK.SimpleSystemsManagement.dll') } | Where-Object { [IO.File]::Exists($_) } | Select-Object -First 1
+            $core = @($near) + @(& $folders ([IO.Path]::Combine($root, 'AWS.Tools.Common'))) |
+                ForEach-Object { [IO.Path]::Combine($_, 'AWSSDK.Core.dll') } | Where-Object { [IO.File]::Exists($_) } | Select-Object -First 1
+            if (-not $service -or -not $core) { continue }
+            try {
+                [void][Reflection.Assembly]::LoadFrom($core)
+                [void][Reflection.Assembly]::LoadFrom($service)
+                $client = New-Object Amazon.SimpleSystemsManagement.AmazonSimpleSystemsManagementClient ([Amazon.RegionEndpoint]::GetBySystemName($Region))
+                return @{ Found = $true; Client = $client; Problem = '' }
+            } catch { $problem += "${service}: $($_.Exception.GetBaseException().Message)" }
+        }
+    }
+    foreach ($name in 'AWS.Tools.SimpleSystemsManagement', 'AWSPowerShell') {
+        try {
+            Import-Module -Name $name -ErrorAction Stop
+            $null = Get-Command -Name Get-SSMParameterValue -ErrorAction Stop
+            return @{ Found = $true; Client = $null; Problem = '' }
+        } catch { $problem += $_.Exception.GetBaseException().Message }
+    }
+    @{ Found = $false; Client = $null; Problem = $problem -join '; ' }
+}
+
+# One call for both. The password leaves as a SecureString that was filled by method calls: module logging writes the
+# parameters and the pipeline input of cmdlets into an event log that ordinary users can read.
+function Read-Parameters {
+    param($Client, [string]$UserParameter, [string]$PasswordParameter, [string]$Region)
+    Set-StrictMode -Off
+    if ($null -ne $Client) {
+        $request = New-Object Amazon.SimpleSystemsManagement.Model.GetParametersRequest
+        $request.Names = [Collections.Generic.List[string]][string[]]@($UserParameter, $PasswordParameter)
+        $request.WithDecryption = $true
+        # The synchronous method is missing from the assemblies that AWS.Tools brings.
+        $answer = $Client.GetParametersAsync($request, [Threading.CancellationToken]::None).GetAwaiter().GetResult()
+    } else {
+        $answer = Get-SSMParameterValue -Name $UserParameter, $PasswordParameter -WithDecryption $true -Region $Region -ErrorAction Stop
+    }
+    $result = @{ Names = @(); UserName = ''; Password = (New-Object Security.SecureString); Problem = '' }
+    foreach ($parameter in $answer.Parameters) {
+        $result.Names += $parameter.Name
+        $value = [string]$parameter.Value
+        if ($value.Length -eq 0) { $result.Problem = "the parameter $($parameter.Name) is empty" }
+        if ($value.IndexOfAny([char[]]@(0, 10, 13)) -ge 0) { $result.Problem = "the parameter $($parameter.Name) holds a line break" }
+        if ([string]::Equals($parameter.Name, $PasswordParameter, [StringComparison]::Ordinal)) {
+            foreach ($character in $value.ToCharArray()) { $result.Password.AppendChar($character) }
+        } else { $result.UserName = $value }
+    }
+    $result
+}
+
+# ---- what does not hang and runs here
+
+function Get-MutexName([string]$Drive) { 'Global\ecs-smb-mapper-' + $Drive.Substring(0, 1) }
+
+# Lists letters without touching dead network drives.
+function Get-DriveLetter {
+    foreach ($drive in [IO.Directory]::GetLogicalDrives()) { $drive.Substring(0, 2) }
+}
+
+function Test-JoinPending {
+    $netlogon = 'HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\Netlogon'
+    foreach ($name in 'JoinDomain', 'AvoidSpnSet') {
+        if ($null -ne [Microsoft.Win32.Registry]::GetValue($netlogon, $name, $null)) { return $true }
+    }
+    $false
+}
+
+# A thread that hangs in the redirector would hold `exit` back; this does not wait for it.
+function Exit-Process([int]$ExitCode) {
+    [Console]::Out.Flush()
+    [Environment]::Exit($ExitCode)
+}
+
+if (Test-Path -LiteralPath 'Variable:EncodedSettings') {
+    $outcome = Invoke-MapShare '{{ Action }}' $EncodedSettings
+    [Console]::Out.WriteLine($outcome.Line)
+    Exit-Process $outcome.ExitCode
+}

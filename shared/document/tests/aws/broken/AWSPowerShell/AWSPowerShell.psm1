@@ -1,0 +1,3 @@
+# AWS tools that fail to load.
+
+throw 'Could not load file or assembly AWSSDK.Core'

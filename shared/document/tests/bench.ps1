@@ -1,0 +1,179 @@
+# Runs one case of cases.json against a script: host before, action -> result line, exit code, host after, calls made.
+
+$bench = @{
+    Here = $PSScriptRoot
+    Letter = 'G:'; Remote = '\\fs.corp.example.com\share'; User = 'CORP\svc-ecs'; Password = 'Not-In-Any-Stream-7'
+    # Calls get ample limits, so that a slow machine fails no case; what a case waits for is short. Cases that hang set their own.
+    Limits = @{
+        script = 120; mutex = 20; lookup = 20; read = 20; readPause = 0.01; domain = 8; dns = 8; port = 8; pause = 0.01
+        awsTools = 30; parameters = 20; remove = 20; create = 20; proof = 0.2
+    }
+}
+
+function Merge-Table([hashtable]$Into, $From) {
+    if ($null -eq $From) { return }
+    foreach ($key in @($From.Keys)) {
+        if ($From[$key] -is [hashtable] -and $Into[$key] -is [hashtable] -and @('accounts', 'parameters', 'addresses', 'dns') -notcontains $key) { Merge-Table $Into[$key] $From[$key] }
+        else { $Into[$key] = $From[$key] }
+    }
+}
+
+# `ours` stands for our mapping as this script makes it, with what the case says otherwise; `others` are added as they are.
+function New-CaseHost($Case) {
+    $modelHost = New-ModelHost
+    Merge-Table $modelHost $Case.host
+    if ($null -ne $Case.ours) {
+        $ours = @{ local = $bench.Letter; remote = $bench.Remote; status = 'OK'; privacy = $true; persistent = $true; user = $bench.User; password = $bench.Password; owner = 'ours' }
+        Merge-Table $ours $Case.ours
+        $modelHost.mappings = @($modelHost.mappings) + $ours
+    }
+    foreach ($other in @($Case.others)) {
+        if ($null -eq $other) { continue }
+        $entry = @{ status = 'OK'; privacy = $true; persistent = $true; user = 'CORP\someone'; password = 'theirs'; owner = 'other' }
+        Merge-Table $entry $other
+        $modelHost.mappings = @($modelHost.mappings) + $entry
+    }
+    if ($Case.leaks) {
+        $modelHost.mappings = @($modelHost.mappings) + @(1..$Case.leaks | ForEach-Object { @{ local = $null; remote = "\\leaked\volume$_"; status = 'Disconnected'; privacy = $false; persistent = $true; user = 'x'; password = 'x'; owner = 'other' } })
+    }
+    $modelHost
+}
+
+function ConvertTo-EncodedSettings($Overrides) {
+    $values = @{ 'drive' = 'G'; 'remote' = $bench.Remote; 'user-parameter' = 'domainUserName'; 'password-parameter' = 'domainUserPassword'; 'require-domain' = 'true' }
+    if ($null -ne $Overrides) {
+        if ($Overrides -is [string]) { return $Overrides }
+        foreach ($key in @($Overrides.Keys)) { if ($null -eq $Overrides[$key]) { $values.Remove($key) } else { $values[$key] = $Overrides[$key] } }
+    }
+    [Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes((@($values.Keys | ForEach-Object { "$_=$($values[$_])" }) -join "`n") + "`n"))
+}
+
+# Where the AWS tools lie in a case: `assemblies`, `modular`, `monolithic`, `broken`, `missing`.
+# The SMB commands: `current`, `old`, `missing`.
+function Set-ModulePath([string]$Aws, [string]$Smb = 'current') {
+    $roots = @([IO.Path]::Combine($bench.Here, 'model'))
+    if ($Smb -cne 'missing') { $roots += [IO.Path]::Combine($bench.Here, 'smb', $Smb) }
+    switch ($Aws) {
+        'assemblies' { $roots += $bench.Assemblies }
+        'assemblies beside modular' { $roots += $bench.Assemblies; $roots += [IO.Path]::Combine($bench.Here, 'aws', 'modular') }
+        'missing' { }
+        default { $roots += [IO.Path]::Combine($bench.Here, 'aws', $Aws) }
+    }
+    $env:PSModulePath = $roots -join [IO.Path]::PathSeparator
+}
+
+# The script as the entry point runs it, in this process, with everything that comes out of any stream.
+function Invoke-Script([string]$Script, [string]$Action, [string]$Settings, [hashtable]$Limits) {
+    . $Script
+    . ([IO.Path]::Combine($bench.Here, 'host-calls.ps1'))
+    Invoke-MapShare $Action $Settings $Limits
+}
+
+function Get-MappingText($ModelHost) {
+    @($ModelHost.mappings | Where-Object { -not $_.removed } | ForEach-Object { "$($_.local) $($_.remote) persistent=$($_.persistent) privacy=$($_.privacy) of $($_.owner)" })
+}
+
+function Get-ChangeText([string]$Change, $Case) {
+    $remote = $bench.Remote
+    $letter = $bench.Letter
+    $user = $bench.User
+    if ($Case.settings -is [hashtable]) {
+        if ($Case.settings.remote) { $remote = $Case.settings.remote.Replace('/', '\').TrimEnd('\') }
+        if ($Case.settings.drive) { $letter = $Case.settings.drive + ':' }
+    }
+    if ($Case.host.parameters.domainUserName) { $user = $Case.host.parameters.domainUserName }
+    switch ($Change) {
+        'new' { "New-SmbGlobalMapping -Credential <$user> -ErrorAction Stop -LocalPath $letter -Persistent True -RemotePath $remote -RequirePrivacy True" }
+        'remove' { "Remove-SmbGlobalMapping -ErrorAction Stop -Force True -LocalPath $letter -RemotePath $(if ($Case.ours.remote) { $Case.ours.remote } else { $remote })" }
+        default { $Change }
+    }
+}
+
+# Runs the steps of one case. Gives @{ Problems; Lines }; no problem means that it passed.
+function Invoke-Case($Case, [string]$Script) {
+    $problems = @()
+    $lines = @()
+    $modelHost = New-CaseHost $Case
+    Save-ModelHost $modelHost
+    Set-ModulePath $(if ($Case.aws) { $Case.aws } else { $bench.Aws }) $(if ($Case.smb) { $Case.smb } else { 'current' })
+    $env:AWS_SSM_REGION_NAME = if ($Case.ContainsKey('region')) { $Case.region } else { 'eu-central-1' }
+    $limits = $bench.Limits.Clone()
+    Merge-Table $limits $Case.limits
+    $steps = if ($Case.steps) { @($Case.steps) } else { @($Case) }
+    foreach ($step in $steps) {
+        if ($step.event) { Invoke-ModelEvent $step.event; continue }
+        if ($step.set) { $modelHost = Get-ModelHost; Merge-Table $modelHost $step.set; Save-ModelHost $modelHost; continue }
+        $modelHost = Get-ModelHost
+        $modelHost.calls = @()
+        $modelHost.badLogons = 0
+        Save-ModelHost $modelHost
+        $before = Get-MappingText $modelHost
+        $secrets = @($modelHost.mappings | ForEach-Object { $_.password }) + @($modelHost.parameters.domainUserPassword) | Where-Object { $_ -and $_.Length -gt 3 }
+        $clock = [Diagnostics.Stopwatch]::StartNew()
+        $output = @(Invoke-Script $Script $step.action (ConvertTo-EncodedSettings $Case.settings) $limits *>&1)
+        $seconds = $clock.Elapsed.TotalSeconds
+        $modelHost = Get-ModelHost
+        $said = @($output | Where-Object { $_ -isnot [hashtable] -or $_.Line -isnot [string] })
+        $results = @($output | Where-Object { $_ -is [hashtable] -and $_.Line -is [string] })
+        if ($said.Count -gt 0) { $problems += "said beside the result: $said" }
+        if ($results.Count -ne 1) { $problems += "gave $($results.Count) results"; break }
+        $result = $results[0]
+        $lines += @{ Line = $result.Line; ExitCode = $result.ExitCode; Action = $step.action; Expect = $step.expect }
+        $problems += Compare-Line $step.expect $result $Case
+        if ($step.within -and $seconds -gt $step.within) { $problems += "took $([Math]::Round($seconds, 1)) s, not at most $($step.within)" }
+        $changes = @($modelHost.calls | Where-Object { $_ -match '^(New|Remove)-' })
+        $wanted = @($step.changes | Where-Object { $_ } | ForEach-Object { Get-ChangeText $_ $Case })
+        if (($changes -join ' | ') -cne ($wanted -join ' | ')) { $problems += "changed: $($changes -join ' | '); expected: $($wanted -join ' | ')" }
+        if ($step.counts) {
+            foreach ($name in @($step.counts.Keys)) {
+                $count = @($modelHost.calls | Where-Object { $_ -ceq $name -or $_.StartsWith("$name ") }).Count
+                if ($count -ne $step.counts[$name]) { $problems += "$name was called $count times, not $($step.counts[$name])" }
+            }
+        }
+        if ($step.order) {
+            $names = @($modelHost.calls | ForEach-Object { $_.Split(' ')[0] })
+            $at = 0
+            foreach ($name in $names) { if ($at -lt $step.order.Count -and $name -ceq $step.order[$at]) { $at++ } }
+            if ($at -lt $step.order.Count) { $problems += "not in this order: $($step.order -join ', '); was $($names -join ', ')" }
+        }
+        $allowed = if ($null -ne $step.badLogons) { $step.badLogons } else { 0 }
+        if ($modelHost.badLogons -ne $allowed) { $problems += "$($modelHost.badLogons) refused log-ons, not $allowed" }
+        $after = Get-MappingText $modelHost
+        if ($step.action -ceq 'check' -and -not $modelHost.changedByOthers -and ($after -join ';') -cne ($before -join ';')) { $problems += "a check changed the mappings to $after" }
+        $lost = @($before | Where-Object { $_ -like '* of other' -and $after -notcontains $_ })
+        if ($lost.Count -gt 0) { $problems += "removed what is not ours: $lost" }
+        if ($step.after) { if (($after -join '; ') -cne ($step.after -join '; ')) { $problems += "left $($after -join '; '), not $($step.after -join '; ')" } }
+        foreach ($secret in $secrets) {
+            $where = @(@($output | ForEach-Object { if ($_ -is [hashtable]) { $_.Values } else { "$_" } }) + $modelHost.calls | Where-Object { "$_".Contains($secret) })
+            if ($where.Count -gt 0) { $problems += "shows a password: $where" }
+        }
+    }
+    @{ Problems = $problems; Lines = $lines }
+}
+
+# ConvertFrom-Json turns what looks like a time into one.
+function Get-JsonText {
+    foreach ($value in $args) { if ($value -is [datetime]) { $value.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ') } else { "$value" } }
+}
+
+function Compare-Line($Expect, $Result, $Case) {
+    if ($Result.Line -cmatch '[^\x20-\x7e]') { 'the line is not printable ASCII' }
+    if ($Result.Line.Length -gt 1000) { "the line has $($Result.Line.Length) bytes" }
+    try { $line = ConvertFrom-Json -AsHashtable $Result.Line } catch { "not JSON: $($Result.Line)"; return }
+    if ($line.v -ne 1) { "v is $($line.v)" }
+    if ($Expect.mapped) {
+        if ($line.smbMapping -cne 'mapped') { "not mapped: $($Result.Line)"; return }
+        $wanted = @{ changed = $false; drive = $bench.Letter; remote = $bench.Remote; status = 'OK'; privacy = $true; boot = '2026-11-22T08:00:00Z' }
+        Merge-Table $wanted $Expect.mapped
+        foreach ($key in @($wanted.Keys)) {
+            $value, $want = Get-JsonText $line[$key] $wanted[$key]
+            if ($value -cne $want) { "$key is $value, not $want" }
+        }
+        if ($Result.ExitCode -ne 0) { "mapped, with exit code $($Result.ExitCode)" }
+    } else {
+        $got = "$($line.smbMapping) $($line.cause) $($line.step) $($Result.ExitCode)"
+        if ($got -cne "failed $($Expect.failed) $($Expect.exit)") { "got '$got': $($line.message)" }
+        if (-not $line.message) { 'no message' }
+        if ($Expect.says -and -not $line.message.Contains($Expect.says)) { "the message does not say '$($Expect.says)': $($line.message)" }
+    }
+}

@@ -1,0 +1,19 @@
+# Get-CimInstance for the two classes that the script reads, over the modelled host.
+
+function Get-CimInstance {
+    [CmdletBinding()]
+    param([Parameter(Mandatory, Position = 0)][string]$ClassName)
+    Add-ModelCall 'Get-CimInstance' $PSBoundParameters
+    $fault = Use-Fault $ClassName
+    if ($fault.error) { $PSCmdlet.WriteError((New-ModelError $fault.error $fault.message)); return }
+    $modelHost = Get-ModelHost
+    switch ($ClassName) {
+        # The real one gives local time. A model that went through JSON holds a time already.
+        'Win32_OperatingSystem' {
+            $boot = if ($modelHost.boot -is [datetime]) { $modelHost.boot } else { [datetime]::Parse($modelHost.boot, [Globalization.CultureInfo]::InvariantCulture) }
+            [pscustomobject]@{ LastBootUpTime = $boot.ToLocalTime() }
+        }
+        'Win32_ComputerSystem' { [pscustomobject]@{ PartOfDomain = $modelHost.domain } }
+        default { $PSCmdlet.WriteError((New-ModelError 'HRESULT 0x80041010' 'Invalid class')) }
+    }
+}

@@ -1,0 +1,227 @@
+# One modelled Windows container host, its file server and its Parameter Store, behind the stub modules beside this one.
+#
+# The host is a hashtable (New-ModelHost lists what it holds). Within one process it hangs on the application domain, so
+# that every runspace sees the same; where SMB_MODEL_FILE names a file it lives there, so that several processes do.
+# It knows no time of its own: a hang is a real sleep that nothing can interrupt, as a call in the redirector is.
+
+function New-ModelHost {
+    @{
+        drives = @('C:')                 # letters of disks, subst and net use
+        mappings = @()                   # local, remote, status, privacy, persistent, user, password, owner
+        removing = 0                     # look-ups that still show a mapping after its removal
+        removalLookups = 0               # what `removing` starts at
+        numericStatus = $false           # status as number, without the module's type data
+        privacyProperty = $true          # false: the property is not there
+        boot = '2026-11-22T08:00:00Z'
+        domain = $true
+        joinPending = $false
+        dns = @{ 'fs.corp.example.com' = @('10.0.1.10', '10.0.2.10') }
+        addresses = @{ '10.0.1.10' = $true; '10.0.2.10' = $false }   # TCP 445; a number: refuses that many attempts first
+        shares = @('\\fs.corp.example.com\share')
+        directories = @()                # paths below a share that exist, as \\server\share\directory
+        accounts = @{ 'CORP\svc-ecs' = 'Not-In-Any-Stream-7' }
+        accountState = $null             # a Win32 code instead of a log-on: 1909 locked, 1331 disabled
+        refusal = 1326                   # what a wrong password gives
+        listable = $true                 # false: the account may not list the root
+        region = 'eu-central-1'
+        parameters = @{ domainUserName = 'CORP\svc-ecs'; domainUserPassword = 'Not-In-Any-Stream-7' }
+        faults = @{}                     # name of a call -> entries, one used up by each call; see Use-Fault
+        changedByOthers = $false         # set by a fault's `before`
+        badLogons = 0                    # what the directory counts towards a lock-out
+        calls = @()
+    }
+}
+
+function Get-ModelHost {
+    if ($env:SMB_MODEL_FILE) { return ConvertFrom-Json -AsHashtable ([IO.File]::ReadAllText($env:SMB_MODEL_FILE)) }
+    [AppDomain]::CurrentDomain.GetData('SmbModel.Host')
+}
+
+function Save-ModelHost($ModelHost) {
+    if ($env:SMB_MODEL_FILE) { [IO.File]::WriteAllText($env:SMB_MODEL_FILE, (ConvertTo-Json -Depth 8 $ModelHost)) }
+    else { [AppDomain]::CurrentDomain.SetData('SmbModel.Host', $ModelHost) }
+}
+
+# Notes one call with its arguments, as text that shows what a log of cmdlet parameters would.
+function Add-ModelCall([string]$Name, $Bound) {
+    $text = $Name
+    foreach ($key in @($Bound.Keys) | Sort-Object) {
+        $value = $Bound[$key]
+        $text += " -$key " + $(if ($value -is [pscredential]) { "<$($value.UserName)>" } else { @($value) -join ',' })
+    }
+    $modelHost = Get-ModelHost
+    $modelHost.calls += $text
+    Save-ModelHost $modelHost
+}
+
+# Takes the next planned fault of a call: nothing; @{ hang = seconds }; @{ error = id; message = text }; @{ code = Win32 }.
+# @{ before = @{ ... } } changes the host first; `forever` keeps the entry.
+function Use-Fault([string]$Name) {
+    $modelHost = Get-ModelHost
+    $queue = @($modelHost.faults[$Name])
+    $fault = $queue[0]
+    if ($null -eq $fault) { if ($queue.Count -gt 1) { $modelHost.faults[$Name] = @($queue[1..($queue.Count - 1)]); Save-ModelHost $modelHost }; return @{} }
+    if (-not $fault.forever) {
+        $modelHost.faults[$Name] = if ($queue.Count -gt 1) { @($queue[1..($queue.Count - 1)]) } else { @() }
+        Save-ModelHost $modelHost
+    }
+    if ($fault.before) { foreach ($key in @($fault.before.Keys)) { $modelHost[$key] = $fault.before[$key] }; $modelHost.changedByOthers = $true; Save-ModelHost $modelHost }
+    if ($fault.hang) { [Threading.Thread]::Sleep([int](1000 * $fault.hang)) }
+    $fault
+}
+
+function New-ModelError([string]$Id, [string]$Message, $Exception) {
+    if ($null -eq $Exception) { $Exception = New-Object InvalidOperationException $Message }
+    New-Object Management.Automation.ErrorRecord $Exception, $Id, 'NotSpecified', $null
+}
+
+function Read-SecureText([securestring]$Text) {
+    $memory = [Runtime.InteropServices.Marshal]::SecureStringToGlobalAllocUnicode($Text)
+    [Runtime.InteropServices.Marshal]::PtrToStringUni($memory)
+    [Runtime.InteropServices.Marshal]::ZeroFreeGlobalAllocUnicode($memory)
+}
+
+# The Win32 code that a log-on to the server behind $Remote gives, 0 for success. Counts refused passwords.
+# A connection that is there needs no name any more.
+function Test-ModelLogon([string]$Remote, [string]$User, [string]$Password, [switch]$Connected) {
+    $modelHost = Get-ModelHost
+    $server = $Remote.Split([char]92)[2]
+    $addresses = if ($Connected) { @($modelHost.addresses.Keys) } elseif ($server -match '^[0-9.]+$') { @($server) } else { @($modelHost.dns[$server]) }
+    if (@($addresses | Where-Object { $_ -and $modelHost.addresses[$_] }).Count -eq 0) { return 53 }
+    if ($User -notmatch '[\\@]') { return 1312 }
+    if ($null -ne $modelHost.accountState) { return [int]$modelHost.accountState }
+    if (-not $modelHost.accounts.ContainsKey($User) -or $modelHost.accounts[$User] -cne $Password) {
+        $modelHost.badLogons++
+        Save-ModelHost $modelHost
+        return [int]$modelHost.refusal
+    }
+    if (@($modelHost.shares | Where-Object { $Remote -eq $_ -or $Remote.StartsWith($_ + '\', 'OrdinalIgnoreCase') }).Count -eq 0) { return 67 }
+    0
+}
+
+# Get-SmbGlobalMapping. Paths are compared as text, as the real look-up does.
+function Find-ModelMapping([string]$LocalPath, [string]$RemotePath) {
+    $modelHost = Get-ModelHost
+    if ($modelHost.removing -gt 0) {
+        $modelHost.removing--
+        if ($modelHost.removing -eq 0) { $modelHost.mappings = @($modelHost.mappings | Where-Object { -not $_.removed }) }
+        Save-ModelHost $modelHost
+    }
+    @($modelHost.mappings | Where-Object { (-not $LocalPath -or $_.local -eq $LocalPath) -and (-not $RemotePath -or $_.remote -eq $RemotePath) })
+}
+
+# The Win32 code that New-SmbGlobalMapping gives, 0 after it made the mapping.
+function New-ModelMapping([string]$LocalPath, [string]$RemotePath, [pscredential]$Credential, [bool]$Persistent, [bool]$Privacy) {
+    $modelHost = Get-ModelHost
+    if (@($modelHost.drives) -contains $LocalPath -or @(Find-ModelMapping $LocalPath).Count -gt 0) { return 85 }
+    foreach ($other in $modelHost.mappings) {
+        if ($other.remote.StartsWith($RemotePath + '\', 'OrdinalIgnoreCase') -or $RemotePath.StartsWith($other.remote + '\', 'OrdinalIgnoreCase')) { return 1219 }
+    }
+    if ($RemotePath.Contains('/') -or $RemotePath.EndsWith('\')) { return 87 }
+    $password = Read-SecureText $Credential.Password
+    $code = Test-ModelLogon $RemotePath $Credential.UserName $password
+    if ($code -ne 0) { return $code }
+    $modelHost = Get-ModelHost
+    $modelHost.mappings = @($modelHost.mappings) + @{
+        local = $LocalPath; remote = $RemotePath; status = 'OK'; privacy = $Privacy; persistent = $Persistent
+        user = $Credential.UserName; password = $password; owner = 'ours'
+    }
+    Save-ModelHost $modelHost
+    0
+}
+
+function Remove-ModelMapping($Mapping) {
+    $modelHost = Get-ModelHost
+    $gone = { $_.local -eq $Mapping.local -and $_.remote -eq $Mapping.remote }
+    if ($modelHost.removalLookups -gt 0) {
+        $modelHost.removing = $modelHost.removalLookups
+        foreach ($entry in @($modelHost.mappings | Where-Object $gone)) { $entry.removed = $true }
+    } else { $modelHost.mappings = @($modelHost.mappings | Where-Object { -not (& $gone) }) }
+    Save-ModelHost $modelHost
+}
+
+# Reading the root of a letter: uses the credential that Windows kept, and reconnects an idle mapping. Throws what .NET would.
+function Read-ModelRoot([string]$Root) {
+    Add-ModelCall 'read' @{ Root = $Root }
+    $fault = Use-Fault 'read'
+    $code = 0
+    $mapping = @(Find-ModelMapping $Root.Substring(0, 2))
+    if ($fault.code) { $code = $fault.code }
+    elseif ($mapping.Count -eq 0) { $code = 3 }
+    else {
+        $code = Test-ModelLogon $mapping[0].remote $mapping[0].user $mapping[0].password -Connected
+        $modelHost = Get-ModelHost
+        $share = ($mapping[0].remote.Split([char]92)[0..3]) -join '\'
+        if ($code -eq 0 -and -not $modelHost.listable) { $code = 5 }
+        if ($code -eq 0 -and $mapping[0].remote -ne $share -and @($modelHost.directories) -notcontains $mapping[0].remote) { $code = 2 }
+    }
+    if ($code -eq 0) {
+        $modelHost = Get-ModelHost
+        foreach ($entry in @($modelHost.mappings | Where-Object { $_.local -eq $Root.Substring(0, 2) })) { if (-not $entry.statusSticks) { $entry.status = 'OK' } }
+        Save-ModelHost $modelHost
+        return
+    }
+    $message = if ($fault.message) { $fault.message } else { "error $code at '$Root'" }
+    if ($code -eq 5) { throw (New-Object UnauthorizedAccessException $message) }
+    $hresult = if ($code -gt 65535) { [int]($code - 4294967296) } else { [int](0x80070000L + $code - 4294967296) }
+    throw (New-Object IO.IOException $message, $hresult)
+}
+
+function Test-ModelPort([string[]]$Addresses, [int]$Port) {
+    Add-ModelCall 'connect' @{ Addresses = $Addresses; Port = $Port }
+    $null = Use-Fault 'connect'
+    $modelHost = Get-ModelHost
+    $open = $false
+    foreach ($address in $Addresses) {
+        $state = $modelHost.addresses[$address]
+        if ($state -is [bool]) { $open = $open -or $state; continue }
+        if ($null -eq $state) { continue }
+        if ($state -le 0) { $open = $true; $modelHost.addresses[$address] = $true } else { $modelHost.addresses[$address] = $state - 1 }
+    }
+    Save-ModelHost $modelHost
+    $open
+}
+
+# What happens to a host between two runs.
+function Invoke-ModelEvent([string]$Name) {
+    $modelHost = Get-ModelHost
+    switch ($Name) {
+        'reboot' {
+            $modelHost.boot = '2026-11-23T09:30:00Z'
+            $modelHost.mappings = @($modelHost.mappings | Where-Object { $_.persistent })
+            foreach ($entry in $modelHost.mappings) { $entry.status = 'Disconnected' }
+        }
+        'idle' { foreach ($entry in $modelHost.mappings) { $entry.status = 'Disconnected' } }
+        'fail-over' { $modelHost.addresses = @{ '10.0.1.10' = $false; '10.0.2.10' = $true }; foreach ($entry in $modelHost.mappings) { $entry.status = 'Reconnecting' } }
+        'rotate' { $modelHost.accounts['CORP\svc-ecs'] = 'Changed-Today-8'; $modelHost.parameters.domainUserPassword = 'Changed-Today-8' }
+        'rotate-account-only' { $modelHost.accounts['CORP\svc-ecs'] = 'Changed-Today-8' }
+        default { throw "no such event: $Name" }
+    }
+    Save-ModelHost $modelHost
+}
+
+# GetParameters, for the cmdlet and for the assemblies. Gives @{ error; message } or @{ Parameters; InvalidParameters }.
+function Get-ModelParameter([string[]]$Names, [bool]$WithDecryption, [string]$Region) {
+    Add-ModelCall 'GetParameters' @{ Names = $Names; WithDecryption = $WithDecryption; Region = $Region }
+    $fault = Use-Fault 'GetParameters'
+    if ($fault.error) { return $fault }
+    $modelHost = Get-ModelHost
+    if ($Region -cne $modelHost.region) { return @{ Parameters = @(); InvalidParameters = $Names } }
+    $found = @($Names | Where-Object { @($modelHost.parameters.Keys) -ccontains $_ })
+    [array]::Reverse($found)   # the service promises no order
+    @{
+        Parameters = @($found | ForEach-Object { @{ Name = $_; Value = $(if ($WithDecryption) { $modelHost.parameters[$_] } else { 'AQICAHh-encrypted' }) } })
+        InvalidParameters = @($Names | Where-Object { $found -cnotcontains $_ })
+    }
+}
+
+# What the stub assemblies call: the answer of the service, or its exception.
+function Invoke-AmazonModel($Region, $Request) {
+    $answer = Get-ModelParameter @($Request.Names) $Request.WithDecryption $Region.SystemName
+    if ($answer.error -ceq 'type-load') { throw (New-Object TypeLoadException $answer.message) }
+    if ($answer.error) { throw (New-Object Amazon.Runtime.AmazonServiceException $answer.message, $answer.error) }
+    [pscustomobject]@{
+        Parameters = @($answer.Parameters | ForEach-Object { [pscustomobject]$_ })
+        InvalidParameters = $(if ($answer.InvalidParameters.Count -gt 0) { $answer.InvalidParameters })   # newer SDKs leave an empty list null
+    }
+}

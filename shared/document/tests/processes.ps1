@@ -1,0 +1,135 @@
+# What needs a process of its own: the exit code and the end of a process in which a call hangs, standard output as the SSM
+# agent reads it, several at once, one that is killed, and assemblies that no earlier case has loaded.
+#
+# The document is run as the agent runs it: settings line first, the action put in for its placeholder, as a file with a
+# byte order mark. Before its last statement only the host calls and the limits are replaced.
+
+function Start-Document($Case, [string]$Script, [string]$ModelFile, [string]$Before = '') {
+    $text = [IO.File]::ReadAllText($Script)
+    $entry = $text.LastIndexOf("`nif (Test-Path -LiteralPath 'Variable:EncodedSettings')")
+    if ($entry -lt 0) { throw 'the entry point of the script was not found' }
+    $limits = $bench.Limits.Clone()
+    Merge-Table $limits $Case.limits
+    $limitText = @($limits.Keys | ForEach-Object { "$_ = $($limits[$_].ToString([Globalization.CultureInfo]::InvariantCulture))" }) -join '; '
+    $inserted = "`n. '$([IO.Path]::Combine($bench.Here, 'host-calls.ps1'))'`nfunction Get-DefaultLimit { @{ $limitText } }`n$Before"
+    $text = "`$EncodedSettings = '$(ConvertTo-EncodedSettings $Case.settings)'`n" + $text.Substring(0, $entry) + $inserted + $text.Substring($entry)
+    $file = [IO.Path]::Combine($bench.Scratch, [guid]::NewGuid().ToString('N') + '.ps1')
+    [IO.File]::WriteAllText($file, $text.Replace('{{ Action }}', $Case.action), (New-Object Text.UTF8Encoding $true))
+
+    Set-ModulePath $(if ($Case.aws) { $Case.aws } else { $bench.Aws })
+    if ($Case.modulePath) { $env:PSModulePath += [IO.Path]::PathSeparator + $Case.modulePath }
+    $start = New-Object Diagnostics.ProcessStartInfo
+    $start.FileName = if ($env:PWSH) { $env:PWSH } else { 'pwsh' }
+    foreach ($argument in '-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Unrestricted', '-File', $file) { $start.ArgumentList.Add($argument) }
+    $start.RedirectStandardOutput = $true
+    $start.RedirectStandardError = $true
+    $start.Environment['SMB_MODEL_FILE'] = $ModelFile
+    $start.Environment['AWS_SSM_REGION_NAME'] = 'eu-central-1'
+    $start.Environment['TZ'] = 'Asia/Tokyo'
+    $process = [Diagnostics.Process]::Start($start)
+    @{ Process = $process; Out = $process.StandardOutput.ReadToEndAsync(); Err = $process.StandardError.ReadToEndAsync(); Clock = [Diagnostics.Stopwatch]::StartNew(); Case = $Case }
+}
+
+function New-ModelFile($Case) {
+    $file = [IO.Path]::Combine($bench.Scratch, [guid]::NewGuid().ToString('N') + '.json')
+    [IO.File]::WriteAllText($file, (ConvertTo-Json -Depth 8 (New-CaseHost $Case)))
+    $file
+}
+
+# What is wrong with how a document ended; it must end within $Seconds of its start.
+function Complete-Document($Document, $Expect, [double]$Seconds = 60) {
+    $left = [int][Math]::Max(1, 1000 * ($Seconds - $Document.Clock.Elapsed.TotalSeconds))
+    if (-not $Document.Process.WaitForExit($left)) { $Document.Process.Kill(); return "did not end within $Seconds s" }
+    $out = $Document.Out.Result
+    if ($Document.Err.Result -cne '') { "wrote to standard error: $($Document.Err.Result)" }
+    if ($out.TrimEnd("`r", "`n").Contains("`n") -or -not $out.EndsWith("`n")) { "did not write one line: $out" }
+    Compare-Line $Expect @{ Line = $out.TrimEnd("`r", "`n"); ExitCode = $Document.Process.ExitCode } $Document.Case
+}
+
+function Wait-Until([scriptblock]$Condition) {
+    $clock = [Diagnostics.Stopwatch]::StartNew()
+    while (-not (& $Condition)) {
+        if ($clock.Elapsed.TotalSeconds -gt 40) { throw "waited too long for: $Condition" }
+        Start-Sleep -Milliseconds 50
+    }
+}
+
+# The model file is written by another process: a half-written one is read again.
+function Read-ModelCalls([string]$File) {
+    try { @((ConvertFrom-Json -AsHashtable ([IO.File]::ReadAllText($File))).calls) } catch { @() }
+}
+
+function Get-ProcessTests {
+    @{ Name = 'the document maps, writes one line and ends with 0, in any time zone'; Body = {
+        param($Script)
+        $case = @{ action = 'map' }
+        $file = New-ModelFile $case
+        Complete-Document (Start-Document $case $Script $file) @{ mapped = @{ changed = $true } }
+        $calls = @(Read-ModelCalls $file | Where-Object { $_ -match '^New-' })
+        if ($calls.Count -ne 1) { "made $($calls.Count) mappings" }
+    } }
+
+    @{ Name = 'the document ends with 78 where nothing will heal by itself'; Body = {
+        param($Script)
+        $case = @{ action = 'check'; host = @{ drives = @('C:', 'G:') } }
+        Complete-Document (Start-Document $case $Script (New-ModelFile $case)) @{ failed = 'drive-in-use look'; exit = 78 }
+    } }
+
+    @{ Name = 'a look-up that hangs ends in its cause, and the process with it'; Body = {
+        param($Script)
+        $case = @{ action = 'check'; limits = @{ lookup = 1 }; host = @{ faults = @{ 'Get-SmbGlobalMapping' = @(@{ hang = 300 }) } } }
+        Complete-Document (Start-Document $case $Script (New-ModelFile $case)) @{ failed = 'lookup-hung look'; exit = 75 } 25
+    } }
+
+    @{ Name = 'a creation that hangs ends in its cause, and the process with it'; Body = {
+        param($Script)
+        $case = @{ action = 'map'; limits = @{ create = 1 }; host = @{ faults = @{ 'New-SmbGlobalMapping' = @(@{ hang = 300 }) } } }
+        Complete-Document (Start-Document $case $Script (New-ModelFile $case)) @{ failed = 'call-hung create'; exit = 75 } 30
+    } }
+
+    @{ Name = 'assemblies that lie in two folders are found by a fresh process'; Body = {
+        param($Script)
+        if (-not $canEmit) { return }
+        $case = @{ action = 'map'; aws = 'missing'; modulePath = $bench.ModularAssemblies }
+        Complete-Document (Start-Document $case $Script (New-ModelFile $case)) @{ mapped = @{ changed = $true } }
+    } }
+
+    @{ Name = 'two at once map once'; Body = {
+        param($Script)
+        $case = @{ action = 'map'; limits = @{ mutex = 50 }; host = @{ faults = @{ 'New-SmbGlobalMapping' = @(@{ hang = 1 }) } } }
+        $file = New-ModelFile $case
+        $both = @((Start-Document $case $Script $file), (Start-Document $case $Script $file))
+        foreach ($document in $both) { if (-not $document.Process.WaitForExit(60000)) { $document.Process.Kill(); 'one did not end' } }
+        $lines = @($both | ForEach-Object { $_.Out.Result.Trim() } | Sort-Object)
+        if ($lines[0] -notmatch '"mapped".*"changed":false' -or $lines[1] -notmatch '"mapped".*"changed":true') { "said $($lines -join ' and ')" }
+        $calls = @(Read-ModelCalls $file | Where-Object { $_ -match '^(New|Remove)-' })
+        if ($calls.Count -ne 1) { "changed $($calls.Count) times" }
+    } }
+
+    @{ Name = 'one that is killed leaves an abandoned mutex to the one that waits'; Body = {
+        param($Script)
+        # Windows and .NET tell a waiter so; whoever comes after the kill finds no mutex at all.
+        $case = @{ action = 'map'; limits = @{ create = 100; mutex = 50 }; host = @{ faults = @{ 'New-SmbGlobalMapping' = @(@{ hang = 300 }) } } }
+        $file = New-ModelFile $case
+        $first = Start-Document $case $Script $file
+        Wait-Until { (Read-ModelCalls $file) -match '^New-' }
+        $marker = "$file.waits"
+        $second = Start-Document $case $Script $file "[IO.File]::WriteAllText('$marker', '')`n"
+        Wait-Until { [IO.File]::Exists($marker) }
+        Start-Sleep -Milliseconds 1500
+        if ($second.Process.HasExited) { 'the second did not wait for the first' }
+        $first.Process.Kill()
+        Complete-Document $second @{ mapped = @{ changed = $true } }
+    } }
+
+    @{ Name = 'one that waits too long for another is busy'; Body = {
+        param($Script)
+        $case = @{ action = 'map'; limits = @{ create = 100 }; host = @{ faults = @{ 'New-SmbGlobalMapping' = @(@{ hang = 300 }) } } }
+        $file = New-ModelFile $case
+        $first = Start-Document $case $Script $file
+        Wait-Until { (Read-ModelCalls $file) -match '^New-' }
+        $case.limits = @{ mutex = 1 }
+        Complete-Document (Start-Document $case $Script $file) @{ failed = 'busy mutex'; exit = 75 } 30
+        $first.Process.Kill()
+    } }
+}

@@ -1,0 +1,70 @@
+# The bench's entry: pwsh -NoProfile -File run.ps1 [-Script FILE] [-Only TEXT] [-StopAtFirst] [-Report FILE] [-Part 1/2]
+#
+# Every case of cases.json, then what needs a process of its own. Exit code 1 when a case failed. The report holds one JSON
+# object a run: case, action, expectation and the line that the script wrote, for the parser's tests. `-Part 2/3` runs the second of every three.
+param([string]$Script, [string]$Only = '', [switch]$StopAtFirst, [string]$Report = '', [string]$Part = '1/1')
+
+Set-StrictMode -Off
+$ErrorActionPreference = 'Stop'
+if (-not $Script) { $Script = [IO.Path]::Combine($PSScriptRoot, '..', 'map-share.ps1') }
+. ([IO.Path]::Combine($PSScriptRoot, 'bench.ps1'))
+. ([IO.Path]::Combine($PSScriptRoot, 'stub-assemblies.ps1'))
+. ([IO.Path]::Combine($PSScriptRoot, 'units.ps1'))
+. ([IO.Path]::Combine($PSScriptRoot, 'harden.ps1'))
+. ([IO.Path]::Combine($PSScriptRoot, 'processes.ps1'))
+$env:SMB_MODEL_FILE = $null
+$env:PSModulePath = [IO.Path]::Combine($PSScriptRoot, 'model')
+Import-Module SmbModel
+
+$bench.Scratch = [IO.Path]::Combine([IO.Path]::GetTempPath(), "smb-bench-$PID")
+$bench.Assemblies = [IO.Path]::Combine($bench.Scratch, 'assemblies')
+$monolithic = [IO.Path]::Combine($bench.Assemblies, 'AWSPowerShell')
+[void][IO.Directory]::CreateDirectory($monolithic)
+$canEmit = $null -ne ('System.Reflection.Emit.PersistedAssemblyBuilder' -as [type])
+$bench.ModularAssemblies = [IO.Path]::Combine($bench.Scratch, 'modular')
+$core = [IO.Path]::Combine($bench.ModularAssemblies, 'AWS.Tools.Common', '4.1.700')
+$service = [IO.Path]::Combine($bench.ModularAssemblies, 'AWS.Tools.SimpleSystemsManagement', '4.1.700')
+foreach ($folder in $core, $service) { [void][IO.Directory]::CreateDirectory($folder) }
+if ($canEmit) {
+    New-StubAssemblies $monolithic $monolithic
+    New-StubAssemblies $core $service
+} else {
+    [Console]::Out.WriteLine('SKIPPED: cases with stub assemblies need PowerShell 7.5 or later')
+}
+$bench.Aws = if ($canEmit) { 'assemblies' } else { 'modular' }
+
+$failed = @()
+$passed = 0
+$rows = @()
+function Add-Outcome([string]$Name, $Problems, $Lines) {
+    foreach ($line in @($Lines)) { if ($line) { $script:rows += ConvertTo-Json -Depth 6 -Compress @{ case = $Name; action = $line.Action; expect = $line.Expect; line = $line.Line; exit = $line.ExitCode } } }
+    $problems = @($Problems | Where-Object { $_ })
+    if ($problems.Count -eq 0) { $script:passed++; return }
+    $script:failed += $Name
+    [Console]::Out.WriteLine("FAILED: $Name")
+    foreach ($problem in $problems) { [Console]::Out.WriteLine("    $problem") }
+}
+
+$table = ConvertFrom-Json -AsHashtable ([IO.File]::ReadAllText([IO.Path]::Combine($PSScriptRoot, 'cases.json')))
+$names = @($table.cases | ForEach-Object { $_.name })
+foreach ($group in @($names | Group-Object | Where-Object { $_.Count -gt 1 })) { throw "two cases have the name '$($group.Name)'" }
+$part, $parts = [int[]]$Part.Split('/')
+$number = 0
+$all = @($table.cases | ForEach-Object { @{ Name = $_.name; Case = $_ } }) + @(Get-UnitTests) + @(Get-HardenTests) + @(Get-ProcessTests)
+foreach ($test in $all) {
+    $number++
+    if ($number % $parts -ne $part - 1) { continue }
+    if ($StopAtFirst -and $failed.Count -gt 0) { break }
+    if ($Only -and -not $test.Name.Contains($Only)) { continue }
+    if ($test.Case.aws -match '^assemblies' -and -not $canEmit) { continue }
+    try { $outcome = if ($test.Case) { Invoke-Case $test.Case $Script } else { @{ Problems = @(& $test.Body $Script); Lines = @() } } }
+    catch { $outcome = @{ Problems = @("threw: $_ $($_.ScriptStackTrace)"); Lines = @() } }
+    Add-Outcome $test.Name $outcome.Problems $outcome.Lines
+}
+
+if ($Report) { [IO.File]::WriteAllLines($Report, [string[]]$rows) }
+[IO.Directory]::Delete($bench.Scratch, $true)
+[Console]::Out.WriteLine("$passed passed, $($failed.Count) failed")
+[Console]::Out.Flush()
+# Runspaces that a case left hanging would hold `exit` back.
+[Environment]::Exit($(if ($failed.Count -gt 0) { 1 } else { 0 }))

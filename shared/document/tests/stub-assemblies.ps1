@@ -1,0 +1,72 @@
+# Makes AWSSDK.Core.dll and AWSSDK.SimpleSystemsManagement.dll: no SDK, but the types, constructors and the one method that
+# the script uses, answering from the modelled host. Needs PowerShell 7.5, whose .NET can write an assembly without a compiler.
+
+function New-StubAssembly([string]$Name, [string]$Folder, [scriptblock]$Types) {
+    $assembly = [Reflection.Emit.PersistedAssemblyBuilder]::new([Reflection.AssemblyName]::new("$Name, Version=3.3.0.0"), [object].Assembly)
+    $module = $assembly.DefineDynamicModule($Name)
+    & $Types $module
+    $assembly.Save([IO.Path]::Combine($Folder, "$Name.dll"))
+}
+
+# A class whose constructor stores its arguments in fields of these names, after calling the base with the first $ToBase of them.
+function Add-StubClass($Module, [string]$Name, [type]$Base, [object[]]$Fields, [int]$ToBase) {
+    $class = $Module.DefineType($Name, 'Public,Class', $Base)
+    $made = @{}
+    $types = [type[]]@($Fields | ForEach-Object { $_[1] })
+    $constructor = $class.DefineConstructor('Public', 'Standard', $types)
+    $il = $constructor.GetILGenerator()
+    $il.Emit([Reflection.Emit.OpCodes]::Ldarg_0)
+    for ($i = 0; $i -lt $ToBase; $i++) { $il.Emit([Reflection.Emit.OpCodes]::Ldarg, [int16]($i + 1)) }
+    $il.Emit([Reflection.Emit.OpCodes]::Call, $Base.GetConstructor([type[]]@($types | Select-Object -First $ToBase)))
+    for ($i = $ToBase; $i -lt $Fields.Count; $i++) {
+        $field = $class.DefineField($Fields[$i][0], $Fields[$i][1], 'Public')
+        $il.Emit([Reflection.Emit.OpCodes]::Ldarg_0)
+        $il.Emit([Reflection.Emit.OpCodes]::Ldarg, [int16]($i + 1))
+        $il.Emit([Reflection.Emit.OpCodes]::Stfld, $field)
+        $made[$Fields[$i][0]] = $field
+    }
+    $il.Emit([Reflection.Emit.OpCodes]::Ret)
+    @{ Class = $class; Constructor = $constructor; Fields = $made }
+}
+
+function New-StubAssemblies([string]$CoreFolder, [string]$ServiceFolder) {
+    New-StubAssembly 'AWSSDK.Core' $CoreFolder {
+        param($module)
+        $region = Add-StubClass $module 'Amazon.RegionEndpoint' ([object]) @(, @('SystemName', [string])) 0
+        $method = $region.Class.DefineMethod('GetBySystemName', 'Public,Static', $region.Class, [type[]]@([string]))
+        $il = $method.GetILGenerator()
+        $il.Emit([Reflection.Emit.OpCodes]::Ldarg_0)
+        $il.Emit([Reflection.Emit.OpCodes]::Newobj, $region.Constructor)
+        $il.Emit([Reflection.Emit.OpCodes]::Ret)
+        [void]$region.Class.CreateType()
+        $exception = Add-StubClass $module 'Amazon.Runtime.AmazonServiceException' ([Exception]) @(@('Message', [string]), @('ErrorCode', [string])) 1
+        [void]$exception.Class.CreateType()
+    }
+    New-StubAssembly 'AWSSDK.SimpleSystemsManagement' $ServiceFolder {
+        param($module)
+        $request = $module.DefineType('Amazon.SimpleSystemsManagement.Model.GetParametersRequest', 'Public,Class')
+        [void]$request.DefineField('Names', [Collections.Generic.List[string]], 'Public')
+        [void]$request.DefineField('WithDecryption', [Nullable[bool]], 'Public')
+        [void]$request.DefineDefaultConstructor('Public')
+        [void]$request.CreateType()
+        $client = Add-StubClass $module 'Amazon.SimpleSystemsManagement.AmazonSimpleSystemsManagementClient' ([object]) @(, @('Region', [object])) 0
+        $method = $client.Class.DefineMethod('GetParametersAsync', 'Public', [Threading.Tasks.Task[object]], [type[]]@($request, [Threading.CancellationToken]))
+        $shell = [Management.Automation.PowerShell]
+        $il = $method.GetILGenerator()
+        $il.Emit([Reflection.Emit.OpCodes]::Ldc_I4, [int][Management.Automation.RunspaceMode]::CurrentRunspace)
+        $il.Emit([Reflection.Emit.OpCodes]::Call, $shell.GetMethod('Create', [type[]]@([Management.Automation.RunspaceMode])))
+        $il.Emit([Reflection.Emit.OpCodes]::Ldstr, 'Invoke-AmazonModel')
+        $il.Emit([Reflection.Emit.OpCodes]::Callvirt, $shell.GetMethod('AddCommand', [type[]]@([string])))
+        $il.Emit([Reflection.Emit.OpCodes]::Ldarg_0)
+        $il.Emit([Reflection.Emit.OpCodes]::Ldfld, $client.Fields.Region)
+        $il.Emit([Reflection.Emit.OpCodes]::Callvirt, $shell.GetMethod('AddArgument'))
+        $il.Emit([Reflection.Emit.OpCodes]::Ldarg_1)
+        $il.Emit([Reflection.Emit.OpCodes]::Callvirt, $shell.GetMethod('AddArgument'))
+        $il.Emit([Reflection.Emit.OpCodes]::Callvirt, @($shell.GetMethods() | Where-Object { $_.Name -ceq 'Invoke' -and -not $_.IsGenericMethod -and $_.GetParameters().Count -eq 0 })[0])
+        $il.Emit([Reflection.Emit.OpCodes]::Ldc_I4_0)
+        $il.Emit([Reflection.Emit.OpCodes]::Callvirt, [Collections.ObjectModel.Collection[psobject]].GetMethod('get_Item'))
+        $il.Emit([Reflection.Emit.OpCodes]::Call, [Threading.Tasks.Task].GetMethod('FromResult').MakeGenericMethod([object]))
+        $il.Emit([Reflection.Emit.OpCodes]::Ret)
+        [void]$client.Class.CreateType()
+    }
+}

@@ -1,0 +1,137 @@
+# Single functions of the script that the cases cannot reach: those that the modelled host stands in for, the time limit
+# itself, and what reaches the parameters of any cmdlet. A body gets the script's path and returns what is wrong.
+
+function Get-UnitTests {
+    @{ Name = 'dot-sourcing the script runs nothing'; Body = {
+        param($Script)
+        $output = @(& { . $Script } *>&1)
+        if ($output.Count -gt 0) { "it wrote $output" }
+    } }
+
+    @{ Name = 'the mutex is the host''s, one for each letter'; Body = {
+        param($Script)
+        . $Script
+        if ((Get-MutexName 'G:') -cne 'Global\ecs-smb-mapper-G') { "it is $(Get-MutexName 'G:')" }
+    } }
+
+    @{ Name = 'the first entry of a real directory, of an empty one and of none'; Body = {
+        param($Script)
+        . $Script
+        $folder = [IO.Path]::Combine($bench.Scratch, 'root')
+        [void][IO.Directory]::CreateDirectory($folder)
+        if ($null -ne (Read-FirstEntry $folder)) { 'an empty directory gave something' }
+        [IO.File]::WriteAllText([IO.Path]::Combine($folder, 'file'), 'x')
+        if ($null -ne (Read-FirstEntry $folder)) { 'a directory gave something' }
+        try { Read-FirstEntry ([IO.Path]::Combine($folder, 'missing')); 'a missing directory was readable' }
+        catch { if ((Get-ErrorCause $_) -cne '3') { "a missing directory gave $(Get-ErrorCause $_)" } }
+    } }
+
+    @{ Name = 'a real port: the first address that answers is enough'; Body = {
+        param($Script)
+        . $Script
+        $listener = New-Object Net.Sockets.TcpListener ([Net.IPAddress]::Loopback), 0
+        $listener.Start()
+        $port = $listener.LocalEndpoint.Port
+        $clock = [Diagnostics.Stopwatch]::StartNew()
+        if ((Connect-AnyAddress @('127.0.0.1') $port 5) -ne $true) { 'an open port was not found' }
+        # 192.0.2.0/24 is reserved: nothing answers there.
+        if ((Connect-AnyAddress @('192.0.2.1', '127.0.0.1') $port 5) -ne $true) { 'the second address was not tried' }
+        if ($clock.Elapsed.TotalSeconds -gt 4) { 'one address was waited for before the other' }
+        $listener.Stop()
+        if ((Connect-AnyAddress @('127.0.0.1') $port 5) -ne $false) { 'a shut port was open' }
+        $clock.Restart()
+        if ((Connect-AnyAddress @('192.0.2.1') 445 1) -ne $false) { 'a reserved address answered' }
+        if ($clock.Elapsed.TotalSeconds -gt 3) { "a second became $($clock.Elapsed.TotalSeconds)" }
+    } }
+
+    @{ Name = 'a time limit keeps its runspace, and leaves one that hangs'; Body = {
+        param($Script)
+        . $Script
+        function Set-Note { $global:note = $args[0] }
+        function Get-Note { $global:note; $args.Count }
+        function Wait-Long { [Threading.Thread]::Sleep(6000) }
+        $run = @{ Worker = $null; Limits = @{ script = 60 }; Clock = [Diagnostics.Stopwatch]::StartNew() }
+        $null = Invoke-WithTimeLimit $run 10 'Set-Note' @('kept')
+        $answer = Invoke-WithTimeLimit $run 10 'Get-Note'
+        if (($answer.Value -join ' ') -cne 'kept 0') { "the runspace was not kept: $($answer.Value)" }
+        $hung = Invoke-WithTimeLimit $run 0.3 'Wait-Long'
+        if (-not $hung.Hung -or $hung.Value.Count -ne 0) { 'a hang was not seen' }
+        if ($run.Clock.Elapsed.TotalSeconds -gt 5) { 'the hang was waited for' }
+        $answer = Invoke-WithTimeLimit $run 10 'Get-Note'
+        if ($answer.Hung -or "$($answer.Value)" -match 'kept') { 'the runspace of a hang was used again' }
+    } }
+
+    @{ Name = 'a time limit keeps the error record, and what an exception leaves undone'; Body = {
+        param($Script)
+        . $Script
+        function Stop-Deep { Get-Item -LiteralPath '/no/such/path' -ErrorAction Stop }
+        function Stop-Method { [void][int]::Parse('x'); $global:went = 'on' }
+        function Show-Went { "went $global:went" }
+        $run = @{ Worker = $null; Limits = @{ script = 60 }; Clock = [Diagnostics.Stopwatch]::StartNew() }
+        $answer = Invoke-WithTimeLimit $run 10 'Stop-Deep'
+        if ($answer.Error.FullyQualifiedErrorId -notmatch '^PathNotFound') { "the id became $($answer.Error.FullyQualifiedErrorId)" }
+        $answer = Invoke-WithTimeLimit $run 10 'Stop-Method'
+        if ($answer.Error.Exception.GetBaseException() -isnot [FormatException]) { "the exception became $($answer.Error)" }
+        $answer = Invoke-WithTimeLimit $run 10 'Show-Went'
+        if ("$($answer.Value)" -cne 'went ') { 'the statement after an exception ran' }
+    } }
+
+    @{ Name = 'JSON text is ASCII, cut at its limit and never inside a character'; Body = {
+        param($Script)
+        . $Script
+        $table = @(
+            @('plain', 99, 'plain'), @('', 99, ''), @('a"b\c', 99, 'a\"b\\c'), @("tab`tline`n", 99, 'tab\u0009line\u000a'),
+            @([string][char]0xe9, 99, '\u00e9'), @([string][char]0xe9, 5, ''), @(('x' + [char]0xd83d + [char]0xde00), 12, 'x'),
+            @(('x' + [char]0xd83d + [char]0xde00), 13, 'x\ud83d\ude00'), @([string][char]0xd83d, 99, '\ud83d'), @('abcdef', 3, 'abc'), @([string][char]0x7f, 99, '\u007f')
+        )
+        foreach ($row in $table) { $got = ConvertTo-JsonText $row[0] $row[1]; if ($got -cne $row[2]) { "'$($row[0])' within $($row[1]) became '$got'" } }
+    } }
+
+    @{ Name = 'no cmdlet, of PowerShell or of a module, is handed the password'; Body = {
+        param($Script)
+        foreach ($aws in $bench.Aws, 'modular') { Test-NoCmdletSeesPassword $Script $aws }
+    } }
+}
+
+# What module logging would write: every parameter and every piece of pipeline input of every cmdlet. Functions of the same
+# names, made by PowerShell's own proxy writer, note them and pass everything on.
+function Test-NoCmdletSeesPassword([string]$Script, [string]$Aws) {
+    . $Script
+    . ([IO.Path]::Combine($bench.Here, 'host-calls.ps1'))
+    Set-StrictMode -Off
+    Save-ModelHost (New-CaseHost @{})
+    Set-ModulePath $Aws
+    $env:AWS_SSM_REGION_NAME = 'eu-central-1'
+    $tree = [Management.Automation.Language.Parser]::ParseFile([IO.Path]::GetFullPath($Script), [ref]$null, [ref]$null)
+    $names = @($tree.FindAll({ $args[0] -is [Management.Automation.Language.CommandAst] }, $true) | ForEach-Object { $_.GetCommandName() } | Where-Object { $_ } | Sort-Object -Unique)
+    # These two act in the scope of their caller, which a function in between would change; they are given names only.
+    $names = @($names | Where-Object { @('Get-Command', 'Import-Module') -cnotcontains $_ })
+    $cmdlets = @($names | ForEach-Object { Get-Command -Name $_ -CommandType Cmdlet -ErrorAction Ignore })
+    if (@($cmdlets | Where-Object { $_.Name -ceq 'New-Object' }).Count -ne 1) { 'New-Object is not among the cmdlets that the script calls' }
+    $spy = 'function Add-Seen { foreach ($key in $args[1].Keys) { [void][AppDomain]::CurrentDomain.GetData("Spy.Seen").Add($args[0] + " -" + $key + " " + ($args[1][$key] | Microsoft.PowerShell.Utility\Out-String -Width 4000)) } }' + "`n"
+    foreach ($cmdlet in $cmdlets) {
+        $body = [Management.Automation.ProxyCommand]::Create((New-Object Management.Automation.CommandMetadata $cmdlet))
+        $spy += "function $($cmdlet.Name) {`n" + ($body -replace 'process\s*\{', "process`n{ Add-Seen '$($cmdlet.Name)' `$PSBoundParameters;") + "`n}`n"
+    }
+    [AppDomain]::CurrentDomain.SetData('Spy.Seen', (New-Object Collections.ArrayList))
+    $module = [IO.Path]::Combine($bench.Scratch, 'Spy.psm1')
+    [IO.File]::WriteAllText($module, $spy)
+    $worker = [runspacefactory]::CreateRunspace()
+    $worker.Open()
+    $shell = [powershell]::Create()
+    $shell.Runspace = $worker
+    [void]$shell.AddScript("Import-Module '$module'").Invoke()
+    $shell.Commands.Clear()
+    [void]$shell.AddScript("`$null = New-Object string 'seen by the spy'").Invoke()
+    $run = @{
+        Action = 'map'; Limits = $bench.Limits; Clock = [Diagnostics.Stopwatch]::StartNew(); Worker = $worker; Credential = $null; Removed = $false
+        Settings = Read-Settings (ConvertTo-EncodedSettings $null)
+    }
+    Import-Module $module
+    try { $mapped = Resolve-Mapping $run } finally { Remove-Module Spy }
+    $seen = [AppDomain]::CurrentDomain.GetData('Spy.Seen')
+    if ($mapped.Changed -ne $true) { "nothing was mapped with the $Aws tools" }
+    if (@($seen | Where-Object { $_.Contains('seen by the spy') }).Count -eq 0) { 'the spy sees nothing' }
+    if (@($seen | Where-Object { $_.Contains('PSCredential') }).Count -eq 0) { 'the spy does not see how the credential is made' }
+    foreach ($text in @($seen) + @((Get-ModelHost).calls)) { if ("$text".Contains($bench.Password)) { "a cmdlet was handed the password: $text" } }
+}

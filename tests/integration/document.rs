@@ -1,0 +1,301 @@
+//! The mapping script: as the template carries it, as a real PowerShell runs it on a modelled host, and as `shared` reads
+//! what it says.
+//!
+//! The bench itself is PowerShell (`shared/document/tests/`). It runs under the PowerShell 7 that `PWSH` names, else under
+//! `pwsh` from the PATH. Without one its tests say so and pass, unless `CI` is true or `PWSH` is set.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use shared::cause::{self, Cause};
+use shared::outcome::{ResultLine, Word, judge};
+use shared::share::{DriveLetter, RemotePath, ShareMapping};
+use tests::document;
+
+const PARAMETERS: [(&str, &str); 5] = [
+    ("DriveLetter", "G"),
+    ("RemotePath", r"\\fs.corp.example.com\share"),
+    ("UserNameParameterName", "domainUserName"),
+    ("PasswordParameterName", "domainUserPassword"),
+    ("RequireDomain", "true"),
+];
+
+fn folder() -> PathBuf {
+    document::root().join("shared/document")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn script() -> String {
+    read(&folder().join("map-share.ps1"))
+}
+
+fn template() -> String {
+    read(&document::root().join("template.yaml"))
+}
+
+fn cases() -> Vec<Value> {
+    let table: Value = serde_json::from_str(&read(&folder().join("tests/cases.json"))).expect("JSON");
+    table["cases"].as_array().expect("a list of cases").clone()
+}
+
+/// Every run of every case, with its name, action and expectation.
+fn runs() -> Vec<(String, String, Value)> {
+    let mut runs = Vec::new();
+    for case in cases() {
+        let steps = case["steps"].as_array().cloned().unwrap_or_else(|| vec![case.clone()]);
+        for step in steps.iter().filter(|step| step["action"].is_string()) {
+            let name = case["name"].as_str().expect("a name").to_owned();
+            let action = step["action"].as_str().expect("an action").to_owned();
+            runs.push((name, action, step["expect"].clone()));
+        }
+    }
+    runs
+}
+
+/// `cause step` of an expectation that is a failure.
+fn failure(expect: &Value) -> Option<(String, String)> {
+    let (cause, step) = expect["failed"].as_str()?.split_once(' ')?;
+    Some((cause.to_owned(), step.to_owned()))
+}
+
+/// All scripts and modules, for what holds of each.
+fn powershell_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            powershell_files(&path, found);
+        } else if path.extension().is_some_and(|ext| ext == "ps1" || ext == "psm1") {
+            found.push(path);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "which PowerShell runs the bench is the environment's to say")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The PowerShell 7 to test under. None is a failure where one is promised, and said loudly elsewhere.
+fn pwsh() -> Option<String> {
+    let named = variable("PWSH");
+    let promised = named.is_some() || variable("CI").as_deref() == Some("true");
+    let program = named.unwrap_or_else(|| "pwsh".to_owned());
+    let runs = Command::new(&program).args(["-NoProfile", "-Command", "exit 0"]).status();
+    if runs.as_ref().is_ok_and(|status| status.success()) {
+        return Some(program);
+    }
+    assert!(!promised, "{program} does not run: {runs:?}");
+    // Past the test harness, which swallows what a passing test prints.
+    let text = "\n*** NO POWERSHELL 7 HERE: the mapping script was not run, only its syntax was checked.\n\
+                *** Put pwsh on the PATH, or name one in PWSH.\n\n";
+    std::io::stderr().write_all(text.as_bytes()).expect("standard error is open");
+    None
+}
+
+#[test]
+fn the_template_carries_the_script_as_it_is() {
+    let embedded = document::embed(&template(), &script()).unwrap();
+    assert!(embedded == template(), "template.yaml differs from map-share.ps1: run `make embed-document`");
+}
+
+#[test]
+fn the_agent_gets_the_settings_on_the_first_line_and_one_placeholder() {
+    let text = document::run_command(&template(), &BTreeMap::from(PARAMETERS)).unwrap();
+    assert!(text.is_ascii());
+    assert_eq!(text.matches("{{").count(), 1, "SSM replaces whatever stands between double braces");
+    assert_eq!(text.matches(document::ACTION_PLACEHOLDER).count(), 1);
+    let (settings, rest) = text.split_once('\n').unwrap();
+    assert!(settings.starts_with("$EncodedSettings = '") && settings.ends_with('\''), "{settings}");
+    assert_eq!(rest, script());
+    // SSM's limit is 64 KB for the document with its parameters, as JSON.
+    let size = json!({ "runCommand": [settings, rest] }).to_string().len();
+    assert!(size < 60_000, "the document has {size} bytes");
+}
+
+#[test]
+fn every_cause_that_the_script_can_give_has_a_case() {
+    let others = ["no-result", "timeout", "lost", "undelivered", "silent", "refused-by-ssm"];
+    let covered: BTreeSet<String> =
+        runs().iter().filter_map(|(_, _, expect)| failure(expect)).map(|(cause, _)| cause).collect();
+    // `busy` takes two processes.
+    let missing: Vec<&str> = cause::known()
+        .map(|(cause, _)| cause)
+        .filter(|cause| !others.contains(cause) && *cause != "busy" && !covered.contains(*cause))
+        .collect();
+    assert!(missing.is_empty(), "no case gives {missing:?}");
+}
+
+#[test]
+fn exit_codes_say_what_the_cause_says_about_trying_again() {
+    for (name, action, expect) in runs() {
+        let Some((cause, _)) = failure(&expect) else { continue };
+        let heals = Cause::new(&cause).quick_retries(4) > 1;
+        let exit = match (cause.as_str(), action.as_str()) {
+            ("not-mapped", "check") => 0,
+            _ if heals => 75,
+            _ => 78,
+        };
+        assert_eq!(expect["exit"], exit, "{name}: {cause}");
+    }
+}
+
+#[test]
+fn every_guard_to_be_weakened_stands_in_the_script_once() {
+    let guards: Value = serde_json::from_str(&read(&folder().join("tests/mutations.json"))).unwrap();
+    let guards = guards["mutations"].as_array().unwrap();
+    assert!(guards.len() >= 20);
+    let names: BTreeSet<&str> = guards.iter().map(|guard| guard["guard"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), guards.len(), "two guards have one name");
+    for guard in guards {
+        let find = guard["find"].as_str().unwrap();
+        assert_eq!(script().matches(find).count(), 1, "{}: {find}", guard["guard"]);
+        assert_ne!(guard["find"], guard["replace"], "{}", guard["guard"]);
+    }
+}
+
+#[test]
+fn every_script_parses() {
+    let mut parser = tree_sitter::Parser::new();
+    parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).unwrap();
+    let mut files = Vec::new();
+    powershell_files(&folder(), &mut files);
+    assert!(files.len() >= 2);
+    let broken: Vec<String> = files
+        .iter()
+        .filter_map(|file| {
+            let tree = parser.parse(read(file), None).unwrap();
+            let root = tree.root_node();
+            root.has_error().then(|| format!("{}: {}", file.display(), first_error(root)))
+        })
+        .collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert!(parser.parse("function f { if (", None).unwrap().root_node().has_error());
+}
+
+fn first_error(node: tree_sitter::Node) -> String {
+    if node.is_error() || node.is_missing() {
+        return format!("line {}", node.start_position().row + 1);
+    }
+    let mut cursor = node.walk();
+    node.children(&mut cursor).find(|child| child.has_error()).map_or_else(String::new, first_error)
+}
+
+#[test]
+fn the_shipped_scripts_are_written_for_windows_powershell_5_1() {
+    let Some(pwsh) = pwsh() else { return };
+    for name in ["map-share.ps1", "harden-share-directory.ps1"] {
+        let path = folder().join(name);
+        assert!(read(&path).is_ascii(), "{name}: 5.1 reads other text in the system's code page");
+        // An engine host that knows this switch names what 5.1 does not have; a plain pwsh refuses the switch.
+        let known = Command::new(&pwsh).args(["-check51", "/dev/null"]).output().unwrap();
+        if !known.status.success() {
+            continue;
+        }
+        let output = Command::new(&pwsh).arg("-check51").arg(&path).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+/// One part of the bench, under way.
+struct Part {
+    child: Child,
+    report: PathBuf,
+}
+
+fn start_bench(pwsh: &str, part: &str, report: PathBuf) -> Part {
+    let mut command = Command::new(pwsh);
+    command.args(["-NoProfile", "-File"]).arg(folder().join("tests/run.ps1"));
+    command.args(["-Part", part, "-Report"]).arg(&report);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it ran before");
+    Part { child, report }
+}
+
+#[test]
+fn every_case_passes_under_a_real_powershell_and_the_parser_agrees_with_it() {
+    let Some(pwsh) = pwsh() else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let parts: Vec<Part> = ["1/2", "2/2"]
+        .iter()
+        .enumerate()
+        .map(|(index, part)| start_bench(&pwsh, part, scratch.path().join(format!("report{index}"))))
+        .collect();
+    let mut lines = Vec::new();
+    let mut failures = String::new();
+    for part in parts {
+        let output = part.child.wait_with_output().unwrap();
+        if !output.status.success() {
+            failures.push_str(&String::from_utf8_lossy(&output.stdout));
+            failures.push_str(&String::from_utf8_lossy(&output.stderr));
+            continue;
+        }
+        lines.extend(read(&part.report).lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+    }
+    assert!(failures.is_empty(), "{failures}");
+    assert_eq!(lines.len(), runs().len(), "a run of the table wrote no line");
+    for run in lines {
+        agree(run["case"].as_str().unwrap(), &run["expect"], run["line"].as_str().unwrap(), &run["exit"]);
+    }
+}
+
+/// The same table without a PowerShell: the lines that the script is expected to write.
+#[test]
+fn the_parser_reads_every_line_that_the_table_expects() {
+    for (name, _, expect) in runs() {
+        let line = match failure(&expect) {
+            Some((cause, step)) => json!({"smbMapping": "failed", "v": 1, "cause": cause, "step": step}),
+            None => {
+                let mut line = json!({"smbMapping": "mapped", "v": 1, "changed": false, "drive": "G:",
+                    "remote": r"\\fs.corp.example.com\share", "status": "OK", "privacy": true});
+                for (key, value) in expect["mapped"].as_object().unwrap() {
+                    line[key] = value.clone();
+                }
+                line
+            }
+        };
+        // serde_json sorts keys; the script writes the mark first.
+        let text = line.to_string();
+        let kind = &line["smbMapping"];
+        let rest = text.replacen(&format!("\"smbMapping\":{kind},"), "", 1);
+        let exit = expect.get("exit").cloned().unwrap_or(json!(0));
+        agree(&name, &expect, &format!("{{\"smbMapping\":{kind},{}", &rest[1..]), &exit);
+    }
+}
+
+/// What SSM would report of a run that ended so, judged by the function that drains hosts.
+fn agree(case: &str, expect: &Value, line: &str, exit: &Value) {
+    let details = if *exit == 0 { "Success" } else { "Failed" };
+    let output = format!("{line}\r\n");
+    assert!(output.len() <= 1_002, "{case}: {} bytes", output.len());
+    let Some((cause, step)) = failure(expect) else {
+        let said = |key: &str, default: &str| {
+            expect["mapped"][key].as_str().map_or_else(|| default.to_owned(), ToOwned::to_owned)
+        };
+        let share = ShareMapping {
+            drive: DriveLetter::parse(&said("drive", "G:")).expect("a letter"),
+            remote: RemotePath::parse(&said("remote", r"\\fs.corp.example.com\share")).expect("a path"),
+        };
+        let Word::Mapped(proof) = judge(&share, Some(details), &output, false) else {
+            panic!("{case}: not a proof: {line}")
+        };
+        assert_eq!(json!(proof.changed), expect["mapped"].get("changed").cloned().unwrap_or(json!(false)));
+        assert_eq!(proof.status, Some(said("status", "OK")), "{case}");
+        let privacy = expect["mapped"].get("privacy").cloned().unwrap_or(json!(true));
+        assert_eq!(json!(proof.privacy), privacy, "{case}");
+        return;
+    };
+    let Ok(ResultLine::Failed(failed)) = ResultLine::find(&output) else {
+        panic!("{case}: no failure: {line}")
+    };
+    assert_eq!((failed.said, failed.step), (cause.clone(), step), "{case}");
+    assert_eq!(failed.cause.as_str(), cause, "{case}: a cause that is not stored as it is said");
+    if let (Some(says), false) = (expect["says"].as_str(), failed.message.is_empty()) {
+        assert!(failed.message.contains(says), "{case}: {}", failed.message);
+    }
+}
