@@ -96,7 +96,7 @@ def notes(row):
     if row["inFlight"]:
         yield "command in flight"
     if row.get("attempts"):
-        yield f"{row['attempts']} failed attempts"
+        yield f"failed {row['attempts']}×"
     if row["drain"] != "none":
         yield f"drain {row['drain']}"
     if row["ownershipUnproven"]:

@@ -1,7 +1,7 @@
 """The packaged functions, deployed and run: `make e2e`.
 
 ministack, an emulator, makes the stack of dist/template.yaml and runs the real binaries from its queues; their calls to SSM and ECS
-go to the local AWS (`e2e-aws`) through AWS_ENDPOINT_URL_SSM and AWS_ENDPOINT_URL_ECS. What the emulator cannot do is done here, in
+go to the local AWS (`serve-aws`) through AWS_ENDPOINT_URL_SSM and AWS_ENDPOINT_URL_ECS. What the emulator cannot do is done here, in
 AWS's place, and said: each such step prints a line that begins with "in AWS's place".
 
 It does not check permissions: the emulator asks for none. The tests beside this file do.
@@ -15,7 +15,7 @@ import time
 import zipfile
 
 import template as template_file
-from stage import ACCOUNT, DIST, FUNCTIONS, REGION, ROOT, Checks, Deployment, Emulator, LocalAws, check, say, until
+from stage import ACCOUNT, CLUSTER, DIST, FUNCTIONS, REGION, ROOT, Checks, Deployment, Emulator, LocalAws, check, say, until
 from test_rules import EVENTS, EXPECTED, rules, watched_clusters
 
 
@@ -78,17 +78,17 @@ def physical_rule(deployment, name):
 
 def first_instance_is_mapped_by_sweeps(aws):
     say("waiting for a tick of the deployed schedule, through the FIFO queue")
-    until(f"{aws.first}, which was there before, is mapped by a sweep and its gate is open", 200,
+    until(f"{aws.first}, which was there before, is mapped by a sweep and its gate is open", 300,
           lambda: aws.attributes(aws.first).get("smb.G") == "mapped")
 
 
 def new_instance_is_mapped_from_its_event(emulator, deployment, aws):
-    instance = aws.tell("launch")
+    (instance,) = aws.control("POST", "hosts", {"cluster": CLUSTER})["instanceIds"]
     say(f"{instance} starts")
     delivered = []
 
     def deliver():
-        for event in aws.tell("events"):
+        for event in aws.control("GET", "events")["events"]:
             delivered.extend(deliver_event(emulator, deployment, event))
         return aws.attributes(instance).get("smb.G") == "mapped"
 
@@ -117,7 +117,9 @@ def report_by_hand(deployment):
     import report
 
     answer = deployment.invoke("drain-unmapped", {"report": True})
-    check(len(answer["instances"]) == 2, "the report has both instances")
+    states = {row["instance"]: (row["state"], row.get("cause", {}).get("code")) for row in answer["instances"]}
+    check(len(states) == 3, "the report has the three Windows instances and not the Linux one")
+    check(states[LocalAws.broken] == ("unmapped", "drive-in-use"), "the one with a disk on the letter has that cause")
     print(report.render(answer, everything=True))
 
 
@@ -136,7 +138,7 @@ def invalid_task_definition_raises_its_alarm(deployment):
 def poison_message_ends_in_the_dead_letter_queue(emulator, deployment, aws):
     sqs = emulator.client("sqs")
     for operation in ("ListContainerInstances", "DescribeContainerInstances"):
-        aws.tell(f"throttle {operation}")
+        aws.control("POST", "faults", {"fault": "throttle", "operation": operation, "times": 1_000_000})
     poison = {
         "version": "0", "id": "00000000-0000-4000-8000-000000000001", "source": "aws.ec2", "account": ACCOUNT, "region": REGION,
         "detail-type": "EC2 Instance State-change Notification", "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -147,7 +149,7 @@ def poison_message_ends_in_the_dead_letter_queue(emulator, deployment, aws):
     received = until("after its five tries it is in the dead-letter queue", 240, lambda: sqs.receive_message(
         QueueUrl=deployment.outputs["InstanceEventDeadLettersUrl"], WaitTimeSeconds=1).get("Messages"))
     check([json.loads(message["Body"]) for message in received] == [poison], "that message and no other")
-    aws.tell("recover")
+    aws.control("DELETE", "faults")
 
 
 def sweeps_keep_their_alarm_quiet(deployment):

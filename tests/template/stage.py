@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 import boto3
 import botocore.exceptions
@@ -22,7 +24,8 @@ DIST = ROOT / "dist"
 ACCOUNT, REGION, CLUSTER, STACK = "123456789012", "eu-west-1", "windows", "e2e"
 # Types that the emulator does not know. Nothing else may be left out.
 LEFT_OUT = {"AWS::SSM::Document"}
-DOCUMENT = f"smb-map-{STACK}"
+# The local AWS's own mapping document takes the place of the stack's.
+DOCUMENT = "ecs-smb-mapper-G"
 FUNCTIONS = {"map-share": "MapShareFunction", "drain-unmapped": "DrainUnmappedFunction",
              "validate-task-definition": "ValidateTaskDefinitionFunction"}
 PARAMETERS = {
@@ -62,43 +65,55 @@ def until(what, seconds, look):
 
 
 class LocalAws:
-    """The program `e2e-aws`, told what happens next by lines."""
+    """`serve-aws`, with one healthy host, one with a disk on the letter and one on Linux."""
+
+    first = "i-0f1ee700000000001"
+    broken = "i-0f1ee700000000002"
 
     def __init__(self, stack):
-        subprocess.run(["cargo", "build", "--quiet", "--locked", "-p", "tests", "--bin", "e2e-aws"], cwd=ROOT, check=True)
-        target = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
-        self.process = subprocess.Popen(
-            [f"{target}/debug/e2e-aws", DOCUMENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        subprocess.run(["cargo", "build", "--quiet", "--locked", "--workspace", "--bin", "serve-aws"], cwd=ROOT, check=True)
+        program = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "debug", "serve-aws")
+        no_events = stack.enter_context(tempfile.TemporaryDirectory())
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        process = subprocess.Popen(
+            [program, "--port", str(port), "--instances", "2", "--cluster", CLUSTER, "--events", no_events], stdout=subprocess.DEVNULL
         )
-        stack.callback(self.process.wait, timeout=10)
-        stack.callback(self.process.stdin.close)
-        began = json.loads(self.process.stdout.readline())
-        self.url, self.first = began["url"], began["instance"]
-        client = {"endpoint_url": self.url, "region_name": REGION, "aws_access_key_id": "harness", "aws_secret_access_key": "x"}
-        self.ecs, self.ssm = boto3.client("ecs", **client), boto3.client("ssm", **client)
+        stack.callback(process.wait, timeout=10)
+        stack.callback(process.terminate)
+        until("the local AWS answers", 30, lambda: process.poll() is None and self.control("GET", "operations", quiet=True))
 
-    def tell(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+    def control(self, method, path, body=None, quiet=False):
+        request = urllib.request.Request(
+            f"{self.url}/_control/{path}", method=method, data=None if body is None else json.dumps(body).encode()
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return json.loads(answer.read())
+        except urllib.error.URLError:
+            if quiet:
+                return None
+            raise
 
     def attributes(self, instance):
-        """The attributes of an EC2 instance's registration, by name."""
-        arns = self.ecs.list_container_instances(cluster=CLUSTER)["containerInstanceArns"]
-        described = self.ecs.describe_container_instances(cluster=CLUSTER, containerInstances=arns)["containerInstances"]
-        for record in described:
-            if record["ec2InstanceId"] == instance:
-                return {attribute["name"]: attribute.get("value") for attribute in record["attributes"]}
+        """The custom attributes of a host's registration, by name."""
+        for host in self.control("GET", "fleet")["hosts"]:
+            if host["instanceId"] == instance:
+                return host["attributes"] or {}
         return {}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Emulator:
     """ministack, and clients of what it emulates."""
 
     def __init__(self, stack):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         directory = stack.enter_context(tempfile.TemporaryDirectory())
         self.log = pathlib.Path(directory, "ministack.log")

@@ -36,7 +36,7 @@ class Rendering(unittest.TestCase):
     def test_what_is_wrong_is_listed_with_its_remedy_and_the_rest_is_counted(self):
         text = report.render(ANSWER)
         for expected in (
-            "1 of 2 connected", "i-0bbbbbbbbbbbbbbb2", "drive-in-use", "2027-01-05T09:00:00Z", "3 failed attempts",
+            "1 of 2 connected", "i-0bbbbbbbbbbbbbbb2", "drive-in-use", "2027-01-05T09:00:00Z", "failed 3×",
             "not drained: budget", "free it", "breaker open in windows", "not read: other", "arn:…/9", "1 more are mapped",
         ):
             self.assertIn(expected, text)
