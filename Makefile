@@ -8,6 +8,7 @@ help: ## list the targets
 test: ## format, lints, licences, every test; what CI runs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo build --workspace --bins --locked
 	cargo test --workspace --locked
 	$(MAKE) dependencies
 	$(MAKE) vouch

@@ -6,3 +6,4 @@ mod local_aws;
 mod map_share;
 mod runtime_api;
 mod template;
+mod workspace;

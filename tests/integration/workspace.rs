@@ -1,0 +1,138 @@
+//! What ships holds nothing of the test world, and a binary that cannot work says so at once.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+const FUNCTIONS: [&str; 3] = ["map-share", "drain-unmapped", "validate-task-definition"];
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The lines of `cargo tree` for a function as it is deployed: `name v1.2.3`, or `name feature "x"`.
+fn tree(function: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--prefix",
+            "none",
+            "--no-dedupe",
+            "-e",
+            "normal,features",
+            "-p",
+            function,
+        ])
+        .args(["--target", "x86_64-unknown-linux-gnu"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).lines().map(|line| line.replace(" (*)", "")).collect()
+}
+
+fn names(tree: &BTreeSet<String>) -> BTreeSet<&str> {
+    tree.iter().filter_map(|line| line.split(' ').next()).collect()
+}
+
+#[test]
+fn no_function_holds_anything_of_the_test_world() {
+    for function in FUNCTIONS {
+        let tree = tree(function);
+        for name in ["tests", "proptest", "bolero", "criterion", "tempfile", "aws-smithy-protocol-test"] {
+            assert!(!names(&tree).contains(name), "{function} holds {name}");
+        }
+        // aws-config asks for these three itself; they hold constructors, no test double.
+        let own = ["aws-credential-types", "aws-smithy-runtime-api", "aws-smithy-types"];
+        let leaked: Vec<&String> = tree
+            .iter()
+            .filter(|line| line.contains("feature \"test-util\""))
+            .filter(|line| !own.iter().any(|name| line.starts_with(&format!("{name} "))))
+            .collect();
+        assert!(leaked.is_empty(), "{function}: {leaked:?}");
+        assert!(tree.len() > 100, "the tree was read: {}", tree.len());
+    }
+}
+
+#[test]
+fn no_function_holds_a_second_tls_stack() {
+    for function in FUNCTIONS {
+        let tree = tree(function);
+        for name in ["openssl", "openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "s2n-tls"] {
+            assert!(!names(&tree).contains(name), "{function} holds {name}");
+        }
+        for name in ["rustls", "hyper", "hyper-rustls", "tokio-rustls", "ring"] {
+            let versions: BTreeSet<&str> = tree
+                .iter()
+                .filter_map(|line| line.strip_prefix(name)?.strip_prefix(" v"))
+                .filter_map(|rest| rest.split(' ').next())
+                .collect();
+            assert!(versions.len() <= 1, "{function} holds {name} in {versions:?}");
+        }
+    }
+}
+
+#[test]
+fn no_function_holds_a_credentials_provider_that_lambda_does_not_use() {
+    for function in FUNCTIONS {
+        let tree = tree(function);
+        for name in ["aws-sdk-sso", "aws-sdk-ssooidc", "aws-sdk-signin"] {
+            assert!(!names(&tree).contains(name), "{function} holds {name}");
+        }
+        for feature in ["credentials-process", "credentials-login", "sso"] {
+            let line = format!("aws-config feature \"{feature}\"");
+            assert!(!tree.contains(&line), "{function}: {line}");
+        }
+    }
+}
+
+/// Runs a function's binary with this environment and nothing else.
+fn start(function: &str, environment: &[(&str, &str)]) -> Output {
+    let deps = std::env::current_exe().expect("a test has a path");
+    let binary = deps.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps").join(function);
+    assert!(binary.is_file(), "{} is missing: cargo build --workspace --bins", binary.display());
+    Command::new(binary)
+        .env_clear()
+        .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
+        .env("AWS_REGION", "eu-west-1")
+        .envs(environment.iter().copied())
+        .output()
+        .expect("the binary runs")
+}
+
+const GOOD: [(&str, &str); 4] = [
+    ("CLUSTERS", "windows"),
+    ("STACK", "smb-g"),
+    ("REMOTE_PATH", r"\\fs.corp.example.com\share"),
+    ("DOCUMENT_NAME", "smb-g-map-share"),
+];
+
+#[test]
+fn a_wrong_variable_stops_a_binary_at_once_with_its_name_its_value_and_what_is_allowed() {
+    for (function, name, value, allowed) in [
+        ("map-share", "MODE", "careful", "report, map or enforce"),
+        ("drain-unmapped", "REPROBE_MINUTES", "21", "at most 20"),
+        ("validate-task-definition", "DRIVE_LETTER", "C", "one letter from D to Z"),
+    ] {
+        let environment: Vec<_> = GOOD.into_iter().chain([(name, value)]).collect();
+        let output = start(function, &environment);
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{function} started");
+        for part in [name, value, allowed] {
+            assert!(said.contains(part), "{function} did not say {part}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_variable_stops_a_binary_with_its_name() {
+    for function in FUNCTIONS {
+        let output = start(function, &[]);
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("CLUSTERS is not set"), "{function}: {said}");
+    }
+}
