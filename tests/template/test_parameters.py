@@ -79,6 +79,12 @@ class Patterns(unittest.TestCase):
                 self.assertIn("AllowedPattern", spec, name)
                 self.assertIn(name, ACCEPTED)
 
+    def test_the_console_shows_every_parameter_in_one_group_with_a_description(self):
+        groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        self.assertEqual(sorted(name for group in groups for name in group["Parameters"]), sorted(PARAMETERS))
+        for name, spec in PARAMETERS.items():
+            self.assertTrue(spec["Description"], name)
+
     def test_realistic_values_are_accepted(self):
         for name, values in ACCEPTED.items():
             for value in values:
