@@ -2,7 +2,7 @@
 
 Rules of <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html>: every field of the pattern must
 match; a field matches when one of its values does; an array in the event matches when one element does; fields below an
-array of objects must match within the same element. Any other comparison operator than `exists` is an error here.
+array of objects must match within the same element. Of the comparison operators `exists` and `prefix` are known; any other is an error.
 """
 
 
@@ -23,10 +23,13 @@ def _field(expected, event, key):
 
 
 def _value(expected, event, key):
-    if isinstance(expected, dict):
-        assert set(expected) == {"exists"}, f"{key}: {expected} is not known here"
-        return (key in event) == expected["exists"]
     actual = event.get(key)
     found = actual if isinstance(actual, list) else [actual]
+    if isinstance(expected, dict):
+        ((operator, operand),) = expected.items()
+        if operator == "exists":
+            return (key in event) == operand
+        assert operator == "prefix", f"{key}: {expected} is not known here"
+        return any(isinstance(one, str) and one.startswith(operand) for one in found)
     # `True == 1` in Python, not in JSON.
     return key in event and any(type(one) is type(expected) and one == expected for one in found)

@@ -43,6 +43,7 @@ WINDOWS_INSTANCE = {
             {"name": "ecs.os-type", "value": "windows"},
         ],
         "clusterArn": CLUSTER,
+        "ec2InstanceId": "i-0a1b2c3d4e5f60718",
         "status": "ACTIVE",
     },
 }
@@ -102,6 +103,8 @@ class Cases(unittest.TestCase):
             {"attributes": linux},
             {"attributes": crossed},
             {"attributes": []},
+            {"ec2InstanceId": "mi-0a1b2c3d4e5f60718"},
+            {"ec2InstanceId": None},
         ):
             with self.subTest(change):
                 self.assertEqual(passes(changed(WINDOWS_INSTANCE, **change)), NONE)
