@@ -7,6 +7,7 @@ import unittest
 from matcher import matches
 from template import ROOT, load, resolve
 
+TEMPLATE = load()
 EVENTS = ROOT / "events"
 
 CONTAINER_INSTANCE = {"ContainerInstanceRule"}
@@ -50,7 +51,7 @@ WINDOWS_INSTANCE = {
 
 
 def rules(clusters):
-    resources, _ = resolve(load(), {"Clusters": ",".join(clusters)})
+    resources, _ = resolve(TEMPLATE, {"Clusters": ",".join(clusters)})
     return {
         name: rule["Properties"]["EventPattern"]
         for name, rule in resources.items()
@@ -137,7 +138,7 @@ class Cases(unittest.TestCase):
 
 class Targets(unittest.TestCase):
     def resources(self, **given):
-        return resolve(load(), given)[0]
+        return resolve(TEMPLATE, given)[0]
 
     def test_false_switches_every_rule_off(self):
         for enabled, state in (("true", "ENABLED"), ("false", "DISABLED")):
