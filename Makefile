@@ -1,9 +1,14 @@
 # One command runs what CI runs: `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help test embed-document mutate-script serve-aws vouch validate-template dependencies build package deploy report e2e
+.PHONY: help demo test embed-document mutate-script serve-aws vouch validate-template dependencies build package deploy report e2e
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
+
+# Without --workspace, so that the functions are built with the features that they are deployed with and no others.
+demo: ## the three functions against a local AWS, as a story with a checked end; ARGS="--help" says what it takes
+	cargo build --locked
+	cargo run --locked --package tests --bin demo -- $(ARGS)
 
 test: ## format, lints, licences, every test; what CI runs
 	cargo fmt --all --check

@@ -45,7 +45,7 @@ async fn a_function_is_told_its_event_request_id_arn_and_deadline() {
         json!({
             "payload": {"n": 1},
             "requestId": first.request_id,
-            "arn": "arn:aws:lambda:eu-central-1:111122223333:function:echo",
+            "arn": "arn:aws:lambda:eu-west-1:123456789012:function:echo",
             "deadlineMs": NOW_MS + 30_000,
             "function": "echo",
         })
@@ -236,4 +236,21 @@ async fn a_running_event_source_takes_messages_as_they_come() {
         () = work => {}
     }
     assert!(source.queue().is_empty());
+}
+
+#[tokio::test]
+async fn a_full_batch_does_not_wait_for_the_window() {
+    let queue = Queue::new("events", Kind::Standard, PATIENCE, 5);
+    // Where the window counted, the test would last as long.
+    let settings = Settings { batch_size: 3, window: PATIENCE };
+    let source = EventSource::new(queue, Arc::new(function(echo_settings())), settings);
+    let (sender, mut batches) = tokio::sync::mpsc::unbounded_channel::<tests::runtime_api::Batch>();
+    for body in ["a", "b", "c"] {
+        source.send("", body);
+    }
+    tokio::select! {
+        () = source.run(sender) => panic!("it runs for ever"),
+        batch = batches.recv() => assert_eq!(batch.unwrap().size, 3),
+        () = tokio::time::sleep(PATIENCE / 2) => panic!("it waited"),
+    }
 }

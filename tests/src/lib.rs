@@ -1,5 +1,6 @@
 //! The world that ecs-smb-mapper is tested in; never deployed.
 
+pub mod demo;
 pub mod document;
 pub mod events;
 pub mod fleet;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 pub struct Settings {
     /// Messages a batch, at most.
     pub batch_size: usize,
-    /// How long a first message waits for company.
+    /// How long a first message waits for company, unless the batch is full before.
     pub window: Duration,
 }
 
@@ -60,7 +60,7 @@ impl EventSource {
     pub async fn run(&self, batches: mpsc::UnboundedSender<Batch>) {
         loop {
             self.wait_for_message().await;
-            tokio::time::sleep(self.settings.window).await;
+            self.wait_for_batch().await;
             if let Some(batch) = self.pump().await {
                 // Nobody need listen.
                 let _ = batches.send(batch);
@@ -99,6 +99,20 @@ impl EventSource {
             // Cut short by a message; `timeout` caps a time too far away to reckon with.
             let _ = tokio::time::timeout(wait, arrived).await;
         }
+    }
+
+    async fn wait_for_batch(&self) {
+        let full = async {
+            loop {
+                let arrived = self.arrived.notified();
+                if self.queue().visible(self.now()) >= self.settings.batch_size {
+                    return;
+                }
+                arrived.await;
+            }
+        };
+        // Over or full, the batch goes.
+        let _ = tokio::time::timeout(self.settings.window, full).await;
     }
 
     fn now(&self) -> Duration {

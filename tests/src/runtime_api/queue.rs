@@ -123,6 +123,11 @@ impl Queue {
         self.messages.iter().map(|message| message.hidden_until.unwrap_or_default()).min()
     }
 
+    /// How many messages could be given out.
+    pub fn visible(&self, now: Duration) -> usize {
+        self.messages.iter().filter(|message| message.is_visible(now)).count()
+    }
+
     /// Messages not yet deleted, in flight or not.
     pub fn len(&self) -> usize {
         self.messages.len()

@@ -1,0 +1,154 @@
+//! What the demo is asked for on its command line.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The text of `--help`.
+pub const HELP: &str = "\
+Runs ecs-smb-mapper on this machine: the three function binaries, unchanged, behind a local Lambda Runtime API, against
+a local AWS with a modelled cluster of Windows container instances. Touches no network beyond 127.0.0.1.
+
+Usage: make demo ARGS=\"[OPTIONS]\"
+
+  --instances N      container instances in the cluster, Linux ones included: 5 to 500 [default: 40]
+  --seed S           changes every delay and draw; same seed, same cast [default: 1]
+  --fail PERCENT     of the plain instances that scale out, so many have a fault of their own: 0 to 100 [default: 0]
+  --wrong-password   the password parameter is wrong until the last act
+  --outage SECONDS   the file server is away for so long, once everything is mapped: 1 to 60
+  --plain            no redraw and no colour, as when the output is piped
+  --report DIR       where the report is written [default: target/demo]
+  -h, --help         this text
+
+Exits with 0 when the cluster ended in the state that the scenario must reach, else with 1; with 2 for a wrong option.
+";
+
+/// The options, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Container instances in the cluster, Linux ones included.
+    pub instances: usize,
+    /// Of every delay and draw.
+    pub seed: u64,
+    /// Percentage of the plain instances of the scale-out that have a fault of their own.
+    pub fail: usize,
+    /// Whether the password parameter is wrong.
+    pub wrong_password: bool,
+    /// How long the file server is away.
+    pub outage: Option<Duration>,
+    /// No redraw and no colour.
+    pub plain: bool,
+    /// Directory of the report.
+    pub report: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            instances: 40,
+            seed: 1,
+            fail: 0,
+            wrong_password: false,
+            outage: None,
+            plain: false,
+            report: "target/demo".to_owned(),
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Run.
+    Run(Options),
+    /// Print [`HELP`].
+    Help,
+}
+
+/// Reads the arguments, the program's name left out.
+///
+/// # Errors
+/// For an option that does not exist, or a value that is none or out of range: with what is allowed.
+pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, lexopt::Error> {
+    use lexopt::prelude::*;
+    let mut options = Options::default();
+    let mut parser = lexopt::Parser::from_args(arguments);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("instances") => options.instances = within(&mut parser, "--instances", 5..=500)?,
+            Long("seed") => options.seed = parser.value()?.parse()?,
+            Long("fail") => options.fail = within(&mut parser, "--fail", 0..=100)?,
+            Long("wrong-password") => options.wrong_password = true,
+            Long("outage") => {
+                let seconds = within(&mut parser, "--outage", 1..=60)?;
+                options.outage = Some(Duration::from_secs(seconds as u64));
+            }
+            Long("plain") => options.plain = true,
+            Long("report") => options.report = parser.value()?.string()?,
+            Long("help") | Short('h') => return Ok(Command::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if options.wrong_password && options.outage.is_some() {
+        return Err("--wrong-password and --outage tell two stories: choose one".into());
+    }
+    Ok(Command::Run(options))
+}
+
+fn within(
+    parser: &mut lexopt::Parser,
+    name: &str,
+    allowed: RangeInclusive<usize>,
+) -> Result<usize, lexopt::Error> {
+    use lexopt::ValueExt;
+    let given = parser.value()?;
+    match given.parse::<usize>() {
+        Ok(value) if allowed.contains(&value) => Ok(value),
+        _ => Err(format!(
+            "{name} is {:?}: allowed are whole numbers from {} to {}",
+            given.to_string_lossy(),
+            allowed.start(),
+            allowed.end()
+        )
+        .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_line(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(str::to_owned)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_option_is_read() {
+        let expected = Options {
+            instances: 500,
+            seed: 7,
+            fail: 10,
+            wrong_password: false,
+            outage: Some(Duration::from_secs(4)),
+            plain: true,
+            report: "out".to_owned(),
+        };
+        let line = "--instances 500 --seed=7 --fail 10 --outage 4 --plain --report out";
+        assert_eq!(parse_line(line), Ok(Command::Run(expected)));
+        assert_eq!(parse_line(""), Ok(Command::Run(Options::default())));
+        assert_eq!(parse_line("-h"), Ok(Command::Help));
+    }
+
+    #[test]
+    fn a_wrong_option_is_told_with_what_is_allowed() {
+        let table = [
+            ("--instances 4", "--instances is \"4\": allowed are whole numbers from 5 to 500"),
+            ("--fail ten", "--fail is \"ten\": allowed are whole numbers from 0 to 100"),
+            ("--outage 0", "--outage is \"0\": allowed are whole numbers from 1 to 60"),
+            ("--frobnicate", "invalid option '--frobnicate'"),
+            ("--outage 3 --wrong-password", "--wrong-password and --outage tell two stories: choose one"),
+        ];
+        for (line, message) in table {
+            assert_eq!(parse_line(line), Err(message.to_owned()), "{line}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Where a test finds the functions' binaries, built from the sources as they are.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Builds the workspace's binaries, once a process, and says in which directory they are.
+///
+/// `cargo test` builds binaries of its own package only, and a binary from an earlier build would be a test of the past.
+/// They are built with the test world's features, as everything that `cargo test` builds; `make demo` and the packaged
+/// functions are not.
+///
+/// # Panics
+/// When they cannot be built.
+pub fn build_functions() -> PathBuf {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY
+        .get_or_init(|| {
+            let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+            let built = Command::new(env!("CARGO"))
+                .args(["build", "--workspace", "--bins", "--locked", "--quiet"])
+                .current_dir(root)
+                .status();
+            assert!(built.is_ok_and(|status| status.success()), "the functions' binaries cannot be built");
+            // …/target/debug/deps/integration-0123456789abcdef
+            let this = std::env::current_exe().expect("a running program has a path");
+            this.ancestors().nth(2).expect("cargo's layout").to_owned()
+        })
+        .clone()
+}
