@@ -1,6 +1,6 @@
 # One command runs what CI runs: `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test embed-document mutate-script serve-aws vouch validate-template dependencies build package deploy report e2e
+.PHONY: help demo test fuzz embed-document mutate-script serve-aws vouch validate-template dependencies build package deploy report e2e
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -17,6 +17,9 @@ test: ## format, lints, licences, every test; what CI runs
 	cargo test --workspace --locked
 	$(MAKE) dependencies
 	$(MAKE) vouch
+
+fuzz: ## the properties of the deciders with a fresh seed, which is printed
+	FUZZ_SEED=$$(od -An -N7 -tu8 /dev/urandom | tr -d ' ') cargo test --workspace --lib --locked properties:: -- --nocapture
 
 serve-aws: ## a local AWS with a fleet, until Ctrl-C; ARGS="--instances 40 --port 4566"
 	cargo run -p tests --bin serve-aws --locked --quiet -- $(ARGS)

@@ -161,8 +161,9 @@ fn judged_long_ago(instance: &Instance, ago: jiff::SignedDuration, now: Timestam
 fn is_ssm_unwell(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
     let Some(period) = policy.verify_every else { return false };
     let open = fleet.counted().filter(|instance| instance.is_open()).count();
-    let overdue =
-        fleet.counted().filter(|instance| judged_long_ago(instance, period + policy.base * 20, now)).count();
+    // No later than gates are shut as silent, or a short period would shut them before anybody asks what is silent.
+    let late = period + period.min(policy.base * 20);
+    let overdue = fleet.counted().filter(|instance| judged_long_ago(instance, late, now)).count();
     overdue > 0 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
 }
 

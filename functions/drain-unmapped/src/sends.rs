@@ -63,7 +63,8 @@ fn credential_failure(
     now: Timestamp,
 ) -> Option<CredentialFailure> {
     // What an instance said whose agent is away is not written down yet, but it was said.
-    let verdict = judge(instance).map(|(_, verdict)| verdict.state);
+    let is_away = !instance.record.is_connected;
+    let verdict = if is_away { judge(instance).map(|(_, verdict)| verdict.state) } else { None };
     let (began, requested) = match verdict.as_ref().or(instance.state()) {
         Some(State::Unmapped { judged, cause, failing_since, .. }) if cause.class() == Class::Credentials => {
             (*failing_since, *judged)

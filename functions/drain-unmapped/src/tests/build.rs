@@ -90,6 +90,14 @@ pub(super) fn shown(verdict: &Verdict) -> String {
     format!("{gate} {}", unstamped(&verdict.state.print()))
 }
 
+/// Everything that stands on an instance.
+pub(super) fn standing(standing: &Standing) -> String {
+    let state = standing.state.state().map_or_else(|| format!("{:?}", standing.state), State::print);
+    let drain = standing.drain.print().unwrap_or_else(|| format!("{:?}", standing.drain));
+    let hold = if standing.hold { ", held" } else { "" };
+    format!("{} {}, drain {}{hold}", standing.gate.as_str(), unstamped(&state), unstamped(&drain))
+}
+
 /// Container instance number `n`: registered ten days ago, `ACTIVE`, connected, its agent online.
 pub(super) fn host(n: u32, stands: &str) -> Instance {
     let (gate, state) = stands.split_once(' ').unwrap_or((stands, ""));

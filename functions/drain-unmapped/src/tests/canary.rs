@@ -19,6 +19,12 @@ fn refused(ago: &str) -> Instance {
     host(8, &format!("shut unmapped 1 {ago} - 1326 {ago}")).answer(&format!("map {ago} 1326")).offline()
 }
 
+/// The same password was refused where Windows had kept it.
+fn kept_refused(ago: &str) -> Instance {
+    let instance = host(7, &format!("shut unmapped 1 {ago} -26h 1326 {ago}")).offline();
+    instance.answer(&format!("check {ago} 1326"))
+}
+
 /// A mapped instance on which a `map` was requested so long ago; it changed nothing, so it proves no password.
 fn mapped(ago: &str) -> Instance {
     host(9, &format!("open mapped -9d {ago} -")).answer(&format!("map {ago} mapped"))
@@ -41,6 +47,8 @@ fn the_canary_goes_alone_and_after_its_pause() {
         ("refused a moment ago", unproven(&[refused("-5m")]), None),
         ("refused 1799 s ago", unproven(&[refused("-1799s")]), None),
         ("refused 1800 s ago", unproven(&[refused("-1800s")]), Some(1)),
+        ("what Windows kept of it was refused", unproven(&[kept_refused("-1799s")]), None),
+        ("what Windows kept of it was refused before", unproven(&[kept_refused("-1800s")]), Some(1)),
         ("the parameter was changed since", unproven(&[refused("-5m")]).changed("-1s"), Some(1)),
         ("the parameter was changed before", unproven(&[refused("-5m")]).changed("-6m"), None),
         ("a gate that is open is no canary", fleet([mapped("-1h")]).unproven(), None),
@@ -89,6 +97,16 @@ fn the_password_is_what_the_fleet_says_of_it() {
         ("refused at create", fleet([host(1, before).answer("map -5m 1326")]), Password::Refused),
         ("refused elsewhere", fleet([host(1, before).answer("map -5m 1326 read")]), Password::Proven),
         ("a kept credential refused", fleet([host(1, before).answer("check -5m 1326")]), Password::Unproven),
+        (
+            "a kept credential refused that is the parameters' password",
+            fleet([host(1, "shut unmapped 1 -5m -26h 1326 -5m").answer("check -5m 1326")]),
+            Password::Refused,
+        ),
+        (
+            "a kept credential refused that is older than the parameters",
+            fleet([host(1, "shut unmapped 1 -5m -49h 1326 -5m").answer("check -5m 1326")]),
+            Password::Unproven,
+        ),
         ("not read again", fleet([host(1, before).answer("map -5m ?")]), Password::Refused),
         ("left the window", fleet([host(1, before)]), Password::Unproven),
         (

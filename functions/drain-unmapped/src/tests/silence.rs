@@ -80,6 +80,11 @@ fn ssm_is_unwell_while_too_many_open_gates_are_overdue() {
     assert!(!with(7, overdue(3).into_iter().map(With::disconnected).collect()), "who is away does not count");
     assert!(!with(7, hosts(100..103, "shut mapped -9d -90m -")), "shut gates do not count");
     assert!(with(7, hosts(100..103, "open doubtful -9d -90m - 53")), "doubtful gates are open");
+    // A short period: overdue no later than silent, which is two periods.
+    let short = Policy { verify_every: Some(jiff::SignedDuration::from_mins(5)), ..policy() };
+    let silent = hosts(100..103, "open mapped -9d -11m -").into_iter().map(With::offline);
+    let plan = decide(&fleet(hosts(0..7, WELL).into_iter().chain(silent)), &short, NOW);
+    assert!(plan.is_ssm_unwell && of_kind(&lines(&plan), &["write"]).is_empty());
     let off = Policy { verify_every: None, ..policy() };
     assert!(!decide(&fleet(overdue(9)), &off, NOW).is_ssm_unwell, "nobody is asked");
 }
