@@ -1,6 +1,7 @@
 # One command runs what CI runs: `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz embed-document mutate-script serve-aws vouch validate-template dependencies build package deploy report e2e
+# Every target with a description is an action, not a file.
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\#.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -17,6 +18,7 @@ test: ## format, lints, licences, every test; what CI runs
 	cargo test --workspace --locked
 	$(MAKE) dependencies
 	$(MAKE) vouch
+	$(MAKE) validate-template
 
 fuzz: ## the properties of the deciders with a fresh seed, which is printed
 	FUZZ_SEED=$$(od -An -N7 -tu8 /dev/urandom | tr -d ' ') cargo test --workspace --lib --locked properties:: -- --nocapture
@@ -59,6 +61,15 @@ endef
 
 .venv/vouch/installed: tests/vouch/requirements.txt
 	$(make-venv)
+
+# How many moments of each fault, and how many instances.
+MOMENTS ?= 200
+INSTANCES ?= 100
+scenarios: ## faults of a whole fleet at many random moments: make scenarios MOMENTS=200 INSTANCES=100
+	cargo run --quiet --profile simulate --locked -p tests --bin scenarios -- $(MOMENTS) $(INSTANCES)
+
+bench-calls: ## AWS calls made beside the fewest that pages allow
+	cargo bench --locked -p tests --bench sweep_calls --profile simulate
 
 dependencies: ## licences, duplicates and sources of the dependencies, offline
 	$(PYTHON) tests/dependencies.py
