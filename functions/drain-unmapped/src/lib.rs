@@ -20,7 +20,9 @@ pub mod tally;
 #[cfg(test)]
 mod tests;
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use shared::aws::Clients;
 use shared::config::{Config, Mode};
@@ -73,6 +75,9 @@ pub enum Error {
     /// No watched cluster could be read.
     #[error("no watched cluster could be read")]
     NoCluster,
+    /// Calls and their retries took all the time there was. Whatever was done stays done; the next run goes on.
+    #[error("the run was cut off when its time was up")]
+    TimeUp,
 }
 
 impl From<Error> for lambda_runtime::Diagnostic {
@@ -83,6 +88,7 @@ impl From<Error> for lambda_runtime::Diagnostic {
             Error::NotWatched(_) => "NotWatched",
             Error::Ssm(_) => "Ssm",
             Error::NoCluster => "NoCluster",
+            Error::TimeUp => "TimeUp",
         };
         lambda_runtime::Diagnostic {
             error_type: error_type.to_owned(),
@@ -95,6 +101,15 @@ impl From<Error> for lambda_runtime::Diagnostic {
 ///
 /// An SQS event acts and answers an empty `batchItemFailures`: however many ticks waited, they ask for one run.
 pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<Value, Error> {
+    // The SDK would retry a throttled call past the end of the invocation; cut off here, the error is still ours to tell.
+    let left = Duration::try_from(deadline.duration_since(app.clients.now()) - CUT_OFF).unwrap_or_default();
+    tokio::time::timeout(left, answer(app, payload, deadline)).await.unwrap_or(Err(Error::TimeUp))
+}
+
+/// Kept back for telling that the time was up.
+const CUT_OFF: SignedDuration = SignedDuration::from_secs(1);
+
+async fn answer(app: &App, payload: &Value, deadline: Timestamp) -> Result<Value, Error> {
     let asks = |what: &str| payload.get(what).and_then(Value::as_bool) == Some(true);
     if payload.get("Records").is_some_and(Value::is_array) {
         let mut memory = app.memory.lock().await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tests::fleet::{Agent, LockOut, Presented, World};
+use tests::local_aws::faults::{Fault, FaultRule};
 use tests::stack::Stack;
 
 use super::{base, calls, open};
@@ -30,30 +31,30 @@ async fn twenty_minutes_without_the_file_server_drain_nobody_and_heal_within_ten
 
 #[tokio::test(start_paused = true)]
 async fn ninety_minutes_without_the_file_server_open_the_breaker_and_heal_within_ten() {
-    let stack = mapped_fleet(41, 100).await;
+    let stack = mapped_fleet(41, 40).await;
     stack.local.aws().world.file_server.goes_down();
     stack.minutes(90).await;
     assert_eq!(stack.metrics()["BreakerOpen"], 1);
     stack.local.aws().world.file_server.comes_back();
     stack.minutes(10).await;
-    assert_eq!(open(&stack).len(), 100);
+    assert_eq!(open(&stack).len(), 40);
     assert_eq!(calls(&stack, "UpdateContainerInstancesState"), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn ssm_that_delivers_nothing_for_ninety_minutes_shuts_no_gate() {
-    let stack = mapped_fleet(42, 100).await;
+    let stack = mapped_fleet(42, 40).await;
     for id in stack.instances("apps") {
         stack.local.aws().ssm_agent_falls_silent(&id);
     }
     stack.minutes(90).await;
-    assert_eq!(open(&stack).len(), 100);
+    assert_eq!(open(&stack).len(), 40);
     assert_eq!(stack.metrics()["SsmUnwell"], 1);
     for id in stack.instances("apps") {
         stack.local.aws().ssm_agent_returns(&id);
     }
     stack.minutes(60).await;
-    assert_eq!((open(&stack).len(), &stack.metrics()["SsmUnwell"]), (100, &serde_json::json!(0)));
+    assert_eq!((open(&stack).len(), &stack.metrics()["SsmUnwell"]), (40, &serde_json::json!(0)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,4 +135,20 @@ async fn a_late_agent_is_mapped_once_it_is_online() {
     stack.minutes(3).await;
     assert_eq!(open(&stack).len(), 6);
     assert!(matches!(stack.local.aws().world.host("i-0000000000late000").agent, Agent::Online));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_calls_never_get_through_ends_before_lambda_ends_it() {
+    let stack = Stack::new(World::new(47, base()).cluster("apps").windows_instances("apps", 3));
+    stack
+        .local
+        .aws()
+        .faults
+        .add(FaultRule::once("ListCommands", Fault::Late(Duration::from_secs(4))).times(1000));
+    stack.local.aws().faults.add(FaultRule::once("ListContainerInstances", Fault::Throttle).times(1000));
+    let before = stack.now();
+    let error = stack.ask(serde_json::json!({ "Records": [] })).await.unwrap_err();
+    let took = stack.now().duration_since(before);
+    assert!(took.as_secs() < 50, "{took}");
+    assert!(!error.to_string().is_empty());
 }
