@@ -5,7 +5,9 @@
 mod answers;
 mod brake;
 mod order;
+mod property;
 mod rows;
+mod samples;
 mod sending;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,138 @@
+//! Every payload under `events/map-share`, in a fleet that holds the hosts which it names.
+
+use tests::local_aws::ACCOUNT;
+
+use super::*;
+
+const NEW: [&str; 3] = ["i-0a1b2c3d4e5f60701", "i-0a1b2c3d4e5f60702", "i-0a1b2c3d4e5f60703"];
+const MAPPED: &str = "i-0a1b2c3d4e5f60711";
+const DRAINED: &str = "i-0a1b2c3d4e5f60721";
+const LINUX: &str = "i-0a1b2c3d4e5f60731";
+const FOREIGN: &str = "i-0a1b2c3d4e5f60741";
+
+fn story() -> Story {
+    let at = "2026-11-22T07:30:00.000Z";
+    let mapped = format!("mapped {at} {at} {at}");
+    let world = World::new(7, "2026-11-22T08:00:00Z".parse().unwrap())
+        .cluster("windows")
+        .windows_instance("windows", |host| {
+            host.named(MAPPED).attribute("smb.G", "mapped").attribute("smb.G.state", &mapped)
+        })
+        .windows_instance("windows", |host| {
+            host.named(DRAINED)
+                .attribute("smb.G.drain", "done 1130 2026-11-22T07:40:00.000Z")
+                .drained_by_operator()
+        })
+        .linux_instance("windows", |host| host.named(LINUX))
+        .foreign_instance(|host| host.named(FOREIGN));
+    let world = NEW.into_iter().fold(world, |world, id| {
+        world.windows_instance("windows", |host| {
+            host.named(id).with(|host| host.booted = "2026-11-22T07:59:58.310Z".parse().unwrap())
+        })
+    });
+    Story::new(world).with("CLUSTERS", "windows")
+}
+
+/// The payload with the ARNs that this world's hosts happen to have.
+fn localised(story: &Story, payload: &Value) -> Value {
+    let mut text = payload.to_string().replace("111122223333", ACCOUNT);
+    let aws = story.local.aws();
+    for id in NEW.into_iter().chain([MAPPED, DRAINED, LINUX]) {
+        let ours = aws.container_instance(id).unwrap().arn.rsplit('/').next().unwrap().to_owned();
+        if let Some(theirs) = named_beside(payload, id) {
+            text = text.replace(&theirs, &ours);
+        }
+    }
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The id of the container instance that the payload gives an EC2 instance.
+fn named_beside(payload: &Value, id: &str) -> Option<String> {
+    let bodies = payload["Records"].as_array().into_iter().flatten();
+    let bodies = bodies.filter_map(|record| {
+        serde_json::from_str(record["body"].as_str()?.trim_start_matches('\u{feff}')).ok()
+    });
+    let mut details = bodies.chain([payload.clone()]).map(|event: Value| event["detail"].clone());
+    let detail = details.find(|d| d["ec2InstanceId"] == id && d["containerInstanceArn"].is_string())?;
+    detail["containerInstanceArn"].as_str()?.rsplit('/').next().map(str::to_owned)
+}
+
+/// What the payload of that name does: sends to these, writes that attribute's value on that host, is counted so.
+struct Expected {
+    sent: &'static [&'static str],
+    written: Option<(&'static str, &'static str, &'static str)>,
+    counted: &'static [(&'static str, f64)],
+}
+
+fn expected(file: &str) -> Expected {
+    let only = |sent, written, counted| Expected { sent, written, counted };
+    let skipped: &[_] = &[("EventsSkipped", 1.0)];
+    let foreign: &[_] = &[("EventsForeign", 1.0)];
+    let handled: &[_] = &[("EventsHandled", 1.0)];
+    let shut = Some((MAPPED, "smb.G.state", "restarted 2026-11-22T07:58:00.000Z 2026-11-22T07:30:00.000Z"));
+    let released = Some((DRAINED, "smb.G.drain", "released 2026-11-22T07:58:00.000Z"));
+    match file {
+        "by-hand-one" | "container-instance-registered" => only(&NEW[..1], None, handled),
+        "by-hand-several" => only(
+            &[NEW[0], NEW[1], MAPPED],
+            None,
+            &[("EventsForeign", 3.0), ("EventsHandled", 3.0), ("EventsUnreadable", 1.0)],
+        ),
+        "container-instance-task-started"
+        | "container-instance-draining"
+        | "container-instance-registering"
+        | "instance-running-before-the-proof"
+        | "instance-terminated"
+        | "terminate-lifecycle-action-not-drained"
+        | "terminate-test-notification"
+        | "event-of-another-kind" => only(&[], None, skipped),
+        "container-instance-disconnected" => only(&[], None, &[("LeftToSweep", 1.0)]),
+        "container-instance-linux"
+        | "container-instance-external"
+        | "container-instance-other-cluster"
+        | "instance-running-not-ours" => only(&[], None, foreign),
+        "instance-stopping" | "instance-stopped" | "instance-running" => only(&[], shut, handled),
+        "spot-interruption-warning" | "terminate-lifecycle-action" => only(&[], released, handled),
+        "sqs-scale-out" => only(&NEW, None, &[("EventsHandled", 3.0), ("EventsSkipped", 3.0)]),
+        "sqs-doubled-and-out-of-order" => only(
+            &NEW[..1],
+            Some((MAPPED, "smb.G.state", "restarted 2026-11-22T07:59:00.000Z 2026-11-22T07:30:00.000Z")),
+            &[("EventsHandled", 2.0), ("EventsSkipped", 3.0)],
+        ),
+        "sqs-task-noise" => only(&[], None, &[("EventsSkipped", 4.0)]),
+        "sqs-unreadable-records" => {
+            only(&NEW[..1], None, &[("EventsHandled", 1.0), ("EventsUnreadable", 3.0)])
+        }
+        other => panic!("events/map-share/{other}.json has no expectation here"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_payload_does_what_its_name_says() {
+    for (file, payload) in tests::events::of("map-share") {
+        let story = story();
+        let payload = localised(&story, &payload);
+        let answer = story.invoke(payload).await.unwrap_or_else(|error| panic!("{file}: {error}"));
+        if answer.get("batchItemFailures").is_some() {
+            assert!(failures(&answer).is_empty(), "{file}: {answer}");
+        }
+        let Expected { sent, written, counted } = expected(&file);
+        let sent: Vec<Vec<&str>> = if sent.is_empty() { Vec::new() } else { vec![sent.to_vec()] };
+        assert_eq!(story.commands(), sent, "{file}");
+        let mut counts = story.metrics();
+        counts.retain(|name, _| {
+            let others =
+                ["EventsContainer", "EventsState", "EventsSpot", "EventsTermin", "EventsBy", "EventsOther"];
+            (name.starts_with("Events") || name == "LeftToSweep")
+                && !others.iter().any(|kind| name.starts_with(kind))
+        });
+        let counted = counted.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        assert_eq!(counts, counted, "{file}");
+        let puts = story.calls().into_iter().filter(|call| call == "PutAttributes").count();
+        assert_eq!(puts, usize::from(written.is_some()), "{file}");
+        if let Some((id, name, value)) = written {
+            let aws = story.local.aws();
+            assert_eq!(aws.container_instance(id).unwrap().attribute(name), Some(value), "{file}");
+        }
+    }
+}
