@@ -1,10 +1,12 @@
 //! The world that ecs-smb-mapper is tested in; never deployed.
 
+pub mod burst;
 pub mod demo;
 pub mod document;
 pub mod events;
 pub mod fleet;
 pub mod local_aws;
+pub mod map_share;
 pub mod runtime_api;
 pub mod scenarios;
 pub mod stack;

@@ -1,20 +1,24 @@
-//! Reads what the credential brake weighs: the parameters' dates, a page of instances whose gate is open, and the
-//! window's failed invocations.
+//! Reads what the credential brake weighs: the parameters' dates, a page of instances whose gate is open, the window's
+//! failed invocations, and what is on record of the instances that failed for their credentials.
 //!
 //! A part of the fleet is enough: fewer log-ons only brake more. It decides nothing; see [`shared::brake`].
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use shared::brake::{CredentialFailure, Evidence, Parameters};
 use shared::cause::Class;
 use shared::ecs::{self, ContainerInstance};
-use shared::history::{Command, Invocation, WINDOW};
-use shared::outcome::{self, Word};
+use shared::history::{Action, Command, Invocation, WINDOW};
+use shared::ids::InstanceId;
+use shared::outcome::{self, Failure, Word};
 use shared::share::ShareMapping;
 use shared::ssm;
 use shared::state::State;
 
 use crate::App;
 use crate::error::CallError;
+use crate::gates::find_in_cluster;
 
 /// The step of the script that presents the parameters' password.
 const CREATE: &str = "create";
@@ -42,7 +46,27 @@ pub(crate) async fn read(
             .extend(ecs::describe_container_instances(&app.clients.ecs, cluster, &app.names(), &arns).await?);
     }
     let failed = ssm::list_failed_invocations(&app.clients.ssm, &config.document, now - WINDOW).await?;
-    Ok(weigh(parameters, &known, commands, &failed, &config.share))
+    let failed = credential_failures(&failed, &config.share);
+    let is_known = |id: &InstanceId| known.iter().any(|instance| instance.instance_id.as_ref() == Some(id));
+    let unknown: BTreeSet<InstanceId> =
+        failed.iter().map(|(i, _)| &i.instance_id).filter(|id| !is_known(id)).cloned().collect();
+    if !unknown.is_empty() {
+        // Rare, and it tells a host that has failed alone for long from one that nobody has logged on since.
+        for cluster in &config.clusters {
+            known.extend(find_in_cluster(app, cluster, &unknown).await?);
+        }
+    }
+    Ok(weigh(parameters, &known, commands, &failed))
+}
+
+/// The invocations that failed for their credentials, by the script's own word.
+fn credential_failures<'a>(failed: &'a [Invocation], share: &ShareMapping) -> Vec<(&'a Invocation, Failure)> {
+    let word = |i: &Invocation| outcome::judge(share, Some(&i.status_details), &i.output, true);
+    let failure = |invocation| match word(invocation) {
+        Word::Failed(failure) if failure.cause.class() == Class::Credentials => Some((invocation, failure)),
+        _ => None,
+    };
+    failed.iter().filter_map(failure).collect()
 }
 
 /// Builds the evidence out of what was read.
@@ -50,21 +74,11 @@ fn weigh(
     parameters: Parameters,
     known: &[ContainerInstance],
     commands: &[Command],
-    failed: &[Invocation],
-    share: &ShareMapping,
+    failed: &[(&Invocation, Failure)],
 ) -> Evidence {
-    let states =
-        || known.iter().filter_map(|instance| Some((instance.instance_id.as_ref()?, state(instance)?)));
+    let states = || known.iter().filter_map(|i| Some((i.instance_id.as_ref()?, i.standing.state.state()?)));
     let mut failures: Vec<CredentialFailure> = Vec::new();
-    for invocation in failed {
-        let Word::Failed(failure) =
-            outcome::judge(share, Some(&invocation.status_details), &invocation.output, true)
-        else {
-            continue;
-        };
-        if failure.cause.class() != Class::Credentials {
-            continue;
-        }
+    for (invocation, failure) in failed {
         let requested = invocation.requested_at;
         let state = states().find(|(id, _)| **id == invocation.instance_id).map(|(_, state)| state);
         let began = match state {
@@ -77,18 +91,23 @@ fn weigh(
             }
             _ => requested,
         };
-        let command = commands.iter().find(|command| command.id == invocation.command_id);
+        let action = commands.iter().find(|c| c.id == invocation.command_id).map(|command| command.action);
+        let logon = state.and_then(State::logon);
+        let has_logged_on_since_a_change =
+            matches!((logon, parameters), (Some(logon), Parameters::Changed(changed)) if logon > changed);
         failures.push(CredentialFailure {
             began,
             requested,
-            action: command.map(|command| command.action),
-            with_parameters_password: failure.step == CREATE,
+            action,
+            // What Windows kept is what the parameters hold, where they have not changed since the log-on.
+            with_parameters_password: failure.step == CREATE
+                || action == Some(Action::Check) && has_logged_on_since_a_change,
         });
     }
-    // A failure on record whose invocation has left the window.
+    // On record, while the invocation has left the window.
     for (id, state) in states() {
         let State::Unmapped { judged, cause, failing_since, .. } = state else { continue };
-        let is_listed = failed.iter().any(|i| i.instance_id == *id && i.requested_at == *judged);
+        let is_listed = failed.iter().any(|(i, _)| i.instance_id == *id && i.requested_at == *judged);
         if cause.class() == Class::Credentials && !is_listed {
             failures.push(CredentialFailure {
                 began: *failing_since,
@@ -102,6 +121,146 @@ fn weigh(
     Evidence { newest_logon, failures, parameters }
 }
 
-fn state(instance: &ContainerInstance) -> Option<&State> {
-    instance.standing.state.state()
+#[cfg(test)]
+mod tests {
+    use shared::brake::{Password, assess};
+    use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn};
+    use shared::share::DriveLetter;
+    use shared::state::{AttributeNames, Standing};
+
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + minute * 60).unwrap()
+    }
+
+    fn id(n: u32) -> InstanceId {
+        InstanceId::parse(&format!("i-{n:08x}")).unwrap()
+    }
+
+    fn instance(n: u32, state: &State) -> ContainerInstance {
+        let names = AttributeNames::new(DriveLetter::parse("G").unwrap());
+        let state = state.print();
+        let attributes = [(names.state.as_str(), Some(state.as_str()))];
+        let arn = format!("arn:aws:ecs:eu-west-1:111122223333:container-instance/windows/{n}");
+        ContainerInstance {
+            arn: ContainerInstanceArn::parse(&arn).unwrap(),
+            cluster: ClusterRef::parse("windows").unwrap(),
+            instance_id: Some(id(n)),
+            status: ecs::Status::Active,
+            is_connected: true,
+            is_windows: true,
+            registered_at: at(0),
+            version: 1,
+            standing: Standing::read(&names, attributes.into_iter()),
+            custom_attributes: 1,
+        }
+    }
+
+    fn mapped(logon: Option<i64>, judged: i64) -> State {
+        State::Mapped { since: at(1), judged: at(judged), logon: logon.map(at) }
+    }
+
+    fn unmapped(cause: &str, failing_since: i64, judged: i64, logon: Option<i64>) -> State {
+        State::Unmapped {
+            attempts: 1,
+            judged: at(judged),
+            logon: logon.map(at),
+            cause: shared::cause::Cause::new(cause),
+            failing_since: at(failing_since),
+        }
+    }
+
+    /// What the brake makes of it: parameters changed at minute 10, instance 2 failed with 1326 at minute 30.
+    fn password(action: Action, step: &str, known: &[ContainerInstance]) -> Password {
+        let line = format!(r#"{{"smbMapping":"failed","v":1,"cause":"1326","step":"{step}","message":""}}"#);
+        let invocation = Invocation {
+            command_id: CommandId::parse("c").unwrap(),
+            instance_id: id(2),
+            requested_at: at(30),
+            status_details: "Failed".to_owned(),
+            output: line,
+        };
+        let command = Command {
+            id: CommandId::parse("c").unwrap(),
+            requested_at: at(30),
+            action,
+            instances: vec![id(2)],
+            completed: 1,
+            is_final: true,
+        };
+        let share = ShareMapping {
+            drive: DriveLetter::parse("G").unwrap(),
+            remote: shared::share::RemotePath::parse(r"\\fs\share").unwrap(),
+        };
+        let failed = [invocation];
+        let failed = credential_failures(&failed, &share);
+        assess(&weigh(Parameters::Changed(at(10)), known, &[command], &failed)).password
+    }
+
+    #[test]
+    fn what_is_on_record_of_the_failing_instance_decides_what_its_failure_says() {
+        let others = |logon: i64| instance(1, &mapped(Some(logon), 35));
+        let failing = |since| instance(2, &unmapped("1326", since, 30, None));
+        let table = [
+            ("nobody since", Action::Map, "create", vec![others(20)], Password::Refused),
+            ("somebody since", Action::Map, "create", vec![others(31)], Password::Proven),
+            (
+                "failing since before they logged on",
+                Action::Map,
+                "create",
+                vec![others(20), failing(15)],
+                Password::Proven,
+            ),
+            (
+                "failing since after they logged on",
+                Action::Map,
+                "create",
+                vec![others(20), failing(25)],
+                Password::Refused,
+            ),
+            (
+                "proven since",
+                Action::Map,
+                "create",
+                vec![others(20), instance(2, &mapped(None, 33))],
+                Password::Proven,
+            ),
+            ("not where it is presented", Action::Map, "root", vec![others(20)], Password::Proven),
+            (
+                "a kept credential of nobody knows when",
+                Action::Check,
+                "root",
+                vec![others(20)],
+                Password::Unproven,
+            ),
+            (
+                "a kept credential that is the parameters' password",
+                Action::Check,
+                "root",
+                vec![others(20), instance(2, &unmapped("1326", 30, 30, Some(15)))],
+                Password::Refused,
+            ),
+            (
+                "a kept credential from before they changed",
+                Action::Check,
+                "root",
+                vec![others(20), instance(2, &unmapped("1326", 30, 30, Some(5)))],
+                Password::Unproven,
+            ),
+        ];
+        for (case, action, step, known, expected) in table {
+            assert_eq!(password(action, step, &known), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_failure_on_record_counts_when_its_invocation_is_no_longer_listed() {
+        let known = [instance(1, &mapped(Some(20), 35)), instance(3, &unmapped("1326", 22, 22, None))];
+        let evidence = weigh(Parameters::Changed(at(10)), &known, &[], &[]);
+        assert_eq!(assess(&evidence).password, Password::Unproven);
+        let network = [instance(1, &mapped(Some(20), 35)), instance(3, &unmapped("53", 22, 22, None))];
+        let evidence = weigh(Parameters::Changed(at(10)), &network, &[], &[]);
+        assert_eq!(assess(&evidence).password, Password::Proven);
+    }
 }

@@ -52,23 +52,27 @@ pub(crate) async fn find_named_by_id(app: &App, work: &Work, ledger: &mut Ledger
                     found.registrations.entry(id).or_default().push(instance);
                 }
             }
-            // An error would come back with every batch.
-            Err(error) if error.is_cluster_gone() => {
-                tracing::error!(%cluster, "a watched cluster does not exist");
-            }
             Err(error) => found.unread = Some(ledger.failed(error)),
         }
     }
     found
 }
 
-async fn find_in_cluster(
+/// The registrations of EC2 instances in one cluster, described.
+pub(crate) async fn find_in_cluster(
     app: &App,
     cluster: &ClusterRef,
     ids: &BTreeSet<InstanceId>,
 ) -> Result<Vec<ContainerInstance>, EcsError> {
     let client = &app.clients.ecs;
-    let arns = ecs::find_container_instances(client, cluster, ids).await?;
+    let arns = match ecs::find_container_instances(client, cluster, ids).await {
+        // As an error it would come back with every batch, and no instance is in it.
+        Err(error) if error.is_cluster_gone() => {
+            tracing::error!(%cluster, "a watched cluster does not exist");
+            return Ok(Vec::new());
+        }
+        found => found?,
+    };
     ecs::describe_container_instances(client, cluster, &app.names(), &arns).await
 }
 

@@ -236,6 +236,15 @@ fn check_always(story: &Story, case: &Case) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Replaces the faults by these.
+fn break_calls<'a>(story: &Story, faults: impl Iterator<Item = &'a (usize, &'static str, Fault, u32)>) {
+    let mut aws = story.local.aws();
+    aws.faults.clear();
+    for (_, operation, fault, times) in faults {
+        aws.faults.add(FaultRule::once(operation, fault.clone()).times(*times));
+    }
+}
+
 async fn run(case: Case) -> Result<(), TestCaseError> {
     let story = story(&case);
     if case.password == Password::Refused {
@@ -254,12 +263,7 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
             break;
         }
         prop_assert!(round < 200, "a record comes back for ever");
-        let mut aws = story.local.aws();
-        aws.faults.clear();
-        for (_, operation, fault, times) in case.faults.iter().filter(|(at, ..)| *at == round) {
-            aws.faults.add(FaultRule::once(operation, fault.clone()).times(*times));
-        }
-        drop(aws);
+        break_calls(&story, case.faults.iter().filter(|(at, ..)| *at == round));
         let batch: Vec<usize> = queue.drain(..case.batch.min(queue.len())).collect();
         let payload = sqs_of(batch.iter().map(|n| events[*n].0.clone()));
         let answer = story.invoke(payload).await.map_err(TestCaseError::fail)?;

@@ -1,0 +1,105 @@
+//! A scale-out as `map-share` gets it, and how many AWS calls it takes beside the fewest that would do.
+
+#![allow(clippy::unwrap_used, reason = "a test's world is what the test says, or the test is wrong")]
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::fleet::Pace;
+use crate::map_share::{Story, failures, id, mapped, sqs_of, world};
+
+/// A burst's figures.
+#[derive(Debug, Clone, Copy)]
+pub struct Burst {
+    /// New instances.
+    pub instances: usize,
+    /// Records a batch.
+    pub records: usize,
+    /// Batches.
+    pub batches: usize,
+    /// Commands sent.
+    pub commands: usize,
+    /// AWS calls made.
+    pub calls: usize,
+    /// AWS calls without which it cannot be done.
+    pub bound: usize,
+}
+
+impl Burst {
+    /// The heading of a table of bursts.
+    pub const HEADING: &str = "| new instances | records a batch | batches | commands | AWS calls | fewest | ratio |\n\
+                               |---:|---:|---:|---:|---:|---:|---:|";
+
+    /// Calls made for each that is needed.
+    pub fn ratio(&self) -> f64 {
+        self.calls as f64 / self.bound.max(1) as f64
+    }
+}
+
+impl fmt::Display for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Burst { instances, records, batches, commands, calls, bound } = self;
+        write!(
+            f,
+            "| {instances} | {records} | {batches} | {commands} | {calls} | {bound} | {:.2} |",
+            self.ratio()
+        )
+    }
+}
+
+/// So many instances register at once. Every event comes twice, all are shuffled; the password is proven, the agents are
+/// online, and what is sent stays in flight.
+pub async fn scale_out(instances: usize, records: usize) -> Burst {
+    let pace = Pace { steady: true, map: Duration::from_secs(500), ..Pace::default() };
+    let fleet = world().pace(pace).windows_instance("apps", mapped).windows_instances("apps", instances);
+    let story = Story::new(fleet);
+    let last = u64::try_from(instances).unwrap() + 1;
+    let mut events: Vec<(u64, String)> = (2..=last)
+        .flat_map(|n| [(n, 0), (n, 1)])
+        .map(|(n, _)| (n, story.event(&id(n)).to_string()))
+        .collect();
+    fastrand::Rng::with_seed(7).shuffle(&mut events);
+    story.calls();
+    let (mut seen, mut bound, mut batches) = (BTreeSet::new(), 0, 0);
+    for batch in events.chunks(records) {
+        let new = batch.iter().filter(|(n, _)| seen.insert(*n)).count();
+        bound += fewest(new, story.local.aws().commands().count());
+        batches += 1;
+        let answer = story.invoke(sqs_of(batch.iter().map(|(_, body)| body.clone()))).await.unwrap();
+        assert!(failures(&answer).is_empty(), "{answer}");
+    }
+    let calls = story.calls().len();
+    let commands = story.commands();
+    let mut targets: Vec<String> = commands.iter().flatten().cloned().collect();
+    targets.sort();
+    let everybody: Vec<String> = (2..=last).map(id).collect();
+    assert_eq!(targets, everybody, "everybody once");
+    Burst { instances, records, batches, commands: commands.len(), calls, bound }
+}
+
+/// What a batch of candidates cannot do without: the listing of the window's commands, and for its new instances their
+/// descriptions, their agents, their commands, and the brake's four reads (the parameters' dates, a page of open gates
+/// listed and described, the failed invocations).
+fn fewest(new: usize, commands: usize) -> usize {
+    let listings = commands.div_ceil(50).max(1);
+    let brake = if new > 0 { 4 } else { 0 };
+    listings + brake + new.div_ceil(100) + 2 * new.div_ceil(50)
+}
+
+/// AWS calls for a batch of events about tasks of mapped instances.
+pub async fn task_noise(records: usize) -> usize {
+    let story = Story::new((0..20).fold(world(), |world, _| world.windows_instance("apps", mapped)));
+    let event = |n: usize| -> Value {
+        let mut event = story.event(&id(u64::try_from(n % 20).unwrap() + 1));
+        event["detail"]["version"] = json!(n);
+        event["detail"]["runningTasksCount"] = json!(n % 7);
+        event
+    };
+    let bodies: Vec<String> = (0..records).map(|n| event(n).to_string()).collect();
+    let answer = story.invoke(sqs_of(bodies)).await.unwrap();
+    assert!(failures(&answer).is_empty());
+    story.calls().len()
+}

@@ -1,0 +1,196 @@
+//! `map-share` over a local AWS: hands it events in every way there is, and shows what it did.
+//!
+//! It delivers nothing by itself: a test decides what is lost, doubled, late or out of order.
+
+#![allow(clippy::unwrap_used, reason = "a test's world is what the test says, or the test is wrong")]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use map_share::App;
+use serde_json::{Value, json};
+use shared::config::Config;
+use shared::metrics::Metrics;
+
+use crate::fleet::{Host, Pace, World};
+use crate::local_aws::LocalAws;
+use crate::local_aws::ecs::cluster_arn;
+use crate::local_aws::in_process::{Local, Process};
+
+/// The name in which the function calls AWS.
+pub const CALLER: &str = "map-share";
+
+/// The time at which every story begins.
+pub fn base() -> Timestamp {
+    "2026-03-01T12:00:00Z".parse().unwrap()
+}
+
+/// A world with the watched cluster `apps` and nothing in it.
+pub fn world() -> World {
+    World::new(7, base()).pace(Pace { steady: true, ..Pace::default() }).cluster("apps")
+}
+
+/// A host that logged on with the parameters' password ten minutes before the story: with one of these in the cluster
+/// the password is proven.
+pub fn mapped(host: Host) -> Host {
+    let at = "2026-03-01T11:50:00.000Z";
+    host.attribute("smb.G", "mapped").attribute("smb.G.state", &format!("mapped {at} {at} {at}"))
+}
+
+/// The n-th host of a world.
+pub fn id(n: u64) -> String {
+    crate::fleet::instance_id(n).to_string()
+}
+
+/// A story: a local AWS, and what the function printed as metrics.
+pub struct Story {
+    /// The world and its clock.
+    pub local: Local,
+    printed: Arc<Mutex<Vec<u8>>>,
+    /// The function's environment.
+    pub settings: BTreeMap<&'static str, &'static str>,
+}
+
+impl Story {
+    /// A story in that world, with the default configuration for `apps`.
+    pub fn new(world: World) -> Self {
+        let settings = [
+            ("CLUSTERS", "arn:aws:ecs:eu-west-1:123456789012:cluster/apps"),
+            ("STACK", "smb-g"),
+            ("REMOTE_PATH", r"\\fs1.corp.example.com\share"),
+            ("DOCUMENT_NAME", "ecs-smb-mapper-G"),
+        ];
+        Story { local: Local::new(LocalAws::new(world)), printed: Arc::default(), settings: settings.into() }
+    }
+
+    /// With an environment variable of its own.
+    pub fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.settings.insert(name, value);
+        self
+    }
+
+    /// The function in a fresh sandbox, calling as that process.
+    pub fn app(&self, process: &Process) -> App {
+        let config = Config::read(|name| self.settings.get(name).map(|v| (*v).to_owned())).unwrap();
+        let metrics = Metrics::to_writer(&config.metrics_namespace, &config.stack, self.printed.clone());
+        App::new(config, process.clients(), metrics)
+    }
+
+    /// One invocation with a minute to live.
+    pub async fn invoke(&self, payload: Value) -> Result<Value, String> {
+        self.invoke_as(&Process::new(&self.local, CALLER), payload).await
+    }
+
+    /// The same, calling as a process that may be killed or watched.
+    pub async fn invoke_as(&self, process: &Process, payload: Value) -> Result<Value, String> {
+        let deadline = self.local.clock().now() + Duration::from_secs(60);
+        let app = self.app(process);
+        map_share::handle(&app, payload, deadline).await.map_err(|error| error.to_string())
+    }
+
+    /// One batch; the message ids that come again. Messages are called `m0`, `m1` and so on.
+    pub async fn batch(&self, events: &[Value]) -> Vec<String> {
+        let answer = self.invoke(sqs(events)).await.unwrap();
+        failures(&answer)
+    }
+
+    /// A call by hand; its report.
+    pub async fn by_hand(&self, ids: &[&str]) -> Value {
+        self.invoke(json!({"instanceIds": ids})).await.unwrap()
+    }
+
+    /// The operations that were called since the last time, in order.
+    pub fn calls(&self) -> Vec<String> {
+        let mut aws = self.local.aws();
+        let calls = aws.calls().iter().filter(|call| call.caller.0.as_ref() == CALLER);
+        let calls = calls.map(|call| call.operation.clone()).collect();
+        aws.forget_calls();
+        calls
+    }
+
+    /// The targets of every command so far, in the order they were sent.
+    pub fn commands(&self) -> Vec<Vec<String>> {
+        let aws = self.local.aws();
+        let targets = |command: &crate::local_aws::ssm::Command| {
+            command.invocations().iter().map(|one| one.instance().to_string()).collect()
+        };
+        aws.commands().map(targets).collect()
+    }
+
+    /// The gate and the state that stand on an instance.
+    pub fn standing(&self, id: &str) -> (Option<String>, Option<String>) {
+        let aws = self.local.aws();
+        let instance = aws.container_instance(id).unwrap();
+        let value = |name| instance.attribute(name).map(str::to_owned);
+        (value("smb.G"), value("smb.G.state"))
+    }
+
+    /// The metrics of the last run, without those that are zero.
+    pub fn metrics(&self) -> BTreeMap<String, f64> {
+        let printed = String::from_utf8(self.printed.lock().unwrap().clone()).unwrap();
+        let line: Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+        let values = line.as_object().unwrap().iter().filter_map(|(k, v)| Some((k.clone(), v.as_f64()?)));
+        values.filter(|(_, value)| *value != 0.0).collect()
+    }
+
+    /// The event that ECS would emit about an instance now.
+    pub fn event(&self, id: &str) -> Value {
+        let aws = self.local.aws();
+        let instance = aws.container_instance(id).unwrap();
+        let mut detail = instance.describe();
+        detail["registeredAt"] = json!(format!("{:.3}", instance.registered_at));
+        detail["clusterArn"] = json!(cluster_arn("apps"));
+        envelope("aws.ecs", "ECS Container Instance State Change", self.local.clock().now(), detail)
+    }
+
+    /// The same for the n-th hosts.
+    pub fn events(&self, ids: impl IntoIterator<Item = u64>) -> Vec<Value> {
+        ids.into_iter().map(|n| self.event(&id(n))).collect()
+    }
+}
+
+/// An EventBridge event.
+pub fn envelope(source: &str, detail_type: &str, time: Timestamp, detail: Value) -> Value {
+    json!({
+        "version": "0", "id": "0b1c2d3e-0000-4000-8000-000000000001", "source": source,
+        "detail-type": detail_type, "account": "123456789012", "region": "eu-west-1",
+        "time": format!("{time:.0}"), "resources": [], "detail": detail,
+    })
+}
+
+/// An EC2 Instance State-change Notification.
+pub fn state_change(id: &str, state: &str, time: Timestamp) -> Value {
+    let detail = json!({"instance-id": id, "state": state});
+    envelope("aws.ec2", "EC2 Instance State-change Notification", time, detail)
+}
+
+/// An SQS batch with these events as bodies.
+pub fn sqs(events: &[Value]) -> Value {
+    sqs_of(events.iter().map(Value::to_string))
+}
+
+/// An SQS batch with these bodies.
+pub fn sqs_of(bodies: impl IntoIterator<Item = String>) -> Value {
+    let record = |(n, body): (usize, String)| {
+        json!({
+            "messageId": format!("m{n}"), "receiptHandle": "handle", "body": body,
+            "attributes": {"ApproximateReceiveCount": "1"}, "messageAttributes": {},
+            "eventSource": "aws:sqs", "awsRegion": "eu-west-1",
+            "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:instance-events",
+        })
+    };
+    json!({"Records": bodies.into_iter().enumerate().map(record).collect::<Vec<_>>()})
+}
+
+/// The ids of a partial batch response.
+pub fn failures(answer: &Value) -> Vec<String> {
+    let failures = answer["batchItemFailures"].as_array().unwrap().iter();
+    failures.map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Counts as [`Story::metrics`] gives them.
+pub fn counts<const N: usize>(counts: [(&str, f64); N]) -> BTreeMap<String, f64> {
+    counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+}
