@@ -69,7 +69,7 @@ scenarios: ## faults of a whole fleet at many random moments: make scenarios MOM
 	cargo run --quiet --profile simulate --locked -p tests --bin scenarios -- $(MOMENTS) $(INSTANCES)
 
 bench-calls: ## AWS calls made beside the fewest that pages allow
-	cargo bench --locked -p tests --bench sweep_calls --profile simulate
+	cargo bench --locked -p tests --bench sweep_calls --bench map_share_calls --profile simulate
 
 dependencies: ## licences, duplicates and sources of the dependencies, offline
 	$(PYTHON) tests/dependencies.py

@@ -1,7 +1,7 @@
 //! AWS calls that `map-share` makes for a scale-out, beside the fewest that would do.
 //!
-//! `cargo test -p tests --bench map_share_calls` prints the table; it counts calls, not time, so no optimised build is
-//! needed. It fails above 1.15 × the fewest, and for any call at all about tasks of mapped instances.
+//! `make bench-calls` prints the table. It fails above 1.15 × the fewest, and for any call at all about tasks of mapped
+//! instances.
 
 use tests::burst::{Burst, scale_out, task_noise};
 
