@@ -36,7 +36,7 @@ pub struct EcsError {
 }
 
 impl EcsError {
-    fn new<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
+    pub(crate) fn new<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
         R: std::fmt::Debug,
@@ -45,7 +45,7 @@ impl EcsError {
         EcsError { operation, code, detail: DisplayErrorContext(&error).to_string() }
     }
 
-    fn failure(operation: &'static str, failure: &aws_sdk_ecs::types::Failure) -> Self {
+    pub(crate) fn failure(operation: &'static str, failure: &aws_sdk_ecs::types::Failure) -> Self {
         let (arn, reason) = (failure.arn().unwrap_or("?"), failure.reason().unwrap_or("no reason"));
         EcsError {
             operation,

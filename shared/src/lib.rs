@@ -1,7 +1,7 @@
 //! What the functions of ecs-smb-mapper share.
 //!
 //! Pure: [`ids`], [`share`], [`state`], [`cause`], [`outcome`], [`history`] (what is in flight), [`brake`], [`config`].
-//! At the edge: [`aws`] (clients), [`ssm`], [`ecs`], [`send`], [`metrics`], [`logs`].
+//! At the edge: [`aws`] (clients), [`ssm`], [`ecs`], [`task_definitions`], [`send`], [`metrics`], [`logs`].
 //!
 //! Deliberately absent: a trait over the AWS SDK. The functions hold real clients; tests put a double below them.
 
@@ -19,4 +19,5 @@ pub mod send;
 pub mod share;
 pub mod ssm;
 pub mod state;
+pub mod task_definitions;
 pub mod time;
