@@ -39,6 +39,21 @@ embed-document: ## write shared/document/map-share.ps1 into template.yaml
 mutate-script: ## weaken the mapping script guard by guard; some test must fail each time (minutes; needs PowerShell 7)
 	$${PWSH:-pwsh} -NoProfile -File shared/document/tests/mutate.ps1
 
+# ---- Task definitions ---------------------------------------------------------------------------------------------------
+# Built with the whole workspace's features, as `make test` builds what it depends on. make itself ends with 2 where the
+# validator ends with 1 (an error among the findings) or 2 (something could not be checked).
+
+validator := $${CARGO_TARGET_DIR:-target}/debug/examples/validate
+build-validator := cargo build --quiet --locked --workspace --example validate
+
+validate: ## checks task definitions: make validate FILE="taskdef.json 'infra/*.json'" [OPTIONS='--format sarif']
+	@$(build-validator)
+	@$(validator) $(OPTIONS) $(FILE)
+
+rules-doc: ## makes functions/validate-task-definition/RULES.md from the rules
+	@$(build-validator)
+	$(validator) --rules > functions/validate-task-definition/RULES.md
+
 # ---- Deployment ---------------------------------------------------------------------------------------------------------
 # Each Python tool has a virtual environment of its own, with every package pinned, so that no two quarrel about versions.
 

@@ -1,3 +1,34 @@
 //! Wires `validate-task-definition` and runs it.
 
-fn main() {}
+use std::process::ExitCode;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use shared::aws::{Clients, deadline_of, sdk_config};
+use shared::config::ValidatorConfig;
+use shared::logs;
+use shared::metrics::Metrics;
+use validate_task_definition::Validator;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    logs::init();
+    logs::exit_code(run().await)
+}
+
+async fn run() -> Result<(), Error> {
+    let config = ValidatorConfig::from_env()?;
+    // No connection is made here: what CloudTrail tells is checked without one.
+    let clients = Clients::new(&sdk_config().await?);
+    let metrics = Metrics::to_stdout(&config.metrics_namespace, &config.stack);
+    let validator = &Validator::new(&config, clients, metrics);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let deadline = deadline_of(&event.context);
+        // Boxed, for the compiler gives up on a future this deep.
+        let answer = Box::pin(validator.handle(&event.payload, deadline)).await;
+        answer
+            .inspect_err(|error| logs::failure(error))
+            .map_err(|error| Error::from(logs::with_causes(&error)))
+    }))
+    .await
+}

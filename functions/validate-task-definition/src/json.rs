@@ -1,0 +1,331 @@
+//! Reads a task definition's JSON leniently and remembers what it had to overlook.
+//!
+//! `null` is absent, numbers and texts stand for each other, unknown keys are passed over. Keys are known in the API's
+//! spelling (`sourcePath`) and in CloudFormation's (`SourcePath`). It judges nothing: rules turn what is remembered
+//! into findings.
+
+use serde_json::{Map, Value};
+
+/// Whose spelling of keys a document follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// `containerDefinitions`: what the API, the CLI and CloudTrail use.
+    Api,
+    /// `ContainerDefinitions`: CloudFormation, and some SDKs.
+    CloudFormation,
+}
+
+impl Dialect {
+    /// How a key of the API is spelt.
+    pub fn spell(self, key: &str) -> String {
+        match (self, key) {
+            (Dialect::Api, _) => key.to_owned(),
+            (_, "fsxWindowsFileServerVolumeConfiguration") => {
+                "FSxWindowsFileServerVolumeConfiguration".to_owned()
+            }
+            (_, "efsVolumeConfiguration") => "EFSVolumeConfiguration".to_owned(),
+            (Dialect::CloudFormation, _) => capitalised(key),
+        }
+    }
+
+    fn accepts(self, key: &str, found: &str) -> bool {
+        // SDKs that capitalise write `EfsVolumeConfiguration` where CloudFormation writes `EFSVolumeConfiguration`.
+        found == self.spell(key) || self == Dialect::CloudFormation && found == capitalised(key)
+    }
+}
+
+/// Something that could not be read as what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// JSON pointer to it.
+    pub at: String,
+    /// What it is.
+    pub kind: ProblemKind,
+}
+
+/// What can be wrong with a value or a key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProblemKind {
+    /// Another JSON type than ECS takes here.
+    WrongType {
+        /// `an object`.
+        expected: &'static str,
+        /// `the text "G:\"`.
+        found: String,
+    },
+    /// A CloudFormation function where a path or an expression is expected: its value is known at deployment only.
+    Unresolved {
+        /// `Fn::Sub`.
+        function: String,
+    },
+    /// A key that differs from one that is read in upper and lower case only.
+    Miscased {
+        /// As found.
+        found: String,
+        /// As ECS spells it.
+        expected: String,
+    },
+    /// A key of a volume that ECS does not have.
+    UnknownVolumeKey {
+        /// As found.
+        found: String,
+    },
+}
+
+/// A text and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// JSON pointer to it.
+    pub at: String,
+    /// As it was written; of a CloudFormation function the JSON, so that equal calls are equal.
+    pub value: String,
+    /// The CloudFormation function whose result it will be.
+    pub function: Option<String>,
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Node<'a> {
+    pub(crate) at: String,
+    pub(crate) value: &'a Value,
+}
+
+/// Reads values in one dialect and collects the problems.
+pub(crate) struct Reader {
+    dialect: Dialect,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Reader {
+    pub(crate) fn new(dialect: Dialect) -> Reader {
+        Reader { dialect, problems: Vec::new() }
+    }
+
+    /// The value of a key; `null` is absent. A key in the wrong case is read and remembered, unless the right one is
+    /// there too.
+    pub(crate) fn get<'a>(&mut self, object: &Node<'a>, key: &'static str) -> Option<Node<'a>> {
+        let map = object.value.as_object()?;
+        let mut chosen = None;
+        let mut fallback = None;
+        for (found, value) in
+            map.iter().filter(|(found, value)| found.eq_ignore_ascii_case(key) && !value.is_null())
+        {
+            let node = Node { at: child(&object.at, found), value };
+            if self.dialect.accepts(key, found) {
+                chosen = Some(node);
+                continue;
+            }
+            let kind = ProblemKind::Miscased { found: found.clone(), expected: self.dialect.spell(key) };
+            self.problem(&node.at, kind);
+            fallback = Some(node);
+        }
+        chosen.or(fallback)
+    }
+
+    /// The value of a key as a text. Numbers are taken for texts.
+    pub(crate) fn text(&mut self, object: &Node<'_>, key: &'static str) -> Option<Text> {
+        let node = self.get(object, key)?;
+        self.as_text(&node)
+    }
+
+    /// The same where the rules depend on the value: a CloudFormation function is remembered.
+    pub(crate) fn judged_text(&mut self, object: &Node<'_>, key: &'static str) -> Option<Text> {
+        let text = self.text(object, key)?;
+        if let Some(function) = text.function.clone() {
+            self.problem(&text.at, ProblemKind::Unresolved { function });
+        }
+        Some(text)
+    }
+
+    /// A value as a text. Numbers are taken for texts.
+    pub(crate) fn as_text(&mut self, node: &Node<'_>) -> Option<Text> {
+        let text = as_text(node);
+        if text.is_none() {
+            self.wrong_type(node, "a text");
+        }
+        text
+    }
+
+    /// A text that merely hints at something, of a key or of the first element of its list. It is nobody's business
+    /// here whether it has the right type.
+    pub(crate) fn hint(&self, object: &Node<'_>, key: &'static str) -> Option<Text> {
+        let found = self.dialect.spell(key);
+        let value = object.value.get(&found)?;
+        let value = value.as_array().map_or(Some(value), |elements| elements.first())?;
+        as_text(&Node { at: child(&object.at, &found), value }).filter(|text| text.function.is_none())
+    }
+
+    /// Whether a key has a value that says something: not `null`, `false` or empty.
+    pub(crate) fn is_set(&self, object: &Node<'_>, key: &'static str) -> bool {
+        object.value.get(self.dialect.spell(key)).is_some_and(|value| match value {
+            Value::Null | Value::Bool(false) => false,
+            Value::Array(elements) => !elements.is_empty(),
+            Value::Object(map) => !map.is_empty(),
+            Value::String(text) => !text.is_empty() && text != "false",
+            Value::Bool(true) | Value::Number(_) => true,
+        })
+    }
+
+    /// The value of a key as an object.
+    pub(crate) fn object<'a>(&mut self, object: &Node<'a>, key: &'static str) -> Option<Node<'a>> {
+        let node = self.get(object, key)?;
+        self.is_object(&node).then_some(node)
+    }
+
+    /// Whether a value is an object of its own, and no CloudFormation function; remembered where not.
+    pub(crate) fn is_object(&mut self, node: &Node<'_>) -> bool {
+        let is_object = node.value.is_object() && intrinsic(node.value).is_none();
+        if !is_object {
+            self.wrong_type(node, "an object");
+        }
+        is_object
+    }
+
+    /// The elements of a list; absent is empty.
+    pub(crate) fn list<'a>(&mut self, object: &Node<'a>, key: &'static str) -> Vec<Node<'a>> {
+        let Some(node) = self.get(object, key) else { return Vec::new() };
+        let Some(elements) = node.value.as_array() else {
+            self.wrong_type(&node, "a list");
+            return Vec::new();
+        };
+        elements
+            .iter()
+            .enumerate()
+            .map(|(index, value)| Node { at: format!("{}/{index}", node.at), value })
+            .collect()
+    }
+
+    /// The elements of a list that are objects; the others are remembered.
+    pub(crate) fn objects<'a>(&mut self, object: &Node<'a>, key: &'static str) -> Vec<Node<'a>> {
+        self.list(object, key).into_iter().filter(|node| self.is_object(node)).collect()
+    }
+
+    pub(crate) fn problem(&mut self, at: &str, kind: ProblemKind) {
+        self.problems.push(Problem { at: at.to_owned(), kind });
+    }
+
+    fn wrong_type(&mut self, node: &Node<'_>, expected: &'static str) {
+        self.problem(&node.at, ProblemKind::WrongType { expected, found: describe(node.value) });
+    }
+}
+
+fn as_text(node: &Node<'_>) -> Option<Text> {
+    let (value, function) = match node.value {
+        Value::String(value) => (value.clone(), None),
+        Value::Number(value) => (value.to_string(), None),
+        other => (other.to_string(), Some(intrinsic(other)?)),
+    };
+    Some(Text { at: node.at.clone(), value, function })
+}
+
+/// The pointer of a key's value below another pointer.
+pub(crate) fn child(at: &str, key: &str) -> String {
+    format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+/// What a value is, in words that name it: `the number 5`, `a list of 3`.
+pub(crate) fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => format!("`{value}`"),
+        Value::Number(value) => format!("the number {value}"),
+        Value::String(value) => format!("the text `{}`", shortened(value)),
+        Value::Array(elements) if elements.is_empty() => "an empty list".to_owned(),
+        Value::Array(elements) => format!("a list of {}", elements.len()),
+        Value::Object(map) => match intrinsic(value) {
+            Some(function) => format!("the CloudFormation function `{function}`"),
+            None if map.is_empty() => "an empty object".to_owned(),
+            None => format!("an object with {}", keys(map)),
+        },
+    }
+}
+
+/// The first keys of an object, quoted.
+pub(crate) fn keys(map: &Map<String, Value>) -> String {
+    let mut names: Vec<String> = map.keys().take(5).map(|key| format!("`{}`", shortened(key))).collect();
+    if map.len() > names.len() {
+        names.push(format!("{} more", map.len() - names.len()));
+    }
+    names.join(", ")
+}
+
+/// A text cut to what a message can bear.
+pub(crate) fn shortened(text: &str) -> String {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The name of the CloudFormation function that a value calls.
+fn intrinsic(value: &Value) -> Option<String> {
+    let map = value.as_object()?;
+    let (name, _) = map.iter().next().filter(|_| map.len() == 1)?;
+    (name == "Ref" || name.starts_with("Fn::")).then(|| name.clone())
+}
+
+fn capitalised(key: &str) -> String {
+    let mut chars = key.chars();
+    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn root(value: &Value) -> Node<'_> {
+        Node { at: String::new(), value }
+    }
+
+    #[test]
+    fn null_is_absent_and_a_number_is_a_text() {
+        let value = json!({"family": null, "networkMode": 5});
+        let mut reader = Reader::new(Dialect::Api);
+        assert_eq!(reader.text(&root(&value), "family"), None);
+        assert_eq!(reader.text(&root(&value), "networkMode").unwrap().value, "5");
+        assert_eq!(reader.problems, []);
+    }
+
+    #[test]
+    fn each_dialect_knows_its_own_spelling() {
+        for (dialect, key) in [
+            (Dialect::Api, "efsVolumeConfiguration"),
+            (Dialect::CloudFormation, "EFSVolumeConfiguration"),
+            (Dialect::CloudFormation, "EfsVolumeConfiguration"),
+        ] {
+            let value = json!({key: {"fileSystemId": "fs-1"}});
+            let mut reader = Reader::new(dialect);
+            assert!(reader.object(&root(&value), "efsVolumeConfiguration").is_some(), "{key}");
+            assert_eq!(reader.problems, [], "{key}");
+        }
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_case_is_read_and_remembered() {
+        let value = json!({"sourcepath": r"G:\"});
+        let mut reader = Reader::new(Dialect::Api);
+        assert_eq!(reader.text(&root(&value), "sourcePath").unwrap().at, "/sourcepath");
+        assert!(matches!(&reader.problems[..], [Problem { kind: ProblemKind::Miscased { .. }, .. }]));
+    }
+
+    #[test]
+    fn wrong_types_are_named_with_their_value() {
+        let value =
+            json!({"volumes": {"a/b~": 1}, "family": true, "host": {"Fn::If": []}, "image": {"Ref": "X"}});
+        // Only what is judged by its value is remembered as unresolved.
+        let mut reader = Reader::new(Dialect::Api);
+        reader.list(&root(&value), "volumes");
+        reader.text(&root(&value), "family");
+        reader.object(&root(&value), "host");
+        reader.text(&root(&value), "image");
+        reader.judged_text(&root(&value), "image");
+        let found: Vec<_> = reader.problems.iter().map(|problem| format!("{:?}", problem.kind)).collect();
+        assert!(found[0].contains("an object with `a/b~`"), "{found:?}");
+        assert!(found[1].contains("`true`"), "{found:?}");
+        assert!(found[2].contains("Fn::If"), "{found:?}");
+        assert!(found[3].starts_with("Unresolved"), "{found:?}");
+        assert_eq!(child("/x", "a/b~"), "/x/a~1b~0");
+    }
+}

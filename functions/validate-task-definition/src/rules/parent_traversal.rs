@@ -1,0 +1,46 @@
+//! `parent-traversal`
+
+use crate::finding::Level;
+use crate::path::clean;
+use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+
+pub(super) static RULE: Rule = Rule {
+    code: "TD017",
+    name: "parent-traversal",
+    level: Level::Warning,
+    scope: Scope::Share,
+    check,
+};
+
+pub(super) static DOC: Doc = Doc {
+    what: "A `..` in a path.",
+    why: "The agent resolves it, so the task mounts another directory than the one that is read first. Whether that one \
+          is allowed is decided on the resolved path, by source-outside-prefix.",
+    level: "The task runs.",
+    fails: r#"{
+  "family": "app",
+  "containerDefinitions": [{
+    "name": "app",
+    "image": "app",
+    "mountPoints": [{"sourceVolume": "app-state", "containerPath": "C:\\dotnetapp\\app-state"}]
+  }],
+  "volumes": [{"name": "app-state", "host": {"sourcePath": «"G:\\Directory\\..\\Other\\app-state"»}}]
+}"#,
+    instead: (r#""G:\\Directory\\..\\Other\\app-state""#, r#""G:\\Other\\app-state""#),
+    setting: Setting::Plain,
+    source: "https://github.com/aws/amazon-ecs-agent/blob/master/agent/api/task/task_windows.go",
+};
+
+fn check(context: &Context<'_>) -> Vec<Found> {
+    let paths = context.share_paths().filter(|path| path.path.traverses);
+    paths
+        .map(|path| {
+            let resolved = clean(&path.text.value);
+            Found::at(
+                &path.text.at,
+                format!("{} contains `..` and means `{}`", path.quoted(), crate::json::shortened(&resolved)),
+                "write the path that is meant, without `..`",
+            )
+        })
+        .collect()
+}
