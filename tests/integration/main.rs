@@ -6,4 +6,6 @@ mod local_aws;
 mod map_share;
 mod runtime_api;
 mod template;
+mod validate_task_definition;
+mod validate_task_definition_fuzz;
 mod workspace;
