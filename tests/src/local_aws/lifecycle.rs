@@ -11,6 +11,8 @@ use crate::fleet::{Agent, Host, InstanceId, Letter, Platform, Power};
 impl LocalAws {
     /// Puts the world's hosts where they belong when the story begins.
     pub(crate) fn found(&mut self) {
+        // What was there before the story gives no events in it.
+        let keep_events = std::mem::replace(&mut self.keep_events, false);
         for cluster in self.world.clusters.clone() {
             self.ecs.found_cluster(cluster);
         }
@@ -35,8 +37,7 @@ impl LocalAws {
                 }
             }
         }
-        // What was there before the story gives no events in it.
-        self.events.clear();
+        self.keep_events = keep_events;
     }
 
     /// Launches a host: EC2 `pending`, then `running`, then its agents come, as the world's pace says.
