@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::instances::{Attribute, answer_with_token, is_custom};
+use super::described::Attribute;
+use super::instances::{answer_with_token, is_custom};
 use super::{ACCOUNT, REGION, Status, page_size, page_start, short_id};
 use crate::local_aws::reply::{ApiError, Outcome, answer, request};
 use crate::local_aws::{LocalAws, page};

@@ -2,8 +2,10 @@
 
 pub mod attributes;
 pub mod clusters;
+mod described;
 pub mod instances;
 mod late;
+mod placement;
 pub mod query;
 pub mod services;
 pub mod task_definitions;

@@ -1,6 +1,7 @@
 //! SSM: commands and their invocations, managed instances, parameters as names and dates.
 
 pub mod commands;
+mod filters;
 pub mod inventory;
 pub mod listing;
 pub mod runs;
