@@ -77,8 +77,16 @@ impl Clients {
 
 /// When the invocation ends, as Lambda says it.
 pub fn deadline_of(context: &lambda_runtime::Context) -> Timestamp {
-    let millis = i64::try_from(context.deadline).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+    let now = SharedTimeSource::default().now();
+    deadline(context.deadline, Timestamp::try_from(now).unwrap_or(Timestamp::MAX))
+}
+
+/// Lambda gives the moment, in milliseconds since 1970; `cargo lambda watch` the milliseconds that are left. No moment of
+/// an invocation lies before 2001, and no invocation lasts thirty years.
+fn deadline(millis: u64, now: Timestamp) -> Timestamp {
+    const YEAR_2001: u64 = 1_000_000_000_000;
+    let since = if millis < YEAR_2001 { now } else { Timestamp::UNIX_EPOCH };
+    since.checked_add(Duration::from_millis(millis)).unwrap_or(Timestamp::MAX)
 }
 
 /// The function's trust store cannot be built.
@@ -171,6 +179,14 @@ fn http_client(region: &str, bundle: Option<String>) -> Result<SharedHttpClient,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_is_a_moment_or_the_time_that_is_left() {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        assert_eq!(deadline(1_772_366_450_000, now), now + Duration::from_secs(50));
+        assert_eq!(deadline(600_000, now), now + Duration::from_secs(600));
+        assert_eq!(deadline(u64::MAX, now), Timestamp::MAX);
+    }
 
     #[test]
     fn a_bundle_without_certificates_is_named() {
