@@ -45,7 +45,7 @@ async fn a_function_is_told_its_event_request_id_arn_and_deadline() {
         json!({
             "payload": {"n": 1},
             "requestId": first.request_id,
-            "arn": "arn:aws:lambda:eu-west-1:123456789012:function:echo",
+            "arn": "arn:aws:lambda:eu-west-1:111122223333:function:echo",
             "deadlineMs": NOW_MS + 30_000,
             "function": "echo",
         })

@@ -57,7 +57,7 @@ impl Story {
     /// A story in that world, with the default configuration for `apps`.
     pub fn new(world: World) -> Self {
         let settings = [
-            ("CLUSTERS", "arn:aws:ecs:eu-west-1:123456789012:cluster/apps"),
+            ("CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/apps"),
             ("STACK", "smb-g"),
             ("REMOTE_PATH", r"\\fs1.corp.example.com\share"),
             ("DOCUMENT_NAME", "ecs-smb-mapper-G"),
@@ -155,7 +155,7 @@ impl Story {
 pub fn envelope(source: &str, detail_type: &str, time: Timestamp, detail: Value) -> Value {
     json!({
         "version": "0", "id": "0b1c2d3e-0000-4000-8000-000000000001", "source": source,
-        "detail-type": detail_type, "account": "123456789012", "region": "eu-west-1",
+        "detail-type": detail_type, "account": "111122223333", "region": "eu-west-1",
         "time": format!("{time:.0}"), "resources": [], "detail": detail,
     })
 }
@@ -178,7 +178,7 @@ pub fn sqs_of(bodies: impl IntoIterator<Item = String>) -> Value {
             "messageId": format!("m{n}"), "receiptHandle": "handle", "body": body,
             "attributes": {"ApproximateReceiveCount": "1"}, "messageAttributes": {},
             "eventSource": "aws:sqs", "awsRegion": "eu-west-1",
-            "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:instance-events",
+            "eventSourceARN": "arn:aws:sqs:eu-west-1:111122223333:instance-events",
         })
     };
     json!({"Records": bodies.into_iter().enumerate().map(record).collect::<Vec<_>>()})

@@ -78,7 +78,7 @@ fn send_command_keeps_to_its_limits_on_both_sides() {
             json!({"Action": ["map"], "X": ["y"]}),
             "InvalidParameters",
         ),
-        ("ServiceRoleArn", json!("arn:aws:iam::123456789012:role/r"), json!("r"), "InvalidRole"),
+        ("ServiceRoleArn", json!("arn:aws:iam::111122223333:role/r"), json!("r"), "InvalidRole"),
         ("TimeoutSeconds", json!(60), json!("sixty"), "SerializationException"),
     ] {
         bench.ask("SendCommand", with(member, inside));

@@ -49,7 +49,7 @@ fn container_instances_come_in_pages_of_a_hundred() {
         "ClusterNotFoundException"
     );
     assert_eq!(bench.refuse("ListContainerInstances", json!({})), "ClusterNotFoundException");
-    let arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/apps";
+    let arn = "arn:aws:ecs:eu-west-1:111122223333:cluster/apps";
     assert_eq!(bench.arns(json!({"cluster": arn, "maxResults": 2})).len(), 2);
 }
 
@@ -134,7 +134,7 @@ fn one_missing_target_refuses_the_whole_put_without_effect() {
     let (one, two) = (bench.arn(&id(1)), bench.arn(&id(2)));
     bench.aws.terminate(&id(2));
     bench.wait(60);
-    for gone in [two.as_str(), "f00", "arn:aws:ecs:eu-west-1:123456789012:container-instance/other/f00"] {
+    for gone in [two.as_str(), "f00", "arn:aws:ecs:eu-west-1:111122223333:container-instance/other/f00"] {
         let request = json!({"cluster": "apps", "attributes": [
             attribute(&one, "smb.G", "mapped"), attribute(gone, "smb.G", "mapped"),
         ]});
@@ -336,7 +336,7 @@ fn a_launch_emits_what_ec2_and_ecs_emit_in_that_order() {
     let ecs = &events[2];
     assert_eq!(ecs["detail-type"], "ECS Container Instance State Change");
     assert_eq!(ecs["detail"]["ec2InstanceId"].as_str().unwrap(), &*host);
-    assert_eq!(ecs["detail"]["clusterArn"], "arn:aws:ecs:eu-west-1:123456789012:cluster/apps");
+    assert_eq!(ecs["detail"]["clusterArn"], "arn:aws:ecs:eu-west-1:111122223333:cluster/apps");
     assert_eq!(ecs["resources"][0], ecs["detail"]["containerInstanceArn"]);
     let attributes = ecs["detail"]["attributes"].as_array().unwrap();
     assert!(attributes.contains(&json!({"name": "ecs.os-type", "value": "windows"})));
@@ -564,7 +564,7 @@ fn services_come_ten_a_page_and_ten_a_description() {
     assert_eq!(described["services"].as_array().unwrap().len(), 10);
     assert_eq!(
         described["services"][0]["taskDefinition"],
-        "arn:aws:ecs:eu-west-1:123456789012:task-definition/f:1"
+        "arn:aws:ecs:eu-west-1:111122223333:task-definition/f:1"
     );
     let eleven = all["serviceArns"].as_array().unwrap().clone();
     assert_eq!(bench.refuse("DescribeServices", describe(eleven)), "InvalidParameterException");
@@ -591,7 +591,7 @@ fn clusters_are_described_up_to_a_hundred_and_missing_ones_are_failures() {
     all.push(rest["clusterArns"][0].clone());
     assert_eq!(bench.refuse("DescribeClusters", json!({"clusters": all})), "InvalidParameterException");
     let missing = bench.ask("DescribeClusters", json!({}));
-    assert_eq!(missing["failures"][0]["arn"], "arn:aws:ecs:eu-west-1:123456789012:cluster/default");
+    assert_eq!(missing["failures"][0]["arn"], "arn:aws:ecs:eu-west-1:111122223333:cluster/default");
 }
 
 #[test]

@@ -162,7 +162,7 @@ async fn container_instance_state_change() {
     });
     check("registering", Host1::New, registering, (NothingForFree, "EventsSkipped 1")).await;
     let elsewhere = one(|detail| {
-        detail["clusterArn"] = json!("arn:aws:ecs:eu-west-1:123456789012:cluster/others");
+        detail["clusterArn"] = json!("arn:aws:ecs:eu-west-1:111122223333:cluster/others");
     });
     check("another cluster", Host1::Elsewhere, elsewhere, (NothingForFree, "EventsForeign 1")).await;
     check("not in that cluster", Host1::Elsewhere, one(|_| {}), (Nothing, "EventsSkipped 1")).await;

@@ -207,7 +207,7 @@ mod tests {
     fn only_what_the_templates_rules_match_reaches_map_share() {
         let ecs = |cluster: &str, status: &str, connected: bool, os: &str| {
             json!({"detail-type": "ECS Container Instance State Change", "detail": {
-                "clusterArn": format!("arn:aws:ecs:eu-west-1:123456789012:cluster/{cluster}"),
+                "clusterArn": format!("arn:aws:ecs:eu-west-1:111122223333:cluster/{cluster}"),
                 "status": status, "agentConnected": connected,
                 "attributes": [{"name": "ecs.capability.task-eni"}, {"name": "ecs.os-type", "value": os}],
             }})

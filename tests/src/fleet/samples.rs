@@ -106,8 +106,8 @@ mod tests {
         fs::create_dir(&inner).unwrap();
         let registered = serde_json::json!({"detail": {
             "ec2InstanceId": "i-0aaaaaaaaaaaaaaaa",
-            "clusterArn": "arn:aws:ecs:eu-west-1:123456789012:cluster/apps",
-            "containerInstanceArn": "arn:aws:ecs:eu-west-1:123456789012:container-instance/apps/f00",
+            "clusterArn": "arn:aws:ecs:eu-west-1:111122223333:cluster/apps",
+            "containerInstanceArn": "arn:aws:ecs:eu-west-1:111122223333:container-instance/apps/f00",
             "attributes": [{"name": "ecs.os-type", "value": "windows"}],
         }});
         let queued = serde_json::json!({"Records": [{"body": registered.to_string()}]});

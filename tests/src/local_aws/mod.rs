@@ -56,7 +56,7 @@ use reply::{ApiError, Broken, Outcome, Reply};
 use throttles::{Bucket, Throttles};
 
 /// The account that everything lives in.
-pub const ACCOUNT: &str = "123456789012";
+pub const ACCOUNT: &str = "111122223333";
 /// The region that everything lives in.
 pub const REGION: &str = "eu-west-1";
 

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 pub const INIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The account that every made-up ARN of the local world names.
-pub const ACCOUNT: &str = "123456789012";
+pub const ACCOUNT: &str = "111122223333";
 /// The region that every made-up ARN of the local world names.
 pub const REGION: &str = "eu-west-1";
 
