@@ -9,6 +9,10 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use shared::config::{Config, ConfigError, Mode, ValidatorConfig};
+use shared::share::DriveLetter;
+use validate_task_definition::model::TaskDefinition;
+use validate_task_definition::policy::Policy;
+use validate_task_definition::rules::check;
 
 type Variables = BTreeMap<String, String>;
 
@@ -157,4 +161,16 @@ fn no_value_that_the_template_allows_stops_a_function_at_start() {
         }
     }
     assert!(tried > 100, "{tried}");
+}
+
+#[test]
+fn the_sample_task_definition_and_the_one_in_the_readme_are_valid_and_carry_the_gate() {
+    let readme = read("README.md");
+    let excerpt = readme.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    for text in [read("docs/task-definition.json"), excerpt.to_owned()] {
+        let definition = TaskDefinition::read(&serde_json::from_str(&text).unwrap());
+        let report = check(&definition, &Policy::of_drive(DriveLetter::parse("G").unwrap()), None);
+        assert!(report.applies && report.valid, "{report:?}");
+        assert!(report.findings.is_empty(), "{report:?}");
+    }
 }
