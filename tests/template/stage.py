@@ -21,7 +21,7 @@ import template as template_file
 ROOT = template_file.ROOT
 DIST = ROOT / "dist"
 # Twelve digits as an access key are an account to the emulator; it is the local AWS's account, too.
-ACCOUNT, REGION, CLUSTER, STACK = "123456789012", "eu-west-1", "windows", "e2e"
+ACCOUNT, REGION, CLUSTER, STACK = "111122223333", "eu-west-1", "windows", "e2e"
 # Types that the emulator does not know. Nothing else may be left out.
 LEFT_OUT = {"AWS::SSM::Document"}
 # The local AWS's own mapping document takes the place of the stack's.
