@@ -368,3 +368,13 @@ async fn a_ghost_registration_is_not_taken_for_the_instance() {
     let answer = story.by_hand(&[&id(2)]).await;
     assert_eq!(answer["skipped"][0]["reason"], "a command for it is in flight");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_hides_its_registration_is_held_against_live_state() {
+    let story = new_instances(1);
+    let mut event = story.event(&id(2));
+    event["detail"]["registeredAt"] = Value::Null;
+    assert!(story.batch(std::slice::from_ref(&event)).await.is_empty());
+    assert!(story.batch(&[event]).await.is_empty());
+    assert_eq!(story.commands(), [[id(2)]], "the second is in flight");
+}
