@@ -54,6 +54,9 @@ rules-doc: ## makes functions/validate-task-definition/RULES.md from the rules
 	@$(build-validator)
 	$(validator) --rules > functions/validate-task-definition/RULES.md
 
+bench-validate: ## the time that the check of one task definition takes, over 1,000 of them
+	cargo bench --locked -p tests --bench validate_task_definition --profile simulate
+
 # ---- Deployment ---------------------------------------------------------------------------------------------------------
 # Each Python tool has a virtual environment of its own, with every package pinned, so that no two quarrel about versions.
 

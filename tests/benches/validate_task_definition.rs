@@ -1,6 +1,6 @@
 //! What a check of one task definition costs, over a thousand different ones: from the event's JSON to the report.
 //!
-//! `cargo bench -p tests --bench validate_task_definition`; the time printed is that of one definition.
+//! `make bench-validate`; the time printed is that of one definition.
 
 use std::hint::black_box;
 

@@ -98,9 +98,13 @@ impl WindowsPath {
 /// resolved. Bare drives and named pipes are left alone but for their case; an empty path stays empty. Cleaning what
 /// is clean changes nothing.
 pub fn clean(text: &str) -> String {
-    let text = text.to_lowercase();
-    if text.is_empty() || is_bare_drive(&text) || is_pipe(&text) {
-        return text;
+    resolve(&text.to_lowercase())
+}
+
+/// The same with upper and lower case kept, to be shown.
+pub fn resolve(text: &str) -> String {
+    if text.is_empty() || is_bare_drive(text) || is_pipe(text) {
+        return text.to_owned();
     }
     let text = text.replace('/', r"\");
     let (volume, rest) = split_volume(&text);

@@ -58,7 +58,10 @@ fn check(context: &Context<'_>) -> Vec<Found> {
         };
         found.push(Found::at(
             &id.at,
-            format!("`{}` is the file system of `{remote}`, which is mapped to `{drive}`: error 1219", id.value),
+            format!(
+                "`{}` is the file system of `{remote}`, and Windows may refuse to map it beside `{drive}` (error 1219)",
+                id.value
+            ),
             help,
         ));
     }

@@ -1,7 +1,7 @@
 //! `parent-traversal`
 
 use crate::finding::Level;
-use crate::path::clean;
+use crate::path::resolve;
 use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
 
 pub(super) static RULE: Rule = Rule {
@@ -35,12 +35,10 @@ fn check(context: &Context<'_>) -> Vec<Found> {
     let paths = context.share_paths().filter(|path| path.path.traverses);
     paths
         .map(|path| {
-            let resolved = clean(&path.text.value);
-            Found::at(
-                &path.text.at,
-                format!("{} contains `..` and means `{}`", path.quoted(), crate::json::shortened(&resolved)),
-                "write the path that is meant, without `..`",
-            )
+            let resolved = resolve(&path.text.value);
+            let resolved = crate::json::shortened(&resolved);
+            let message = format!("{} contains `..` and means `{resolved}`", path.quoted());
+            Found::at(&path.text.at, message, format!("write `{resolved}`, if that is what is meant"))
         })
         .collect()
 }
