@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::brake::{Parameters, Password};
 use shared::cause::Class;
-use shared::config::Mode;
+use shared::config::{Mode, Policy};
 use shared::ecs::Status;
 use shared::ids::ClusterRef;
 use shared::outcome::Word;
@@ -168,7 +168,7 @@ pub async fn report(app: &App, memory: &mut Memory, cluster: Option<&str>) -> Re
         mode: app.config.policy.mode,
         drive: app.config.share.drive.to_string(),
         remote_path: app.config.share.remote.to_string(),
-        summary: sentence(&survey(app, &fleet, only, now), &plan, &tally),
+        summary: sentence(&survey(&app.config.policy, &fleet, only, now), &plan, &tally),
         password: match plan.braking.brake.password {
             Password::Proven => "proven",
             Password::Unproven => "unproven",
@@ -192,14 +192,14 @@ pub async fn report(app: &App, memory: &mut Memory, cluster: Option<&str>) -> Re
             .iter()
             .map(|(cluster, error)| UnreadCluster { cluster: cluster.to_string(), error: error.to_string() })
             .collect(),
-        instances: rows(app, &fleet, &plan, &signs, now, is_shown),
+        instances: rows(&app.config.policy, &fleet, &plan, &signs, now, is_shown),
         ghosts: fleet.ghosts.iter().filter(|g| is_shown(&g.cluster)).map(|g| g.arn.to_string()).collect(),
     };
     Ok(serde_json::to_value(report).expect("a report has no maps with keys that are not text"))
 }
 
 fn rows(
-    app: &App,
+    policy: &Policy,
     fleet: &Fleet,
     plan: &Plan,
     signs: &Signs,
@@ -209,10 +209,11 @@ fn rows(
     let mut instances: Vec<&Instance> =
         fleet.instances.values().filter(|instance| is_shown(&instance.record.cluster)).collect();
     instances.sort_by(|a, b| (&a.record.cluster, &a.record.arn).cmp(&(&b.record.cluster, &b.record.arn)));
-    instances.into_iter().map(|instance| row(app, instance, plan, signs, now)).collect()
+    instances.into_iter().map(|instance| row(policy, instance, plan, signs, now)).collect()
 }
 
-fn row(app: &App, instance: &Instance, plan: &Plan, signs: &Signs, now: Timestamp) -> Row {
+/// What is told of one instance.
+pub(crate) fn row(policy: &Policy, instance: &Instance, plan: &Plan, signs: &Signs, now: Timestamp) -> Row {
     let (record, standing) = (&instance.record, &instance.record.standing);
     let (state, since, attempts, cause) = match &standing.state {
         Recorded::Nothing => ("none", None, None, None),
@@ -245,9 +246,9 @@ fn row(app: &App, instance: &Instance, plan: &Plan, signs: &Signs, now: Timestam
             let (meaning, remedy) = explain(cause);
             CauseRow { code: cause.to_string(), class: cause.class(), meaning, remedy }
         }),
-        next_try: next_due(instance, signs, &app.config.policy).map(|(at, _)| time::format(at)),
+        next_try: next_due(instance, signs, policy).map(|(at, _)| time::format(at)),
         in_flight: instance.is_in_flight(),
-        unreachable: instance.agent != AgentState::Unasked && is_unreachable(app, instance, now),
+        unreachable: instance.agent != AgentState::Unasked && is_unreachable(policy, instance, now),
         drain: match standing.drain {
             Drain::Absent => "none",
             Drain::Requested { .. } => "requested",

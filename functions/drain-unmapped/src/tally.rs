@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use shared::brake::Password;
 use shared::cause::Class;
+use shared::config::Policy;
 use shared::ecs::{ATTRIBUTES_AN_INSTANCE, ContainerInstance, Status};
 use shared::history::Action;
 use shared::ids::{ClusterRef, InstanceId};
@@ -107,7 +108,7 @@ pub struct Survey {
 }
 
 /// Looks at the fleet, or at one cluster of it.
-pub fn survey(app: &App, fleet: &Fleet, cluster: Option<&ClusterRef>, now: Timestamp) -> Survey {
+pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now: Timestamp) -> Survey {
     let signs = Signs::of(fleet);
     let mut survey = Survey::default();
     let is_here = |record: &ContainerInstance| cluster.is_none_or(|cluster| record.cluster == *cluster);
@@ -127,7 +128,7 @@ pub fn survey(app: &App, fleet: &Fleet, cluster: Option<&ClusterRef>, now: Times
         survey.draining += u32::from(record.status == Status::Draining);
         survey.unproven += u32::from(is_unproven(record));
         survey.stale += u32::from(is_stale(instance, &signs));
-        survey.unreachable += u32::from(is_unreachable(app, instance, now));
+        survey.unreachable += u32::from(is_unreachable(policy, instance, now));
         let is_full = record.custom_attributes >= ATTRIBUTES_AN_INSTANCE && !record.standing.any;
         survey.at_attribute_limit += u32::from(is_full);
         if let Some(State::Unmapped { failing_since, cause, .. }) = instance.state() {
@@ -149,16 +150,16 @@ pub fn is_unproven(record: &ContainerInstance) -> bool {
 }
 
 /// Waits for its agent longer than it may.
-pub fn is_unreachable(app: &App, instance: &Instance, now: Timestamp) -> bool {
+pub fn is_unreachable(policy: &Policy, instance: &Instance, now: Timestamp) -> bool {
     let AgentState::Offline { last_ping } = instance.agent else { return false };
     let heard =
         last_ping.map_or(instance.record.registered_at, |ping| ping.max(instance.record.registered_at));
-    !instance.is_open() && now >= due::later(heard, app.config.policy.unreachable_after)
+    !instance.is_open() && now >= due::later(heard, policy.unreachable_after)
 }
 
 /// Writes the run's metrics and its line.
 pub fn publish(app: &App, fleet: &Fleet, plan: &Plan, tally: &Tally, now: Timestamp) {
-    let whole = survey(app, fleet, None, now);
+    let whole = survey(&app.config.policy, fleet, None, now);
     let mut values = gauges(&whole);
     let flag = |is: bool| f64::from(u8::from(is));
     values.extend([
@@ -195,7 +196,7 @@ pub fn publish(app: &App, fleet: &Fleet, plan: &Plan, tally: &Tally, now: Timest
     values.extend(slowest.map(|seconds| ("RegistrationToMappedSeconds", seconds)));
     app.metrics.emit(now, None, &values);
     for cluster in &app.config.clusters {
-        let here = survey(app, fleet, Some(cluster), now);
+        let here = survey(&app.config.policy, fleet, Some(cluster), now);
         let mut values = gauges(&here);
         values.push(("BreakerOpen", flag(plan.breakers.contains_key(cluster))));
         app.metrics.emit(now, Some(cluster.name()), &values);

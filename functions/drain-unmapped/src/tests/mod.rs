@@ -12,5 +12,6 @@ mod properties;
 mod random;
 mod sending;
 mod silence;
+mod telling;
 mod timing;
 mod world;

@@ -65,7 +65,7 @@ fn the_invariants_hold_of_every_plan() {
             Action::Send(_) | Action::Drain { .. } => true,
         });
         let settled = is_settled.then_some(()).ok_or_else(|| "what was judged is judged once".to_owned());
-        if let Err(sentence) = settled.and_then(|()| invariants::hold(&fleet, &policy, &plan)) {
+        if let Err(sentence) = invariants::hold(&fleet, &policy, &plan).and(settled) {
             panic!(
                 "FUZZ_SEED={seed}: {sentence}\n{}\n{policy:#?}\ndecided: {:#?}",
                 sketch(&fleet),

@@ -1,0 +1,149 @@
+//! The time that one decision takes, without a call: 5,000 instances in the best and in the worst minutes.
+//!
+//! `cargo bench -p tests --bench decide` prints the table. A run decides twice a look.
+
+use std::time::{Duration, Instant};
+
+use drain_unmapped::decide::decide;
+use drain_unmapped::fleet::{AgentState, Answer, Fleet, Instance};
+use jiff::{SignedDuration, Timestamp};
+use shared::brake::Parameters;
+use shared::cause::Cause;
+use shared::config::{Mode, Policy};
+use shared::ecs::{ContainerInstance, Status};
+use shared::history::{Action, Command};
+use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn, InstanceId};
+use shared::outcome::{Failure, Word};
+use shared::state::{Drain, Gate, Recorded, Standing, State};
+
+const INSTANCES: i64 = 5_000;
+const CALLS: usize = 41;
+
+fn now() -> Timestamp {
+    Timestamp::constant(1_795_000_000, 0)
+}
+
+fn ago(seconds: i64) -> Timestamp {
+    now() - SignedDuration::from_secs(seconds)
+}
+
+fn instance(n: i64, state: Option<State>) -> Instance {
+    let gate = match &state {
+        Some(State::Mapped { .. } | State::Doubtful { .. }) => Gate::Mapped,
+        _ => Gate::Shut,
+    };
+    let arn = format!("arn:aws:ecs:eu-west-1:111122223333:container-instance/windows/{n:032x}");
+    let id = InstanceId::parse(&format!("i-{n:017x}")).expect("an id");
+    let state = state.map_or(Recorded::Nothing, Recorded::State);
+    Instance {
+        record: ContainerInstance {
+            arn: ContainerInstanceArn::parse(&arn).expect("an ARN"),
+            cluster: ClusterRef::parse("windows").expect("a name"),
+            instance_id: Some(id.clone()),
+            status: Status::Active,
+            is_connected: true,
+            is_windows: true,
+            registered_at: ago(90_000),
+            version: 1,
+            standing: Standing { gate, state, drain: Drain::Absent, hold: false, any: true },
+            custom_attributes: 2,
+        },
+        id,
+        answers: Vec::new(),
+        agent: AgentState::Online,
+    }
+}
+
+fn mapped(n: i64) -> Option<State> {
+    Some(State::Mapped { since: ago(80_000), judged: ago(n * 7 % 1_800), logon: Some(ago(80_000)) })
+}
+
+fn unmapped(n: i64, cause: &str) -> Option<State> {
+    Some(State::Unmapped {
+        attempts: 9,
+        judged: ago(n % 300),
+        logon: Some(ago(80_000)),
+        cause: Cause::new(cause),
+        failing_since: ago(1_800 + n % 300),
+    })
+}
+
+/// Every instance has one more word to be judged: the network is gone.
+fn heard(mut instance: Instance, command: &Command) -> Instance {
+    instance.answers.push(Answer {
+        command: command.id.clone(),
+        requested_at: command.requested_at,
+        action: command.action,
+        word: Some(Word::Failed(Failure {
+            cause: Cause::new("53"),
+            said: "53".to_owned(),
+            step: "read".to_owned(),
+            message: "the network path was not found".to_owned(),
+        })),
+    });
+    instance
+}
+
+fn fleet(instances: impl Iterator<Item = Instance>, commands: Vec<Command>) -> Fleet {
+    Fleet {
+        instances: instances.map(|instance| (instance.record.arn.clone(), instance)).collect(),
+        ghosts: Vec::new(),
+        commands,
+        doubtful_sends: Vec::new(),
+        parameters: Parameters::Changed(ago(85_000)),
+        is_partial: false,
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a bench measures")]
+fn time(fleet: &Fleet, policy: &Policy) -> (Duration, usize) {
+    let started = Instant::now();
+    let plan = std::hint::black_box(decide(std::hint::black_box(fleet), policy, now()));
+    (started.elapsed(), plan.actions.len())
+}
+
+#[allow(clippy::print_stdout, reason = "a bench prints")]
+fn main() {
+    let policy = Policy {
+        mode: Mode::Enforce,
+        max_attempts: 4,
+        base: SignedDuration::from_secs(30),
+        reprobe: SignedDuration::from_mins(15),
+        verify_every: Some(SignedDuration::from_mins(30)),
+        unreachable_after: SignedDuration::from_mins(45),
+        drain_after: SignedDuration::from_mins(15),
+        max_drain_percent: 10,
+        breaker_percent: 20,
+        ecs_writes_per_second: 10,
+    };
+    let command = Command {
+        id: CommandId::parse("a-command").expect("an id"),
+        requested_at: ago(1),
+        action: Action::Check,
+        instances: Vec::new(),
+        completed: 1,
+        is_final: true,
+    };
+    let broken = std::iter::once(instance(0, unmapped(0, "drive-in-use")));
+    let well = (1..INSTANCES).map(|n| instance(n, mapped(n)));
+    let fleets = [
+        ("4,999 mapped, one broken", fleet(broken.chain(well), Vec::new())),
+        ("all new", fleet((0..INSTANCES).map(|n| instance(n, None)), Vec::new())),
+        (
+            "all unmapped, no network",
+            fleet((0..INSTANCES).map(|n| instance(n, unmapped(n, "53"))), Vec::new()),
+        ),
+        (
+            "all with a word to be judged",
+            fleet((0..INSTANCES).map(|n| heard(instance(n, mapped(n)), &command)), vec![command.clone()]),
+        ),
+    ];
+    println!("\n{INSTANCES} instances, {CALLS} calls\n");
+    println!("| fleet | actions | median ms | slowest ms |\n|---|---:|---:|---:|");
+    for (name, fleet) in fleets {
+        let mut calls: Vec<(Duration, usize)> = (0..CALLS).map(|_| time(&fleet, &policy)).collect();
+        calls.sort_unstable();
+        let millis = |call: usize| calls[call].0.as_secs_f64() * 1_000.0;
+        println!("| {name} | {} | {:.2} | {:.2} |", calls[0].1, millis(CALLS / 2), millis(CALLS - 1));
+    }
+}
