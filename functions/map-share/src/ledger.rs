@@ -136,21 +136,9 @@ impl Ledger {
         })
     }
 
-    /// One line a decision, with the ids of those that it concerns. Sent commands have their own.
+    /// One line a decision, with the ids of those that it concerns. Sent commands have their own line, too.
     pub(crate) fn log(&self) {
-        let mut decisions: Vec<(Kind, &Outcome, Vec<&str>)> = Vec::new();
-        for entry in &self.entries {
-            let Some(outcome) = &entry.outcome else { continue };
-            let named = entry.subject.as_deref().or(entry.message_id.as_deref()).unwrap_or("unknown");
-            let same = |decision: &&mut (Kind, &Outcome, Vec<&str>)| {
-                decision.0 == entry.kind && decision.1 == outcome && decision.2.len() < IDS_A_LINE
-            };
-            match decisions.iter_mut().rfind(same) {
-                Some((_, _, ids)) => ids.push(named),
-                None => decisions.push((entry.kind, outcome, vec![named])),
-            }
-        }
-        for (kind, outcome, ids) in decisions {
+        for Decision { kind, outcome, ids } in self.decisions() {
             let (kind, count, ids) = (kind.metric(), ids.len(), ids.join(" "));
             let (result, reason) = (outcome.class().metric(), outcome.to_string());
             match outcome.class() {
@@ -160,6 +148,22 @@ impl Ledger {
                 _ => tracing::info!(kind, outcome = result, reason, count, ids, "events settled"),
             }
         }
+    }
+
+    fn decisions(&self) -> Vec<Decision<'_>> {
+        let mut decisions: Vec<Decision> = Vec::new();
+        for entry in &self.entries {
+            let Some(outcome) = &entry.outcome else { continue };
+            let id = entry.subject.as_deref().or(entry.message_id.as_deref()).unwrap_or("unknown");
+            let same = |decision: &&mut Decision| {
+                decision.kind == entry.kind && decision.outcome == outcome && decision.ids.len() < IDS_A_LINE
+            };
+            match decisions.iter_mut().rfind(same) {
+                Some(decision) => decision.ids.push(id),
+                None => decisions.push(Decision { kind: entry.kind, outcome, ids: vec![id] }),
+            }
+        }
+        decisions
     }
 
     /// Every count, zeros included, so that an alarm tells "none" from "not running".
@@ -179,6 +183,14 @@ impl Ledger {
     }
 }
 
+/// Records of one kind that ended alike.
+#[derive(Debug, PartialEq)]
+struct Decision<'a> {
+    kind: Kind,
+    outcome: &'a Outcome,
+    ids: Vec<&'a str>,
+}
+
 impl Entry {
     fn class(&self) -> Option<Class> {
         self.outcome.as_ref().map(Outcome::class)
@@ -192,4 +204,60 @@ impl Entry {
 
 fn join(ids: &[InstanceId]) -> String {
     ids.iter().map(InstanceId::as_str).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger(outcomes: &[(Kind, Option<&str>, &Outcome)]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (n, (kind, subject, outcome)) in outcomes.iter().enumerate() {
+            let entry = ledger.enter(Some(format!("m{n}")), *kind, subject.map(str::to_owned));
+            ledger.settle(entry, (*outcome).clone());
+        }
+        ledger
+    }
+
+    #[test]
+    fn every_decision_is_one_line_with_the_ids_that_it_concerns() {
+        let (mapped, sent) = (Outcome::Not(Reason::Mapped), Outcome::Did(Deed::Sent));
+        let poison = Outcome::Unreadable("the body is not JSON".to_owned());
+        let ledger = ledger(&[
+            (Kind::ContainerInstance, Some("i-1"), &mapped),
+            (Kind::ContainerInstance, Some("i-2"), &sent),
+            (Kind::Other, None, &poison),
+            (Kind::ContainerInstance, Some("i-3"), &mapped),
+            (Kind::ByHand, Some("i-4"), &mapped),
+        ]);
+        let expected = [
+            (Kind::ContainerInstance, &mapped, vec!["i-1", "i-3"]),
+            (Kind::ContainerInstance, &sent, vec!["i-2"]),
+            (Kind::Other, &poison, vec!["m2"]),
+            (Kind::ByHand, &mapped, vec!["i-4"]),
+        ];
+        let expected = expected.map(|(kind, outcome, ids)| Decision { kind, outcome, ids });
+        assert_eq!(ledger.decisions(), expected);
+    }
+
+    #[test]
+    fn a_line_names_no_more_ids_than_a_log_takes() {
+        let mapped = Outcome::Not(Reason::Mapped);
+        let many = vec![(Kind::ContainerInstance, Some("i-0123456789abcdef0"), &mapped); IDS_A_LINE * 2 + 1];
+        let ledger = ledger(&many);
+        let lines: Vec<usize> = ledger.decisions().iter().map(|decision| decision.ids.len()).collect();
+        assert_eq!(lines, [IDS_A_LINE, IDS_A_LINE, 1]);
+    }
+
+    #[test]
+    fn what_was_not_settled_comes_again_and_the_first_outcome_stands() {
+        let mut ledger = Ledger::default();
+        let open = ledger.enter(Some("m0".to_owned()), Kind::ContainerInstance, None);
+        let settled = ledger.enter(Some("m1".to_owned()), Kind::ContainerInstance, None);
+        ledger.settle(settled, Outcome::Did(Deed::Sent));
+        ledger.settle(settled, Outcome::Failed("too late to say so".to_owned()));
+        ledger.close(Origin::Queue);
+        assert_eq!(ledger.outcome(open), Some(&Outcome::Failed("the time ran out".to_owned())));
+        assert_eq!(ledger.answer(Origin::Queue), json!({"batchItemFailures": [{"itemIdentifier": "m0"}]}));
+    }
 }
