@@ -1,5 +1,7 @@
 //! Every integration test, in one binary: linking the AWS SDK once is what takes the time.
 
+mod cargo_lambda;
+mod demo;
 mod document;
 mod drain_unmapped;
 mod local_aws;

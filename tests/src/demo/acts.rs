@@ -391,7 +391,8 @@ fn is_settled(watch: &Watch) -> bool {
             Some(cause_of_part) => {
                 let known =
                     one.state.as_ref().and_then(cause) == Some(cause_of_part) && one.gate == Gate::Shut;
-                known && (one.draining || is_withheld(watch, one))
+                // Draining is the second of a drain's three writes; only the last one says that it is ours.
+                known && (one.drain.is_ours() && one.draining || is_withheld(watch, one))
             }
         }
     })

@@ -3,7 +3,7 @@
 use super::cast::Part;
 use super::look::{Standing, cause};
 use super::options::Options;
-use super::story::Check;
+use super::story::{Check, Validation};
 use shared::state::{Drain, Gate, State};
 use std::collections::BTreeMap;
 
@@ -28,6 +28,8 @@ pub struct Ending {
     pub withheld: BTreeMap<String, Vec<String>>,
     /// Metric lines' values, the largest of each name.
     pub metrics: BTreeMap<String, f64>,
+    /// What the validator said of the samples, in their order.
+    pub validations: Vec<Validation>,
     /// Invocations that failed or crashed, and messages that became dead letters.
     pub failures: Vec<String>,
 }
@@ -55,6 +57,7 @@ pub fn checks(options: &Options, end: &Ending) -> Vec<Check> {
     all.extend(late(end));
     all.extend(faulty(options, end));
     all.push(tasks(end));
+    all.push(validations(end));
     if options.wrong_password {
         all.extend(wrong_password(end));
     } else {
@@ -167,6 +170,23 @@ fn gates(end: &Ending) -> Check {
 fn tasks(end: &Ending) -> Check {
     let missed = (end.gated_tasks_astray > 0).then(|| format!("{} were", end.gated_tasks_astray));
     check("no task with the constraint was placed on a host without the share", missed)
+}
+
+/// What must be found in the samples; empty: the sample is valid.
+const FOUND: [(&str, &str); 3] =
+    [("orders", ""), ("reports", "unc-source-path"), ("billing", "unknown-source-volume")];
+
+fn validations(end: &Ending) -> Check {
+    let is_error = |finding: &[String; 4], rule: &str| finding[0] == "error" && finding[1].ends_with(rule);
+    let right = |family: &str, rule: &str| {
+        end.validations.iter().any(|one| {
+            let found = one.findings.iter().any(|finding| is_error(finding, rule));
+            one.family == family && one.valid == rule.is_empty() && found != rule.is_empty()
+        })
+    };
+    let wrong = FOUND.iter().filter(|(family, rule)| !right(family, rule));
+    let text = "of three task definitions one is valid, one has a network path, one mounts a volume that is not there";
+    check(text, name(wrong.map(|(family, _)| (*family).to_owned()).collect()))
 }
 
 fn failures(end: &Ending) -> Check {
@@ -288,7 +308,16 @@ mod tests {
         let sent =
             standings.iter().filter(|one| one.part.is_ours()).map(|one| (one.id.to_string(), once)).collect();
         let withheld = [("i-1004".to_owned(), vec![BUDGET.to_owned()])].into();
-        Ending { standings, sent, map_share_commands: 1, withheld, ..Ending::default() }
+        let validation = |family: &str, rule: &str| Validation {
+            family: family.to_owned(),
+            valid: rule.is_empty(),
+            findings: match rule {
+                "" => Vec::new(),
+                rule => vec![["error".into(), format!("TD000 {rule}"), String::new(), String::new()]],
+            },
+        };
+        let validations = FOUND.map(|(family, rule)| validation(family, rule)).into();
+        Ending { standings, sent, map_share_commands: 1, withheld, validations, ..Ending::default() }
     }
 
     fn missed(options: &Options, end: &Ending) -> Vec<String> {
@@ -317,7 +346,7 @@ mod tests {
     #[test]
     fn every_wrong_ending_is_found() {
         type Change = fn(&mut Ending);
-        let table: [(&str, Change); 15] = [
+        let table: [(&str, Change); 18] = [
             ("healthy", |end| member(end, Part::ScaleOut).gate = Gate::Shut),
             ("healthy", |end| member(end, Part::Before).truly_mapped = false),
             ("healthy", |end| member(end, Part::DrainedByOperator).state = None),
@@ -330,6 +359,9 @@ mod tests {
             ("the first to send", |end| end.sent.get_mut("i-3").unwrap().first_by_map_share = false),
             ("ever seen open", |end| end.open_without_share.push("i-3".to_owned())),
             ("task with the constraint", |end| end.gated_tasks_astray = 1),
+            ("three task definitions", |end| _ = end.validations.pop()),
+            ("three task definitions", |end| end.validations[0].valid = false),
+            ("three task definitions", |end| end.validations[1].findings[0][0] = "info".to_owned()),
             ("no function failed", |end| end.failures.push("map-share crashed".to_owned())),
             ("map-share sent one command", |end| end.map_share_commands = 2),
             ("map-share sent one command", |end| end.map_share_commands = 0),

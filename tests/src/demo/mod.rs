@@ -129,6 +129,7 @@ fn ending<W: Write>(show: &mut Show<W>) -> Ending {
         drained_in_trouble: show.drained_in_trouble,
         open_without_share: show.watch.open_without_share.clone(),
         gated_tasks_astray: show.gated_tasks_astray,
+        validations: show.validations.clone(),
         failures: show.failures.clone(),
         withheld: show.watch.heard.withheld.clone(),
         metrics: show.watch.heard.metrics.clone(),

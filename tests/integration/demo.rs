@@ -1,0 +1,104 @@
+//! The demo, whole: the three binaries in a local Lambda before a local AWS, in wall time, ended as it must.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Output;
+use tests::runtime_api::binaries::build_functions;
+use tokio::process::Command;
+
+async fn demo(program: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(program).args(arguments).kill_on_drop(true).output().await.expect("it starts");
+    let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// Runs it, piped, and returns what it printed once it ended well.
+async fn ends_as_it_must(arguments: &[&str]) -> String {
+    let program = build_functions().join("demo");
+    let report = tempfile::tempdir().expect("there is room");
+    let report_argument = report.path().to_str().expect("a plain path");
+    let (code, out, err) = demo(&program, &[arguments, &["--report", report_argument]].concat()).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(!out.contains('\x1b'), "piped output is plain: {out}");
+    for (file, end) in [("report.html", "</html>\n"), ("timeline.svg", "</svg>\n")] {
+        let text = std::fs::read_to_string(report.path().join(file)).expect("the report is written");
+        assert!(text.ends_with(end), "{file}");
+    }
+    out
+}
+
+#[tokio::test]
+async fn forty_instances_are_mapped_and_the_one_with_a_disk_is_drained() {
+    let out = ends_as_it_must(&[]).await;
+    assert!(out.contains("one command, map, to 31 instances"), "{out}");
+    assert!(out.contains("drained for drive-in-use: i-"), "{out}");
+}
+
+#[tokio::test]
+async fn of_five_instances_the_operators_drain_is_the_whole_budget() {
+    let out = ends_as_it_must(&["--instances", "5", "--seed", "3"]).await;
+    assert!(out.contains("drain withheld (budget): i-"), "{out}");
+    assert!(!out.contains("drained for"), "{out}");
+}
+
+#[tokio::test]
+async fn five_hundred_instances_stay_readable() {
+    let out = ends_as_it_must(&["--instances", "500"]).await;
+    let longest = out.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(
+        longest <= 160 && out.lines().count() < 200,
+        "{} lines, the longest {longest}",
+        out.lines().count()
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_presented_by_a_canary_and_corrected_it_maps_everything() {
+    let out = ends_as_it_must(&["--wrong-password"]).await;
+    assert!(out.contains("not mapped, 1326: i-"), "{out}");
+}
+
+#[tokio::test]
+async fn an_outage_of_the_file_server_drains_nothing() {
+    let out = ends_as_it_must(&["--outage", "5"]).await;
+    assert!(out.contains("the file server is back"), "{out}");
+}
+
+#[tokio::test]
+async fn faulty_hosts_end_with_their_true_causes() {
+    ends_as_it_must(&["--fail", "20"]).await;
+}
+
+#[tokio::test]
+async fn an_ending_that_is_not_reached_is_told_and_is_an_error() {
+    let binaries = build_functions();
+    let broken = tempfile::tempdir().unwrap();
+    for name in ["map-share", "drain-unmapped"] {
+        symlink(binaries.join(name), broken.path().join(name)).unwrap();
+    }
+    // A copy, for the demo looks for the functions beside itself.
+    let program = broken.path().join("demo");
+    std::fs::copy(binaries.join("demo"), &program).unwrap();
+    let report = broken.path().join("report");
+    let arguments = ["--instances", "5", "--report", report.to_str().unwrap()];
+
+    let (code, _, err) = demo(&program, &arguments).await;
+    assert_eq!(code, Some(1));
+    assert!(err.contains("validate-task-definition is not there"), "{err}");
+
+    symlink("/bin/false", broken.path().join("validate-task-definition")).unwrap();
+    let (code, out, _) = demo(&program, &arguments).await;
+    assert_eq!(code, Some(1));
+    assert!(out.contains("✗  no function failed"), "{out}");
+}
+
+#[tokio::test]
+async fn a_wrong_option_says_what_is_allowed() {
+    let program = Path::new(env!("CARGO_BIN_EXE_demo"));
+    let (code, _, err) = demo(program, &["--instances", "4"]).await;
+    assert_eq!(code, Some(2));
+    assert!(err.contains("--instances is \"4\": allowed are whole numbers from 5 to 500"), "{err}");
+    let (code, out, _) = demo(program, &["--help"]).await;
+    assert!(code == Some(0) && out.contains("--wrong-password"), "{out}");
+}
