@@ -273,7 +273,9 @@ impl<W: Write> Show<W> {
 
     /// Waits until everything that must be reached is.
     async fn until_settled(&mut self, limit: u64) -> io::Result<()> {
-        self.until("waiting for gates, causes and drains", limit, is_settled).await
+        self.until("waiting for gates, causes and drains", limit, is_settled).await?;
+        // The last change is to be seen, too.
+        self.rest(Duration::from_millis(800), "looking once more").await
     }
 
     fn say(&mut self, actor: Actor, tone: Tone, text: impl Into<String>) {

@@ -85,7 +85,7 @@ impl Chart<'_> {
                 r#"<rect x="{x:.1}" y="12" width="11" height="11" rx="2.5" fill="{colour}"/>"#
             ));
             self.text(x + 16.0, 21.5, "", light.label());
-            x += 34.0 + light.label().len() as f64 * 5.8;
+            x += 34.0 + light.label().len() as f64 * 6.6;
         }
     }
 
