@@ -9,12 +9,17 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::cause::{self, Cause};
 use shared::outcome::{ResultLine, Word, judge};
 use shared::share::{DriveLetter, RemotePath, ShareMapping};
 use tests::document;
+use tests::fleet::{Host, Pace, Presented, World};
+use tests::local_aws::server::Server;
+use tests::local_aws::{Caller, LocalAws};
+use tests::powershell;
 
 const PARAMETERS: [(&str, &str); 5] = [
     ("DriveLetter", "G"),
@@ -298,4 +303,79 @@ fn agree(case: &str, expect: &Value, line: &str, exit: &Value) {
     if let (Some(says), false) = (expect["says"].as_str(), failed.message.is_empty()) {
         assert!(failed.message.contains(says), "{case}: {}", failed.message);
     }
+}
+
+/// Hosts of the local AWS whose scripts a real PowerShell carries out, as `make demo SCRIPT=real` has it.
+#[tokio::test]
+async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
+    let Some(pwsh) = pwsh() else { return };
+    let remote = r"\\fs1.corp.example.com\share";
+    let user = r"CORP\svc-ecs-share";
+    let world = World::new(1, Server::wall_clock())
+        .cluster("web")
+        .pace(Pace::quick())
+        .windows_instance("web", |host| host)
+        .windows_instance("web", Host::disk_on_letter)
+        .windows_instance("web", |host| host.mapped_by_hand(remote, user, "an old one"))
+        .windows_instance("web", |host| host.mapped_by_hand(r"\\nas\other", user, "correct horse"))
+        .windows_instance("web", Host::port_445_blocked)
+        .windows_instance("web", Host::outside_domain);
+    let ids: Vec<String> = world.hosts.keys().map(ToString::to_string).collect();
+    let server = Server::start(LocalAws::new(world), "127.0.0.1:0").await.unwrap();
+    let _agents = powershell::carry_out(&server, &pwsh).await.unwrap();
+
+    call(
+        &server,
+        "SendCommand",
+        json!({"DocumentName": "ecs-smb-mapper-G", "InstanceIds": ids, "MaxConcurrency": "50",
+            "MaxErrors": "100%", "TimeoutSeconds": 600, "Parameters": {"Action": ["map"]}}),
+    );
+    let mut look = tokio::time::interval(Duration::from_millis(100));
+    let invocations = loop {
+        look.tick().await;
+        let listed = call(&server, "ListCommandInvocations", json!({"Details": true}));
+        let listed = listed["CommandInvocations"].as_array().unwrap().clone();
+        let is_over = |one: &Value| one["StatusDetails"] == "Success" || one["StatusDetails"] == "Failed";
+        if listed.len() == ids.len() && listed.iter().all(is_over) {
+            break listed;
+        }
+    };
+    let share =
+        ShareMapping { drive: DriveLetter::parse("G").unwrap(), remote: RemotePath::parse(remote).unwrap() };
+    let words: BTreeMap<String, String> = invocations
+        .iter()
+        .map(|one| {
+            let output = one["CommandPlugins"][0]["Output"].as_str().unwrap();
+            let word = match judge(&share, one["StatusDetails"].as_str(), output, false) {
+                Word::Mapped(proof) => format!("mapped, changed: {}", proof.changed),
+                Word::Failed(failure) => format!("{} at {}", failure.cause, failure.step),
+                other => format!("{other:?}: {output}"),
+            };
+            (one["InstanceId"].as_str().unwrap().to_owned(), word)
+        })
+        .collect();
+    let expected = [
+        "mapped, changed: true",
+        "drive-in-use at look",
+        "mapped, changed: true",
+        "mapped-elsewhere at look",
+        "port-445 at port",
+        "not-domain-joined at domain",
+    ];
+    for (id, expected) in ids.iter().zip(expected) {
+        assert_eq!(words[id], expected, "{id}");
+    }
+    let aws = server.aws();
+    let mapped: Vec<bool> = ids.iter().map(|id| aws.world.hosts[id.as_str()].is_mapped_to(remote)).collect();
+    assert_eq!(mapped, [true, false, true, false, false, false]);
+    let account = &aws.world.account;
+    assert_eq!(account.count(Presented::Parameters, true), 2);
+    assert_eq!(account.count(Presented::Kept, false), 1, "a stale password is presented once");
+}
+
+fn call(server: &Server, operation: &str, body: Value) -> Value {
+    let now = server.now();
+    let reply = server.aws().handle(now, &Caller::named("test"), operation, body.to_string().as_bytes());
+    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+    serde_json::from_slice(&reply.body).expect("JSON")
 }

@@ -7,6 +7,7 @@ pub mod events;
 pub mod fleet;
 pub mod local_aws;
 pub mod map_share;
+pub mod powershell;
 pub mod runtime_api;
 pub mod scenarios;
 pub mod stack;

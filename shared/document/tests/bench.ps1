@@ -69,6 +69,16 @@ function Invoke-Script([string]$Script, [string]$Action, [string]$Settings, [has
     Invoke-MapShare $Action $Settings $Limits
 }
 
+# A document's text as the agent writes it to its file, but for what this machine does not have: before the last statement
+# the host calls and the limits are replaced, and whatever $Before says.
+function Get-AgentScript([string]$Document, [string]$Action, [hashtable]$Limits, [string]$Before) {
+    $entry = $Document.LastIndexOf("`nif (Test-Path -LiteralPath 'Variable:EncodedSettings')")
+    if ($entry -lt 0) { throw 'the entry point of the script was not found' }
+    $limitText = @($Limits.Keys | ForEach-Object { "$_ = $($Limits[$_].ToString([Globalization.CultureInfo]::InvariantCulture))" }) -join '; '
+    $inserted = "`n. '$([IO.Path]::Combine($bench.Here, 'host-calls.ps1'))'`nfunction Get-DefaultLimit { @{ $limitText } }`n$Before"
+    ($Document.Substring(0, $entry) + $inserted + $Document.Substring($entry)).Replace('{{ Action }}', $Action)
+}
+
 function Get-MappingText($ModelHost) {
     @($ModelHost.mappings | Where-Object { -not $_.removed } | ForEach-Object { "$($_.local) $($_.remote) persistent=$($_.persistent) privacy=$($_.privacy) of $($_.owner)" })
 }

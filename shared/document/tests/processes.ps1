@@ -5,16 +5,11 @@
 # byte order mark. Before its last statement only the host calls and the limits are replaced.
 
 function Start-Document($Case, [string]$Script, [string]$ModelFile, [string]$Before = '') {
-    $text = [IO.File]::ReadAllText($Script)
-    $entry = $text.LastIndexOf("`nif (Test-Path -LiteralPath 'Variable:EncodedSettings')")
-    if ($entry -lt 0) { throw 'the entry point of the script was not found' }
     $limits = $bench.Limits.Clone()
     Merge-Table $limits $Case.limits
-    $limitText = @($limits.Keys | ForEach-Object { "$_ = $($limits[$_].ToString([Globalization.CultureInfo]::InvariantCulture))" }) -join '; '
-    $inserted = "`n. '$([IO.Path]::Combine($bench.Here, 'host-calls.ps1'))'`nfunction Get-DefaultLimit { @{ $limitText } }`n$Before"
-    $text = "`$EncodedSettings = '$(ConvertTo-EncodedSettings $Case.settings)'`n" + $text.Substring(0, $entry) + $inserted + $text.Substring($entry)
+    $document = "`$EncodedSettings = '$(ConvertTo-EncodedSettings $Case.settings)'`n" + [IO.File]::ReadAllText($Script)
     $file = [IO.Path]::Combine($bench.Scratch, [guid]::NewGuid().ToString('N') + '.ps1')
-    [IO.File]::WriteAllText($file, $text.Replace('{{ Action }}', $Case.action), (New-Object Text.UTF8Encoding $true))
+    [IO.File]::WriteAllText($file, (Get-AgentScript $document $Case.action $limits $Before), (New-Object Text.UTF8Encoding $true))
 
     Set-ModulePath $(if ($Case.aws) { $Case.aws } else { $bench.Aws })
     if ($Case.modulePath) { $env:PSModulePath += [IO.Path]::PathSeparator + $Case.modulePath }

@@ -64,7 +64,7 @@ impl Parameters {
     }
 
     /// One `GetParameters` for both, as the script makes it: the values, or the cause that it reports.
-    pub(super) fn fetch(&self) -> Result<(&str, &str), &'static str> {
+    pub(crate) fn fetch(&self) -> Result<(&str, &str), &'static str> {
         for one in [&self.user, &self.password] {
             match one.readable {
                 Readable::Yes => {}

@@ -7,7 +7,7 @@
 function New-ModelHost {
     @{
         drives = @('C:')                 # letters of disks, subst and net use
-        mappings = @()                   # local, remote, status, privacy, persistent, user, password, owner
+        mappings = @()                   # local, remote, status, privacy, persistent, user, password, owner; live: its session needs no log-on
         removing = 0                     # look-ups that still show a mapping after its removal
         removalLookups = 0               # what `removing` starts at
         numericStatus = $false           # status as number, without the module's type data
@@ -27,6 +27,7 @@ function New-ModelHost {
         parameters = @{ domainUserName = 'CORP\svc-ecs'; domainUserPassword = 'Not-In-Any-Stream-7' }
         faults = @{}                     # name of a call -> entries, one used up by each call; see Use-Fault
         changedByOthers = $false         # set by a fault's `before`
+        logOns = @()                     # user, password and whether they were the parameters' or kept, as they were presented
         badLogons = 0                    # what the directory counts towards a lock-out
         calls = @()
     }
@@ -88,6 +89,8 @@ function Test-ModelLogon([string]$Remote, [string]$User, [string]$Password, [swi
     $server = $Remote.Split([char]92)[2]
     $addresses = if ($Connected) { @($modelHost.addresses.Keys) } elseif ($server -match '^[0-9.]+$') { @($server) } else { @($modelHost.dns[$server]) }
     if (@($addresses | Where-Object { $_ -and $modelHost.addresses[$_] }).Count -eq 0) { return 53 }
+    $modelHost.logOns += @{ user = $User; password = $Password; kept = [bool]$Connected }
+    Save-ModelHost $modelHost
     if ($User -notmatch '[\\@]') { return 1312 }
     if ($null -ne $modelHost.accountState) { return [int]$modelHost.accountState }
     if (-not $modelHost.accounts.ContainsKey($User) -or $modelHost.accounts[$User] -cne $Password) {
@@ -124,7 +127,7 @@ function New-ModelMapping([string]$LocalPath, [string]$RemotePath, [pscredential
     $modelHost = Get-ModelHost
     $modelHost.mappings = @($modelHost.mappings) + @{
         local = $LocalPath; remote = $RemotePath; status = 'OK'; privacy = $Privacy; persistent = $Persistent
-        user = $Credential.UserName; password = $password; owner = 'ours'
+        user = $Credential.UserName; password = $password; owner = 'ours'; live = $true
     }
     Save-ModelHost $modelHost
     0
@@ -149,7 +152,7 @@ function Read-ModelRoot([string]$Root) {
     if ($fault.code) { $code = $fault.code }
     elseif ($mapping.Count -eq 0) { $code = 3 }
     else {
-        $code = Test-ModelLogon $mapping[0].remote $mapping[0].user $mapping[0].password -Connected
+        $code = if ($mapping[0].live) { 0 } else { Test-ModelLogon $mapping[0].remote $mapping[0].user $mapping[0].password -Connected }
         $modelHost = Get-ModelHost
         $share = ($mapping[0].remote.Split([char]92)[0..3]) -join '\'
         if ($code -eq 0 -and -not $modelHost.listable) { $code = 5 }
@@ -157,7 +160,10 @@ function Read-ModelRoot([string]$Root) {
     }
     if ($code -eq 0) {
         $modelHost = Get-ModelHost
-        foreach ($entry in @($modelHost.mappings | Where-Object { $_.local -eq $Root.Substring(0, 2) })) { if (-not $entry.statusSticks) { $entry.status = 'OK' } }
+        foreach ($entry in @($modelHost.mappings | Where-Object { $_.local -eq $Root.Substring(0, 2) })) {
+            $entry.live = $true
+            if (-not $entry.statusSticks) { $entry.status = 'OK' }
+        }
         Save-ModelHost $modelHost
         return
     }
@@ -189,10 +195,10 @@ function Invoke-ModelEvent([string]$Name) {
         'reboot' {
             $modelHost.boot = '2026-11-23T09:30:00Z'
             $modelHost.mappings = @($modelHost.mappings | Where-Object { $_.persistent })
-            foreach ($entry in $modelHost.mappings) { $entry.status = 'Disconnected' }
+            foreach ($entry in $modelHost.mappings) { $entry.status = 'Disconnected'; $entry.live = $false }
         }
-        'idle' { foreach ($entry in $modelHost.mappings) { $entry.status = 'Disconnected' } }
-        'fail-over' { $modelHost.addresses = @{ '10.0.1.10' = $false; '10.0.2.10' = $true }; foreach ($entry in $modelHost.mappings) { $entry.status = 'Reconnecting' } }
+        'idle' { foreach ($entry in $modelHost.mappings) { $entry.status = 'Disconnected'; $entry.live = $false } }
+        'fail-over' { $modelHost.addresses = @{ '10.0.1.10' = $false; '10.0.2.10' = $true }; foreach ($entry in $modelHost.mappings) { $entry.status = 'Reconnecting'; $entry.live = $false } }
         'rotate' { $modelHost.accounts['CORP\svc-ecs'] = 'Changed-Today-8'; $modelHost.parameters.domainUserPassword = 'Changed-Today-8' }
         'rotate-account-only' { $modelHost.accounts['CORP\svc-ecs'] = 'Changed-Today-8' }
         default { throw "no such event: $Name" }
