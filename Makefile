@@ -6,10 +6,11 @@
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
+# SCRIPT=real has a PowerShell 7 (the one that PWSH names, else pwsh) run the SSM document's own text on the hosts.
 # Without --workspace, so that the functions are built with the features that they are deployed with and no others.
 demo: ## the three functions against a local AWS, as a story with a checked end; ARGS="--help" says what it takes
 	cargo build --locked
-	cargo run --locked --package tests --bin demo -- $(ARGS)
+	cargo run --locked --package tests --bin demo -- $(if $(filter real,$(SCRIPT)),--pwsh $${PWSH:-pwsh}) $(ARGS)
 
 test: ## format, lints, licences, every test; what CI runs
 	cargo fmt --all --check

@@ -25,6 +25,8 @@ const REMOTE: &str = r"\\fs1.corp.example.com\share";
 /// Lines of the table after an act; the one at the end is longer.
 const ACT_TABLE: usize = 20;
 const VALIDATOR_ACT: &str = "Three task definitions";
+/// So many times longer is waited where a real PowerShell runs the script.
+const REAL_SCRIPT_PATIENCE: u64 = 6;
 /// For how long it is watched that a refused password is not tried again.
 const QUIET: Duration = Duration::from_secs(3);
 
@@ -323,7 +325,8 @@ impl<W: Write> Show<W> {
         limit: u64,
         done: impl Fn(&Watch) -> bool,
     ) -> io::Result<()> {
-        let end = self.elapsed() + Duration::from_secs(limit);
+        let patience = if self.options.pwsh.is_some() { REAL_SCRIPT_PATIENCE } else { 1 };
+        let end = self.elapsed() + Duration::from_secs(limit * patience);
         loop {
             self.step(waiting_for)?;
             if done(&self.watch) || self.elapsed() > end {

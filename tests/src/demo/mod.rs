@@ -13,7 +13,8 @@
 //! | [`story`], [`report`], [`chart`] | what is kept of the run, as a page and a picture |
 //!
 //! It decides nothing that the functions decide: it starts their binaries, unchanged, and looks. What the SSM agents
-//! carry out is the model of the mapping script in [`crate::fleet`], unless the world says that somebody else does.
+//! carry out is the model of the mapping script in [`crate::fleet`], or the script itself in a real PowerShell
+//! ([`crate::powershell`]).
 
 pub mod acts;
 pub mod cast;
@@ -35,6 +36,7 @@ pub mod watch;
 use crate::fleet::Presented;
 use crate::local_aws::LocalAws;
 use crate::local_aws::server::Server;
+use crate::powershell;
 use acts::Show;
 use cast::Part;
 use check::{Ending, Sent};
@@ -48,6 +50,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 use story::{Figure, Story};
+use tokio::task::JoinSet;
 
 /// Lines of the table at the end; a cluster that is larger is folded.
 const FINAL_TABLE: usize = 60;
@@ -60,8 +63,16 @@ pub async fn run<W: Write>(options: Options, binaries: &Path, screen: Screen<W>)
     let base = Server::wall_clock();
     let (world, cast) = cast::world(&options, base);
     let stage = Stage::open(LocalAws::new(world), binaries, waits(&options)).await?;
+    let mut agents = match &options.pwsh {
+        Some(pwsh) => powershell::carry_out(&stage.server, pwsh).await?,
+        None => JoinSet::new(),
+    };
     let mut show = Show::new(options, stage, screen, base, cast);
     show.play().await?;
+    // They run until they are dropped: one that ended did so with an error.
+    while let Some(ended) = agents.try_join_next() {
+        show.failures.push(format!("PowerShell: {ended:?}"));
+    }
     let length = show.elapsed();
     show.stage.close().await;
     show.listen();
@@ -98,7 +109,9 @@ pub async fn run<W: Write>(options: Options, binaries: &Path, screen: Screen<W>)
 
 fn waits(options: &Options) -> Waits {
     let instances = options.instances as f64;
-    let base = 0.6 + instances / 250.0;
+    // A real PowerShell takes a good part of a second a host, and two hosts at once.
+    let slower = if options.pwsh.is_some() { 3.0 } else { 1.0 };
+    let base = slower * (0.6 + instances / 250.0);
     let verify_every = match options.outage {
         // Checks are there to find an outage. They go two at a time, so a fleet has to be given the time for a round;
         // and a check that SSM ended early is made again after 20 × base, before its instance counts as silent.
@@ -112,6 +125,9 @@ fn setting(options: &Options) -> String {
     let mut text = format!("{} container instances, seed {}", options.instances, options.seed);
     if options.fail > 0 {
         text += &format!(", {} % with a fault of their own", options.fail);
+    }
+    if options.pwsh.is_some() {
+        text += ", the mapping script run by a real PowerShell";
     }
     if options.wrong_password {
         text += ", a wrong password";

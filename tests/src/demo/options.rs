@@ -15,6 +15,8 @@ Usage: make demo ARGS=\"[OPTIONS]\"
   --fail PERCENT     of the plain instances that scale out, so many have a fault of their own: 0 to 100 [default: 0]
   --wrong-password   the password parameter is wrong until the last act
   --outage SECONDS   the file server is away for so long, once everything is mapped: 1 to 60
+  --pwsh PROGRAM     a PowerShell 7 that runs the text of the SSM document itself on the modelled hosts, in place of the
+                     model of it: slower, and causes are the script's own (`make demo SCRIPT=real`)
   --plain            no redraw and no colour, as when the output is piped
   --report DIR       where the report is written [default: target/demo]
   -h, --help         this text
@@ -35,6 +37,8 @@ pub struct Options {
     pub wrong_password: bool,
     /// How long the file server is away.
     pub outage: Option<Duration>,
+    /// A PowerShell 7 that runs the document's own text; `None`: the model of it.
+    pub pwsh: Option<String>,
     /// No redraw and no colour.
     pub plain: bool,
     /// Directory of the report.
@@ -49,6 +53,7 @@ impl Default for Options {
             fail: 0,
             wrong_password: false,
             outage: None,
+            pwsh: None,
             plain: false,
             report: "target/demo".to_owned(),
         }
@@ -82,6 +87,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, lex
                 let seconds = within(&mut parser, "--outage", 1..=60)?;
                 options.outage = Some(Duration::from_secs(seconds as u64));
             }
+            Long("pwsh") => options.pwsh = Some(parser.value()?.string()?),
             Long("plain") => options.plain = true,
             Long("report") => options.report = parser.value()?.string()?,
             Long("help") | Short('h') => return Ok(Command::Help),
@@ -129,10 +135,11 @@ mod tests {
             fail: 10,
             wrong_password: false,
             outage: Some(Duration::from_secs(4)),
+            pwsh: Some("pwsh".to_owned()),
             plain: true,
             report: "out".to_owned(),
         };
-        let line = "--instances 500 --seed=7 --fail 10 --outage 4 --plain --report out";
+        let line = "--instances 500 --seed=7 --fail 10 --outage 4 --pwsh pwsh --plain --report out";
         assert_eq!(parse_line(line), Ok(Command::Run(expected)));
         assert_eq!(parse_line(""), Ok(Command::Run(Options::default())));
         assert_eq!(parse_line("-h"), Ok(Command::Help));
