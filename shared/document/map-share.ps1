@@ -576,6 +576,10 @@ function Connect-AnyAddress {
 function Open-AwsTools {
     param([string]$Region, [bool]$Assemblies)
     Set-StrictMode -Off
+    # Where .NET Framework does not leave it to Windows, it may begin with TLS 1.0, which AWS refuses.
+    if ([int][Net.ServicePointManager]::SecurityProtocol -ne 0) {
+        [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
+    }
     $problem = @()
     $roots = @($env:PSModulePath.Split([IO.Path]::PathSeparator) | Where-Object { $_ })
     # A module's folder, and below it those of its versions, newest first.

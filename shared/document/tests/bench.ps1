@@ -59,7 +59,8 @@ function Set-ModulePath([string]$Aws, [string]$Smb = 'current') {
         'missing' { }
         default { $roots += [IO.Path]::Combine($bench.Here, 'aws', $Aws) }
     }
-    $env:PSModulePath = $roots -join [IO.Path]::PathSeparator
+    # PowerShell's own modules come last: a runspace loads them from the same path.
+    $env:PSModulePath = ($roots + [IO.Path]::Combine($PSHOME, 'Modules')) -join [IO.Path]::PathSeparator
 }
 
 # The script as the entry point runs it, in this process, with everything that comes out of any stream.

@@ -13,7 +13,7 @@ if (-not $Script) { $Script = [IO.Path]::Combine($PSScriptRoot, '..', 'map-share
 . ([IO.Path]::Combine($PSScriptRoot, 'harden.ps1'))
 . ([IO.Path]::Combine($PSScriptRoot, 'processes.ps1'))
 $env:SMB_MODEL_FILE = $null
-$env:PSModulePath = [IO.Path]::Combine($PSScriptRoot, 'model')
+Set-ModulePath 'missing'
 Import-Module SmbModel
 
 $bench.Scratch = [IO.Path]::Combine([IO.Path]::GetTempPath(), "smb-bench-$PID")
