@@ -13,7 +13,7 @@ use shared::metrics::Metrics;
 use tests::fleet::World;
 use tests::local_aws::LocalAws;
 use tests::local_aws::faults::{Fault, FaultRule};
-use tests::local_aws::in_process::{Local, Process};
+use tests::local_aws::in_process::{Ended, Local, Moment, Process};
 use validate_task_definition::{Failure, Validator};
 
 const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/validate-task-definition");
@@ -28,6 +28,12 @@ struct Setup {
 
 fn set_up(world: World, variables: &[(&str, &str)]) -> Setup {
     let local = Local::new(LocalAws::new(world));
+    let process = Process::new(&local, "validate-task-definition");
+    set_up_as(&process, local, variables)
+}
+
+/// The same, calling AWS as that process.
+fn set_up_as(process: &Process, local: Local, variables: &[(&str, &str)]) -> Setup {
     let metrics = Arc::new(Mutex::new(Vec::new()));
     let minimal =
         [("CLUSTERS", "windows"), ("STACK", "smb-g"), ("REMOTE_PATH", r"\\fs.corp.example.com\share")];
@@ -35,10 +41,9 @@ fn set_up(world: World, variables: &[(&str, &str)]) -> Setup {
         let found = variables.iter().chain(&minimal).find(|(key, _)| *key == name);
         found.map(|(_, value)| (*value).to_owned())
     });
-    let clients = Process::new(&local, "validate-task-definition").clients();
     let writer = Metrics::to_writer("EcsSmbMapper", "smb-g", metrics.clone());
     Setup {
-        validator: Validator::new(&config.expect("the variables are right"), clients, writer),
+        validator: Validator::new(&config.expect("the variables are right"), process.clients(), writer),
         local,
         metrics,
     }
@@ -236,6 +241,33 @@ async fn a_refused_read_fails_the_function() {
     assert!(matches!(&failure, Failure::Describe { name, .. } if name == "orders:1"), "{failure}");
     let text = shared::logs::with_causes(&failure);
     assert!(text.contains("AccessDeniedException"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_killed_at_any_call_is_given_in_full_by_the_next() {
+    let world = || {
+        world()
+            .task_definition(definition("gated", r"G:\gated", Some(GATE)))
+            .task_definition(definition("unc", r"\\fs1\share", None))
+            .service("windows", service("gated", "gated:1"))
+            .service("windows", service("unc", "unc:1"))
+    };
+    let audit = json!({"cluster": "windows"});
+    let undisturbed = set_up(world(), &[]);
+    let expected = undisturbed.answer(audit.clone()).await;
+    assert!(expected.to_string().contains("unc-source-path"), "{expected:#}");
+    let calls: usize = undisturbed.calls().values().sum();
+    for call in 1..=u32::try_from(calls).unwrap() {
+        for moment in [Moment::Before, Moment::After] {
+            let local = Local::new(LocalAws::new(world()));
+            let process = Process::new(&local, "validate-task-definition").kill_at(call, moment);
+            let killed = set_up_as(&process, local.clone(), &[]);
+            let ended = process.run(killed.validator.handle(&audit, Timestamp::MAX)).await;
+            assert!(matches!(ended, Ended::Killed), "call {call}");
+            let next = set_up_as(&Process::new(&local, "validate-task-definition"), local, &[]);
+            assert_eq!(next.answer(audit.clone()).await, expected, "killed {moment:?} call {call}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

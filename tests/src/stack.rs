@@ -58,29 +58,19 @@ impl Stack {
         let local = Local::new(LocalAws::new(world));
         let began = local.clock().now();
         let written = Arc::default();
-        let sweep = Self::app(&local, &config, &written, "drain-unmapped", None);
+        let sweep = Self::app(&local, &config, &written);
         Stack { local, config, written, sweep, began }
     }
 
-    fn app(
-        local: &Local,
-        config: &Config,
-        written: &Arc<Mutex<Vec<u8>>>,
-        name: &str,
-        kill: Option<(u32, Moment)>,
-    ) -> App {
-        let mut process = Process::new(local, name);
-        if let Some((call, moment)) = kill {
-            process = process.kill_at(call, moment);
-        }
+    fn app(local: &Local, config: &Config, written: &Arc<Mutex<Vec<u8>>>) -> App {
         let metrics = Metrics::to_writer(&config.metrics_namespace, &config.stack, written.clone());
-        App::new(config.clone(), process.clients(), metrics)
+        App::new(config.clone(), Process::new(local, "drain-unmapped").clients(), metrics)
     }
 
     /// Another configuration from now on, as a deployment gives: a cold start.
     pub fn deploy(&mut self, change: impl FnOnce(&mut Config)) {
         change(&mut self.config);
-        self.sweep = Self::app(&self.local, &self.config, &self.written, "drain-unmapped", None);
+        self.sweep = Self::app(&self.local, &self.config, &self.written);
     }
 
     /// The time.
@@ -94,12 +84,23 @@ impl Stack {
 
     /// One tick: one run of the warm function, cut off where Lambda would.
     pub async fn tick(&self) {
-        let deadline = self.deadline();
+        self.run(&self.sweep).await;
+        drop(self.local.aws());
+    }
+
+    /// Two runs at once, as where a tick was delivered twice: the warm function's, and a cold one's that knows nothing
+    /// of it.
+    pub async fn two_ticks_at_once(&self) {
+        let other = Self::app(&self.local, &self.config, &self.written);
+        tokio::join!(self.run(&self.sweep), self.run(&other));
+        drop(self.local.aws());
+    }
+
+    async fn run(&self, app: &App) {
         let tick = json!({ "Records": [{ "messageId": "tick", "body": "{}" }] });
-        let run = drain_unmapped::handle(&self.sweep, &tick, deadline);
+        let run = drain_unmapped::handle(app, &tick, self.deadline());
         // An error is what a throttled or failed call leaves; the next tick is the retry.
         let _ = tokio::time::timeout(SWEEP_TIMEOUT, Box::pin(run)).await;
-        drop(self.local.aws());
     }
 
     /// One run of a cold function that is killed at its n-th call; whether it was.

@@ -238,8 +238,9 @@ pub fn sentence(survey: &Survey, plan: &Plan, tally: &Tally) -> String {
     also(survey.draining, "draining");
     also(tally.drains, "drained now");
     also(tally.given_back, "given back now");
-    also(u32::try_from(plan.withheld.len()).unwrap_or(u32::MAX), "drains withheld");
-    also(tally.errors, "calls failed");
+    let withheld = u32::try_from(plan.withheld.len()).unwrap_or(u32::MAX);
+    also(withheld, if withheld == 1 { "drain withheld" } else { "drains withheld" });
+    also(tally.errors, if tally.errors == 1 { "call failed" } else { "calls failed" });
     text += match plan.braking.brake.password {
         Password::Proven => "; the password is proven",
         Password::Unproven => "; the password is not proven yet",

@@ -5,6 +5,7 @@ mod drains;
 mod faults;
 mod first_deployment;
 mod herds;
+mod overlap;
 mod report;
 
 use jiff::Timestamp;

@@ -17,6 +17,7 @@ impl LocalAws {
     /// An EC2 Spot Instance Interruption Warning for that instance.
     pub fn warn_of_spot_interruption(&mut self, id: &str) {
         let detail = json!({"instance-id": id, "instance-action": "terminate"});
+        // AWS's own form here: an Availability Zone and no account, which is no valid ARN and documented so.
         let resource = format!("arn:aws:ec2:{REGION}a:instance/{id}");
         self.emit("EC2 Spot Instance Interruption Warning", "aws.ec2", vec![resource], detail);
     }

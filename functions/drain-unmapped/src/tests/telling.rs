@@ -114,7 +114,7 @@ fn a_run_is_told_in_one_sentence() {
     assert_eq!(
         said(&fleet(well().into_iter().chain(failing)).unproven(), &busy),
         "21 of 23 connected Windows instances mapped, 1 unmapped (the oldest for 90 min: 1326), 1 not looked at yet, \
-         1 with a silent agent, 1 disconnected, 1 draining, 1 drained now, 2 given back now, 1 drains withheld, \
+         1 with a silent agent, 1 disconnected, 1 draining, 1 drained now, 2 given back now, 1 drain withheld, \
          3 calls failed; the password is REFUSED"
     );
     let nothing = hosts(1..3, "shut unmapped 1 -1m - 53 -5m");
