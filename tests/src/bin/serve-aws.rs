@@ -136,7 +136,8 @@ fn greet(server: &Server, options: &Options) {
 
 In another terminal:
 
-  export AWS_ENDPOINT_URL={url} AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=me AWS_SECRET_ACCESS_KEY=none
+  export AWS_ENDPOINT_URL={url} AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1
+  export AWS_ACCESS_KEY_ID=me AWS_SECRET_ACCESS_KEY=none
   aws ecs list-container-instances --cluster {cluster}
   curl -s {url}/_control/fleet          # hosts, letters, gates; `curl -s {url}/_control/` lists the rest
 
