@@ -21,8 +21,11 @@ test: ## format, lints, licences, every test; what CI runs
 	$(MAKE) vouch
 	$(MAKE) validate-template
 
-fuzz: ## the properties of the deciders with a fresh seed, which is printed
-	FUZZ_SEED=$$(od -An -N7 -tu8 /dev/urandom | tr -d ' ') cargo test --workspace --lib --locked properties:: -- --nocapture
+# How many times the inputs that `make test` tries. A seed that fails is named, and tried first with FUZZ_SEED.
+TIMES ?= 20
+FUZZ_SEED ?= $(shell od -An -N7 -tu8 /dev/urandom | tr -d ' ')
+fuzz: ## the properties of deciders and parsers, for longer and with a fresh seed: make fuzz TIMES=20 [FUZZ_SEED=…]
+	FUZZ_SEED=$(FUZZ_SEED) FUZZ_TIMES=$(TIMES) cargo test --workspace --lib --test integration --locked -- --nocapture properties:: fuzz::
 
 serve-aws: ## a local AWS with a fleet, until Ctrl-C; ARGS="--instances 40 --port 4566"
 	cargo run -p tests --bin serve-aws --locked --quiet -- $(ARGS)

@@ -4,9 +4,14 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+/// Where a function's payloads are.
+pub fn folder(function: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../events")).join(function)
+}
+
 /// The payloads of a function, with their file names without ending, in their order.
 pub fn of(function: &str) -> Vec<(String, Value)> {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../events")).join(function);
+    let folder = folder(function);
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.expect("readable").path())

@@ -8,7 +8,7 @@ mod calls;
 mod order;
 mod property;
 mod rows;
-mod samples;
+pub(crate) mod samples;
 mod sending;
 
 use std::collections::BTreeMap;

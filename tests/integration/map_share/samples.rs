@@ -1,16 +1,21 @@
 //! Every payload under `events/map-share`, in a fleet that holds the hosts which it names.
 
-use tests::local_aws::ACCOUNT;
+use tests::fleet::samples::named_in;
 
 use super::*;
 
 const NEW: [&str; 3] = ["i-0a1b2c3d4e5f60701", "i-0a1b2c3d4e5f60702", "i-0a1b2c3d4e5f60703"];
 const MAPPED: &str = "i-0a1b2c3d4e5f60711";
 const DRAINED: &str = "i-0a1b2c3d4e5f60721";
-const LINUX: &str = "i-0a1b2c3d4e5f60731";
-const FOREIGN: &str = "i-0a1b2c3d4e5f60741";
+pub(crate) const LINUX: &str = "i-0a1b2c3d4e5f60731";
+pub(crate) const FOREIGN: &str = "i-0a1b2c3d4e5f60741";
 
 fn story() -> Story {
+    Story::new(world()).with("CLUSTERS", "windows")
+}
+
+/// The hosts that the payloads name, by the names that they give them.
+pub(crate) fn world() -> World {
     let at = "2026-11-22T07:30:00.000Z";
     let mapped = format!("mapped {at} {at} {at}");
     let world = World::new(7, "2026-11-22T08:00:00Z".parse().unwrap())
@@ -30,31 +35,11 @@ fn story() -> Story {
             host.named(id).with(|host| host.booted = "2026-11-22T07:59:58.310Z".parse().unwrap())
         })
     });
-    Story::new(world).with("CLUSTERS", "windows")
-}
-
-/// The payload with the ARNs that this world's hosts happen to have.
-fn localised(story: &Story, payload: &Value) -> Value {
-    let mut text = payload.to_string().replace("111122223333", ACCOUNT);
-    let aws = story.local.aws();
-    for id in NEW.into_iter().chain([MAPPED, DRAINED, LINUX]) {
-        let ours = aws.container_instance(id).unwrap().arn.rsplit('/').next().unwrap().to_owned();
-        if let Some(theirs) = named_beside(payload, id) {
-            text = text.replace(&theirs, &ours);
+    world.with(|world| {
+        for named in named_in(&tests::events::folder("map-share")).unwrap() {
+            world.hosts.entry(named.id.as_str().into()).and_modify(|host| *host = named.dress(host.clone()));
         }
-    }
-    serde_json::from_str(&text).unwrap()
-}
-
-/// The id of the container instance that the payload gives an EC2 instance.
-fn named_beside(payload: &Value, id: &str) -> Option<String> {
-    let bodies = payload["Records"].as_array().into_iter().flatten();
-    let bodies = bodies.filter_map(|record| {
-        serde_json::from_str(record["body"].as_str()?.trim_start_matches('\u{feff}')).ok()
-    });
-    let mut details = bodies.chain([payload.clone()]).map(|event: Value| event["detail"].clone());
-    let detail = details.find(|d| d["ec2InstanceId"] == id && d["containerInstanceArn"].is_string())?;
-    detail["containerInstanceArn"].as_str()?.rsplit('/').next().map(str::to_owned)
+    })
 }
 
 /// What the payload of that name does: sends to these, writes that attribute's value on that host, is counted so.
@@ -111,7 +96,6 @@ fn expected(file: &str) -> Expected {
 async fn every_payload_does_what_its_name_says() {
     for (file, payload) in tests::events::of("map-share") {
         let story = story();
-        let payload = localised(&story, &payload);
         let answer = story.invoke(payload).await.unwrap_or_else(|error| panic!("{file}: {error}"));
         if answer.get("batchItemFailures").is_some() {
             assert!(failures(&answer).is_empty(), "{file}: {answer}");

@@ -1,12 +1,8 @@
-//! Fuzz targets of `validate-task-definition`: whatever comes in, it neither panics nor calls valid what it did not read.
-//!
-//! Under `cargo test` each runs its corpus (`__fuzz__/*/corpus`) and a bounded number of random inputs;
-//! `cargo bolero test TARGET --engine libfuzzer` goes on from there.
+//! Task definitions: nothing is called valid that was not read, and every finding points at something.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
-use bolero::check;
 use serde_json::{Map, Value, json};
 use shared::share::{DriveLetter, RemotePath};
 use validate_task_definition::finding::Level;
@@ -16,7 +12,11 @@ use validate_task_definition::policy::{Policy, SourcePrefix};
 use validate_task_definition::rules::{self, Service};
 use validate_task_definition::{constraint, path};
 
-const ITERATIONS: usize = 4_000;
+use super::fuzz;
+use super::inputs::files;
+
+const TEXTS: &str = "integration/fuzz/__fuzz__/fuzz__validator__text/corpus";
+const CONSTRAINTS: &str = "integration/fuzz/__fuzz__/fuzz__validator__constraint/corpus";
 
 fn policy() -> Policy {
     let drive = DriveLetter::parse("G").expect("a letter from D to Z");
@@ -66,48 +66,62 @@ fn all_container_definitions(definition: &Value) -> usize {
     lists.map(|(_, value)| value.as_array().map_or(1, Vec::len)).sum()
 }
 
+fn check_text(bytes: &[u8]) {
+    if let Ok(value) = input::parse(&String::from_utf8_lossy(bytes)) {
+        check_value(&value);
+    }
+}
+
 #[test]
 fn fuzz_text() {
-    check!().with_iterations(ITERATIONS).for_each(|bytes: &[u8]| {
-        if let Ok(value) = input::parse(&String::from_utf8_lossy(bytes)) {
-            check_value(&value);
-        }
-    });
+    fuzz!(check_text, 4_000, [files(TEXTS), files("../events/validate-task-definition")].concat());
 }
 
 #[test]
 fn fuzz_definition() {
+    static TRIED: AtomicUsize = AtomicUsize::new(0);
     static VALID: AtomicUsize = AtomicUsize::new(0);
-    check!().with_iterations(ITERATIONS).with_max_len(2048).for_each(|bytes: &[u8]| {
+    fn check(bytes: &[u8]) {
         let valid = check_value(&Builder(bytes.iter().copied()).document());
+        TRIED.fetch_add(1, Relaxed);
         VALID.fetch_add(usize::from(valid), Relaxed);
-    });
+    }
+    fuzz!(check, 4_000, []);
     // If hardly any of them were, the target would have tried nothing but broken documents.
-    assert!(VALID.load(Relaxed) > ITERATIONS / 20, "{VALID:?} of {ITERATIONS} are valid and use the share");
+    assert!(
+        VALID.load(Relaxed) > TRIED.load(Relaxed) / 20,
+        "{VALID:?} of {TRIED:?} are valid and use the share"
+    );
+}
+
+fn check_path(bytes: &[u8]) {
+    let text: String = bytes.iter().take(40).map(|byte| fragment(*byte)).collect();
+    let once = path::clean(&text);
+    assert_eq!(path::clean(&once), once, "cleaning {text:?} twice is another path");
+    if once.get(1..3) == Some(":\\") {
+        assert!(!once.split('\\').any(|part| part == ".."), "{text:?} leads above its drive: {once:?}");
+    }
+    path::WindowsPath::parse(&text);
 }
 
 #[test]
 fn fuzz_path() {
-    check!().with_iterations(ITERATIONS).for_each(|bytes: &[u8]| {
-        let text: String = bytes.iter().map(|byte| fragment(*byte)).collect();
-        let once = path::clean(&text);
-        assert_eq!(path::clean(&once), once, "cleaning {text:?} twice is another path");
-        path::WindowsPath::parse(&text);
-    });
+    fuzz!(check_path, 4_000, []);
+}
+
+/// What holds for one instance cannot also fail for it.
+fn check_constraint(bytes: &[u8]) {
+    let expression = String::from_utf8_lossy(bytes);
+    let known = [("smb.G", constraint::Known::Absent)];
+    if constraint::holds(&expression, &known) == constraint::Truth::True {
+        let negated = constraint::holds(&format!("not({expression})"), &known);
+        assert_ne!(negated, constraint::Truth::True, "{expression}");
+    }
 }
 
 #[test]
 fn fuzz_constraint() {
-    check!().with_iterations(ITERATIONS).for_each(|bytes: &[u8]| {
-        let expression = String::from_utf8_lossy(bytes);
-        let known = [("smb.G", constraint::Known::Absent)];
-        // What holds for one instance cannot also fail for it.
-        let negated = format!("not({expression})");
-        let truth = constraint::holds(&expression, &known);
-        if truth == constraint::Truth::True {
-            assert_ne!(constraint::holds(&negated, &known), constraint::Truth::True, "{expression}");
-        }
-    });
+    fuzz!(check_constraint, 4_000, files(CONSTRAINTS));
 }
 
 /// Builds a document from bytes: a task definition in which anything, now and then, is something else. Random bytes get
