@@ -484,8 +484,26 @@ function Get-AwsTools([hashtable]$Run, [string]$Region, [bool]$Assemblies) {
     $answer.Value[0]
 }
 
+# A scale-out has hundreds of hosts ask within seconds, and Parameter Store answers 40 calls a second by default: each waits
+# its turn, for as long as one answer may take.
 function Read-BothParameters([hashtable]$Run, [hashtable]$Tools, [string]$Region) {
-    Invoke-WithTimeLimit $Run $Run.Limits.parameters 'Read-Parameters' @($Tools.Client, $Run.Settings.UserParameter, $Run.Settings.PasswordParameter, $Region)
+    $until = $Run.Clock.Elapsed.TotalSeconds + $Run.Limits.parameters
+    while ($true) {
+        $left = [Math]::Max($Run.Limits.pause, $until - $Run.Clock.Elapsed.TotalSeconds)
+        $read = Invoke-WithTimeLimit $Run $left 'Read-Parameters' @($Tools.Client, $Run.Settings.UserParameter, $Run.Settings.PasswordParameter, $Region)
+        $pause = $Run.Limits.pause * (Get-Random -Minimum 1.0 -Maximum 4.0)
+        if (-not (Test-Throttled $read.Error) -or $Run.Clock.Elapsed.TotalSeconds + $pause -ge $until) { return $read }
+        Wait-Pause $Run $pause
+    }
+}
+
+function Test-Throttled([Management.Automation.ErrorRecord]$Record) {
+    if ($null -eq $Record) { return $false }
+    for ($exception = $Record.Exception; $null -ne $exception; $exception = $exception.InnerException) {
+        $property = $exception.PSObject.Properties['ErrorCode']
+        if ($null -ne $property -and [string]$property.Value -match '^Throttling') { return $true }
+    }
+    $false
 }
 
 function Get-ParameterCause([Management.Automation.ErrorRecord]$Record) {

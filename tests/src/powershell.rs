@@ -151,7 +151,7 @@ fn before(aws: &LocalAws, run: &StartedRun) -> Option<(Seen, Value)> {
         Err(_) => {
             let readable = [&world.parameters.user, &world.parameters.password].map(|one| one.readable);
             if let Some((error, message)) = readable.into_iter().find_map(service_error) {
-                faults["GetParameters"] = json!([{"error": error, "message": message}]);
+                faults["GetParameters"] = json!([{"error": error, "message": message, "forever": true}]);
             }
         }
     }
@@ -246,7 +246,7 @@ impl Process {
         let (requests, answers) = child.stdin.take().zip(child.stdout.take()).expect("both are piped");
         let mut process = Self { _child: child, requests, answers: BufReader::new(answers).lines() };
         let limits = json!({"script": 120, "mutex": 5, "lookup": 10, "read": 10, "readPause": 0.05, "domain": 2,
-            "dns": 2, "port": 0.3, "pause": 0.05, "awsTools": 15, "parameters": 10, "remove": 10, "create": 10,
+            "dns": 2, "port": 0.3, "pause": 0.05, "awsTools": 15, "parameters": 5, "remove": 10, "create": 10,
             "proof": 0.3});
         process.send(&json!({"document": document, "limits": limits})).await?;
         Ok(process)
