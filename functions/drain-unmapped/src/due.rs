@@ -14,6 +14,9 @@ use shared::state::{Recorded, State};
 
 use crate::fleet::{Fleet, Instance};
 
+/// What a `check` says of a free letter. A `map` says so only of a letter that is free again after it was taken.
+const NOT_MAPPED: &str = "not-mapped";
+
 /// Why an instance is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Due {
@@ -56,6 +59,12 @@ impl Signs {
 /// online or not, is the caller's to ask.
 pub fn next_due(instance: &Instance, signs: &Signs, policy: &Policy) -> Option<(Timestamp, Due)> {
     let (at, due) = match (&instance.record.standing.state, instance.is_open()) {
+        // A check's word that nothing is there: nothing was tried, so there is nothing to wait for.
+        (Recorded::State(State::Unmapped { attempts: 1, judged, cause, .. }), _)
+            if cause.as_str() == NOT_MAPPED =>
+        {
+            (*judged, Due::Retry)
+        }
         (Recorded::State(State::Unmapped { attempts, judged, cause, failing_since, .. }), _) => {
             let at = retry_at(&instance.id, *attempts, *judged, cause, *failing_since, policy);
             let sign = sign_after(cause.class(), *judged, signs);

@@ -24,8 +24,7 @@ fn check_wait(attempts: u32, cause: &str, policy: &Policy, expected: &str) {
 
 #[test]
 fn waits_double_while_retries_are_quick_and_then_go_by_the_class() {
-    for quick in ["53", "dns", "1355", "8", "not-mapped", "not-domain-joined", "lost", "no-result", "silent"]
-    {
+    for quick in ["53", "dns", "1355", "8", "not-domain-joined", "lost", "no-result", "silent"] {
         for (attempts, wait) in [(1, "+30s"), (2, "+60s"), (3, "+2m"), (4, "+4m")] {
             check_wait(attempts, quick, &policy(), wait);
         }
@@ -52,6 +51,13 @@ fn waits_double_while_retries_are_quick_and_then_go_by_the_class() {
     check_wait(2, "53", &one, "+5m");
     let ten = Policy { max_attempts: 10, base: SignedDuration::from_secs(300), ..policy() };
     check_wait(10, "53", &ten, "+153600s");
+}
+
+#[test]
+fn a_letter_that_a_check_found_free_is_taken_at_once() {
+    check_wait(1, "not-mapped", &policy(), "+0s");
+    // A map said so: the letter was free again after it had been taken.
+    check_wait(2, "not-mapped", &policy(), "+60s");
 }
 
 #[test]
