@@ -17,6 +17,7 @@ use shared::state::State;
 
 use crate::App;
 use crate::fleet::{AgentState, Answer, DoubtfulSend, Fleet, Instance};
+use crate::sends::Asked;
 
 /// What a warm sandbox remembers. All of it can be lost without harm.
 #[derive(Debug, Default)]
@@ -125,7 +126,20 @@ pub async fn read_fleet(
 const DOUBT: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
 /// Asks for the agents and writes them down.
-pub async fn read_agents(app: &App, fleet: &mut Fleet, ids: &BTreeSet<InstanceId>) -> Result<(), SsmError> {
+pub async fn read_agents(app: &App, fleet: &mut Fleet, asked: &Asked) -> Result<(), SsmError> {
+    ask(app, fleet, &asked.all).await?;
+    let mut online = 0;
+    for ids in asked.in_turn.chunks(ssm::AGENTS_A_CALL) {
+        if online >= asked.enough {
+            return Ok(());
+        }
+        online += ask(app, fleet, &ids.iter().cloned().collect()).await?;
+    }
+    Ok(())
+}
+
+/// How many of them are online.
+async fn ask(app: &App, fleet: &mut Fleet, ids: &BTreeSet<InstanceId>) -> Result<usize, SsmError> {
     let agents = ssm::describe_agents(&app.clients.ssm, ids).await?;
     for instance in fleet.instances.values_mut().filter(|instance| ids.contains(&instance.id)) {
         instance.agent = match agents.get(&instance.id) {
@@ -133,7 +147,7 @@ pub async fn read_agents(app: &App, fleet: &mut Fleet, ids: &BTreeSet<InstanceId
             agent => AgentState::Offline { last_ping: agent.and_then(|agent| agent.last_ping) },
         };
     }
-    Ok(())
+    Ok(agents.values().filter(|agent| agent.is_online).count())
 }
 
 /// Of several registrations of one EC2 instance the newest connected one counts; the others are ghosts.

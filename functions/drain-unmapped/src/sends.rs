@@ -1,6 +1,7 @@
 //! Which commands are sent to whom, under the credential brake.
 //!
-//! Everything that is due goes out as soon as the brake lets it; nothing here knows how a send can fail.
+//! Everything that is due goes out as soon as the brake lets it, but no faster than Parameter Store answers the hosts;
+//! nothing here knows how a send can fail.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use shared::brake::{self, Brake, CredentialFailure, Evidence, Parameters, Passwo
 use shared::cause::Class;
 use shared::config::Policy;
 use shared::ecs::Status;
-use shared::history::{Action, WINDOW};
+use shared::history::{Action, Command, WINDOW};
 use shared::ids::InstanceId;
 use shared::outcome::Word;
 use shared::send::{MaxErrors, Rationing, TARGETS_A_COMMAND};
@@ -31,6 +32,10 @@ const RENEWALS_A_COMMAND: usize = 6;
 
 /// One check command in flight for so many instances.
 const INSTANCES_A_CHECK: usize = 500;
+
+/// So many hosts are told to map within half the base. Each asks Parameter Store, which answers 40 calls a second by
+/// default, to the tasks of this account as well, and a host waits no longer than 30 s for its turn.
+const MAPS: usize = 600;
 
 /// A command to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,19 +136,33 @@ pub fn ask_brake(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Braking {
     Braking { brake, canary_due }
 }
 
+/// Whose agents are asked before anything is sent.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// All of these.
+    pub all: BTreeSet<InstanceId>,
+    /// Of these, in this order, until `enough` are online: more are not sent to anyway.
+    pub in_turn: Vec<InstanceId>,
+    /// How many that is.
+    pub enough: usize,
+}
+
 /// The instances whose agents must be asked before anything is sent.
-pub fn agents_to_ask(fleet: &Fleet, policy: &Policy, now: Timestamp) -> BTreeSet<InstanceId> {
+pub fn agents_to_ask(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Asked {
     let signs = Signs::of(fleet);
-    let canary_due = ask_brake(fleet, policy, now).canary_due;
-    fleet
-        .counted()
-        .filter(|instance| is_free(fleet, instance, policy, now))
-        .filter(|instance| {
-            let due = next_due(instance, &signs, policy).is_some_and(|(at, _)| at <= now);
-            due || (canary_due && !instance.is_open())
-        })
-        .map(|instance| instance.id.clone())
-        .collect()
+    let Braking { brake, canary_due } = ask_brake(fleet, policy, now);
+    let proven = brake.password == Password::Proven;
+    let (mut all, mut maps) = (BTreeSet::new(), Vec::new());
+    for instance in fleet.counted().filter(|instance| is_free(fleet, instance, policy, now)) {
+        match next_due(instance, &signs, policy).filter(|(at, _)| *at <= now) {
+            Some((at, Due::First | Due::Retry)) if proven => maps.push((at, instance.id.clone())),
+            Some(_) => drop(all.insert(instance.id.clone())),
+            None if canary_due && !instance.is_open() => drop(all.insert(instance.id.clone())),
+            None => {}
+        }
+    }
+    let enough = room_for_maps(fleet, policy, now) * TARGETS_A_COMMAND;
+    Asked { all, in_turn: oldest_first(maps), enough }
 }
 
 fn is_free(fleet: &Fleet, instance: &Instance, policy: &Policy, now: Timestamp) -> bool {
@@ -168,7 +187,7 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
             continue;
         }
         match due {
-            Due::First | Due::Retry if proven => maps.push(instance.id.clone()),
+            Due::First | Due::Retry if proven => maps.push((at, instance.id.clone())),
             // Presents nothing of ours, and adopts a fleet that was mapped by hand.
             Due::First => checks.push((Timestamp::MIN, instance.id.clone())),
             // Stopped with its siblings, or not reached: nothing is known about it but that.
@@ -181,8 +200,9 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
         }
     }
 
-    let mut orders: Vec<Order> = maps
+    let mut orders: Vec<Order> = oldest_first(maps)
         .chunks(TARGETS_A_COMMAND)
+        .take(room_for_maps(fleet, policy, now))
         .map(|targets| Order {
             action: Action::Map,
             targets: targets.to_vec(),
@@ -218,6 +238,15 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
         }));
     }
     orders
+}
+
+/// How many more commands may tell hosts to map now, whoever has told others lately.
+fn room_for_maps(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
+    let lately = |command: &&Command| {
+        command.action == Action::Map && now.duration_since(command.requested_at) < policy.base / 2
+    };
+    let told = fleet.commands.iter().filter(lately).map(|command| command.instances.len()).sum();
+    MAPS.saturating_sub(told) / TARGETS_A_COMMAND
 }
 
 fn oldest_first(mut waiting: Vec<(Timestamp, InstanceId)>) -> Vec<InstanceId> {

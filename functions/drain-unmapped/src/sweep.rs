@@ -32,6 +32,7 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
     }
     let parameters = read_parameters(app).await;
     loop {
+        let looked = app.clients.now();
         let mut fleet = read_fleet(app, memory, &found, parameters).await?;
         let plan = look(app, &mut fleet, &mut tally).await?;
         if app.config.policy.mode == Mode::Report {
@@ -41,7 +42,7 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
         }
         carry_out(app, memory, &mut pace, &mut fleet, &plan, &mut tally, end).await;
         let now = app.clients.now();
-        let pause = pause(&app.config.policy);
+        let pause = (pause(&app.config.policy) - now.duration_since(looked)).max(SignedDuration::ZERO);
         if !is_about_to_change(memory, &fleet, &app.config.policy, now) || later(now, pause) >= end {
             log_withheld(&plan);
             publish(app, &fleet, &plan, &tally, now);
@@ -66,14 +67,12 @@ pub async fn look(app: &App, fleet: &mut Fleet, tally: &mut Tally) -> Result<Pla
         }
     }
     let judged = decide(fleet, policy, now).fleet;
-    let ids = agents_to_ask(&judged, policy, now);
-    if !ids.is_empty() {
-        read_agents(app, fleet, &ids).await?;
-    }
+    read_agents(app, fleet, &agents_to_ask(&judged, policy, now)).await?;
     Ok(decide(fleet, policy, now))
 }
 
-/// A few seconds, of our usual wait.
+/// From one look to the next: a few seconds, of our usual wait. A look that takes longer is followed by the next at once,
+/// for it had much to do, and more has come up meanwhile.
 fn pause(policy: &Policy) -> SignedDuration {
     policy.base / 10
 }

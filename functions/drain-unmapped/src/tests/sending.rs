@@ -4,9 +4,11 @@ use shared::brake::Parameters;
 use shared::config::Policy;
 use shared::ecs::Status;
 use shared::history::Action;
+use shared::ids::InstanceId;
 
-use super::build::{FleetWith, With, decided, fleet, host, hosts, of_kind, policy};
-use crate::fleet::{AgentState, Fleet};
+use super::build::{FleetWith, NOW, With, decided, fleet, host, hosts, of_kind, policy};
+use crate::fleet::{AgentState, Fleet, Instance};
+use crate::sends::agents_to_ask;
 
 fn check_sent(fleet: &Fleet, expected: &[&str]) {
     let lines = decided(fleet, &policy());
@@ -73,6 +75,33 @@ fn a_proven_password_goes_to_everybody_at_once_in_groups_of_fifty() {
         &fleet(hosts(0..120, "shut")),
         &["map 0..=49 (50/all)", "map 50..=99 (50/all)", "map 100..=119 (50/all)"],
     );
+}
+
+#[test]
+fn no_more_hosts_are_told_to_map_at_a_time_than_parameter_store_answers() {
+    let told = |ago: &str| -> Vec<Instance> {
+        hosts(1000..1320, "shut").into_iter().map(|i| i.answer(&format!("map {ago} wait"))).collect()
+    };
+    let table = [
+        ("nobody was told", Vec::new(), 12),
+        ("some just now", told("-1s"), 5),
+        ("some fifteen seconds ago", told("-15s"), 12),
+    ];
+    for (name, others, commands) in table {
+        let fleet = fleet(hosts(0..900, "shut").into_iter().chain(others));
+        let maps = of_kind(&decided(&fleet, &policy()), &["map"]).len();
+        assert_eq!(maps, commands, "{name}");
+        assert_eq!(agents_to_ask(&fleet, &policy(), NOW).enough, commands * 50, "{name}");
+    }
+}
+
+#[test]
+fn who_has_waited_longest_is_told_to_map_first() {
+    let late = hosts(0..700, "shut").into_iter().map(|i| i.registered("-61s"));
+    let fleet = fleet(late.chain(hosts(700..750, "shut")));
+    assert_eq!(decided(&fleet, &policy())[0], "map 700..=749 (50/all)");
+    let waiting: Vec<InstanceId> = hosts(700..750, "shut").into_iter().map(|i| i.id).collect();
+    assert_eq!(agents_to_ask(&fleet, &policy(), NOW).in_turn[..50], waiting);
 }
 
 #[test]
