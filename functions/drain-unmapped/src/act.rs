@@ -51,6 +51,12 @@ struct Write<'p> {
     why: &'p Why,
 }
 
+impl Write<'_> {
+    fn opens(&self) -> bool {
+        self.verdict.gate == Gate::Mapped && self.before.standing.gate == Gate::Shut
+    }
+}
+
 /// Carries a plan out until `end`; what is left over is decided anew by the next look.
 pub async fn carry_out(
     app: &App,
@@ -61,40 +67,51 @@ pub async fn carry_out(
     tally: &mut Tally,
     end: Timestamp,
 ) {
-    write_states(app, pace, fleet, plan, tally, end).await;
+    // What shuts a gate or keeps one comes first, for that is what keeps tasks off. Then the commands, so that hosts are at
+    // work while gates are opened: of thousands, that takes a minute.
+    write_states(app, pace, fleet, plan, tally, end, false).await;
     for action in &plan.actions {
-        if app.clients.now() >= end {
-            tracing::warn!("time is up, the rest is left to the next run");
-            return;
-        }
-        match action {
-            Action::Write { .. } => {}
-            Action::Send(order) => send_order(app, memory, fleet, order, tally).await,
-            Action::Drain { arn, action } => {
-                let Some(record) = fleet.instances.get(arn).map(|instance| instance.record.clone()) else {
-                    continue;
-                };
-                let outcome = match action {
-                    DrainAction::Drain(cause) => {
-                        let n = fleet.counted().filter(|i| i.record.cluster == record.cluster).count();
-                        drain(app, pace, &record, cause, n, tally).await
-                    }
-                    DrainAction::Release => release(app, pace, &record).await,
-                    DrainAction::GiveBack => give_back(app, pace, &record, tally).await,
-                    DrainAction::Forget => forget(app, pace, &record).await,
-                };
-                match outcome {
-                    Ok(Some(now_stands)) => {
-                        if let Some(instance) = fleet.instances.get_mut(arn) {
-                            instance.record = now_stands;
-                        }
-                    }
-                    Ok(None) => {}
-                    Err(error) => failed(tally, &record, &error),
-                }
+        if let Action::Send(order) = action {
+            if is_over(app, end) {
+                return;
             }
+            send_order(app, memory, fleet, order, tally).await;
         }
     }
+    write_states(app, pace, fleet, plan, tally, end, true).await;
+    for action in &plan.actions {
+        let Action::Drain { arn, action } = action else { continue };
+        if is_over(app, end) {
+            return;
+        }
+        let Some(record) = fleet.instances.get(arn).map(|instance| instance.record.clone()) else { continue };
+        let outcome = match action {
+            DrainAction::Drain(cause) => {
+                let n = fleet.counted().filter(|i| i.record.cluster == record.cluster).count();
+                drain(app, pace, &record, cause, n, tally).await
+            }
+            DrainAction::Release => release(app, pace, &record).await,
+            DrainAction::GiveBack => give_back(app, pace, &record, tally).await,
+            DrainAction::Forget => forget(app, pace, &record).await,
+        };
+        match outcome {
+            Ok(Some(now_stands)) => {
+                if let Some(instance) = fleet.instances.get_mut(arn) {
+                    instance.record = now_stands;
+                }
+            }
+            Ok(None) => {}
+            Err(error) => failed(tally, &record, &error),
+        }
+    }
+}
+
+fn is_over(app: &App, end: Timestamp) -> bool {
+    let is_over = app.clients.now() >= end;
+    if is_over {
+        tracing::warn!("time is up, the rest is left to the next run");
+    }
+    is_over
 }
 
 fn failed(tally: &mut Tally, record: &ContainerInstance, error: &EcsError) {
@@ -115,21 +132,21 @@ async fn write_states(
     plan: &Plan,
     tally: &mut Tally,
     end: Timestamp,
+    opening: bool,
 ) {
-    let mut by_cluster: BTreeMap<(bool, ClusterRef), Vec<Write<'_>>> = BTreeMap::new();
+    let mut by_cluster: BTreeMap<ClusterRef, Vec<Write<'_>>> = BTreeMap::new();
     for action in &plan.actions {
         let Action::Write { arn, verdict, why } = action else { continue };
         let Some(instance) = fleet.instances.get(arn) else { continue };
-        let opens = verdict.gate == Gate::Mapped && !instance.is_open();
         let write = Write { before: instance.record.clone(), verdict, why };
-        // Everything that shuts or keeps comes before anything that opens.
-        by_cluster.entry((opens, instance.record.cluster.clone())).or_default().push(write);
+        if write.opens() == opening {
+            by_cluster.entry(instance.record.cluster.clone()).or_default().push(write);
+        }
     }
-    for ((_, cluster), writes) in by_cluster {
+    for (cluster, writes) in by_cluster {
         // One reading for as many as one call describes, so that it is young when their turn comes.
         for chunk in writes.chunks(ecs::INSTANCES_A_CALL) {
-            if app.clients.now() >= end {
-                tracing::warn!("time is up, the rest is left to the next run");
+            if is_over(app, end) {
                 return;
             }
             let arns: Vec<ContainerInstanceArn> =
