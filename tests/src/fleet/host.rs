@@ -52,6 +52,8 @@ pub struct Host {
     /// The id of its first registration with ECS, where a test or a sample event names it; drawn otherwise.
     pub container_instance_id: Option<Arc<str>>,
     pub(crate) script_ends: Timestamp,
+    /// When the script at work gives up asking Parameter Store, if it is being throttled.
+    pub(crate) asks_until: Option<Timestamp>,
     pub(crate) inbox: Vec<(u64, usize)>,
     pub(crate) runs: Vec<(u64, usize)>,
 }
@@ -209,6 +211,7 @@ impl Host {
             drained_by_operator: false,
             container_instance_id: None,
             script_ends: booted,
+            asks_until: None,
             inbox: Vec::new(),
             runs: Vec::new(),
         }

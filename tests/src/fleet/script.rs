@@ -162,6 +162,9 @@ impl Run<'_> {
     }
 
     fn credentials(&self) -> Result<(String, String), Failure> {
+        if self.host.asks_until.is_some_and(|until| until <= self.now) {
+            return fail("parameter-store", "parameters", "Rate exceeded");
+        }
         match self.parameters.fetch() {
             Ok((user, password)) => Ok((user.to_owned(), password.to_owned())),
             Err(cause) => fail(cause, "parameters", "the credential parameters cannot be used"),

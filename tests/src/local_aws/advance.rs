@@ -20,6 +20,8 @@ pub(crate) enum Timer {
     PickUp(u64, usize),
     /// The agent has not taken the invocation within the delivery time.
     Undelivered(u64, usize),
+    /// The script asks Parameter Store, having been refused so often.
+    GetParameters(u64, usize, u32),
     /// The script ends by itself.
     RunEnds(u64, usize),
     /// The agent ends the script.
@@ -66,6 +68,7 @@ impl LocalAws {
             Timer::SsmAgent(id, boot) => self.ssm_agent_online(&id, boot),
             Timer::PickUp(command, target) => self.pick_up(command, target),
             Timer::Undelivered(command, target) => self.undelivered(command, target),
+            Timer::GetParameters(command, target, refused) => self.get_parameters(command, target, refused),
             Timer::RunEnds(command, target) => self.run_ends(command, target),
             Timer::RunTimesOut(command, target) => self.run_times_out(command, target),
             Timer::Dictated(command, target) => self.dictated(command, target),

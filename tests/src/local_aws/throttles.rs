@@ -1,6 +1,6 @@
 //! Token buckets with ECS's documented rates, an account's in one region, shared by every caller, the customer included.
 //!
-//! SSM publishes no rate for the calls that are used here; its bucket is unlimited until a test sets one.
+//! SSM publishes no rate for the calls that are used here; its buckets are unlimited until a test sets one.
 
 use jiff::Timestamp;
 
@@ -19,12 +19,19 @@ pub enum Bucket {
     TaskDefinitionRead,
     /// `DescribeClusters`, `ListClusters`: 50 at once, 20/s.
     ClusterRead,
-    /// Everything of SSM.
+    /// `SendCommand`.
+    SendCommand,
+    /// Everything else of SSM that the functions call.
     Ssm,
+    /// `GetParameters`, which only scripts on hosts call.
+    GetParameters,
 }
 
 /// Thousandths of a token, so that refilling by the millisecond is exact.
 const TOKEN: i64 = 1000;
+
+/// More than any test calls.
+const UNLIMITED: i64 = 1_000_000;
 
 #[derive(Debug, Clone)]
 struct Tokens {
@@ -39,7 +46,7 @@ struct Tokens {
 /// All buckets of the account.
 #[derive(Debug, Clone)]
 pub struct Throttles {
-    buckets: [Tokens; 7],
+    buckets: [Tokens; 9],
 }
 
 impl Throttles {
@@ -51,7 +58,7 @@ impl Throttles {
             left: burst * TOKEN,
             at: now,
         };
-        let unlimited = tokens(1_000_000, 1_000_000);
+        let unlimited = || tokens(UNLIMITED, UNLIMITED);
         Self {
             buckets: [
                 tokens(100, 40),
@@ -60,7 +67,9 @@ impl Throttles {
                 tokens(20, 1),
                 tokens(50, 20),
                 tokens(50, 20),
-                unlimited,
+                unlimited(),
+                unlimited(),
+                unlimited(),
             ],
         }
     }
@@ -68,6 +77,11 @@ impl Throttles {
     /// Takes one token; `false` means `ThrottlingException`.
     pub fn take(&mut self, bucket: Bucket, now: Timestamp) -> bool {
         self.take_many(bucket, 1, now) == 1
+    }
+
+    /// Whether there is a rate to keep to.
+    pub(crate) fn is_limited(&self, bucket: Bucket) -> bool {
+        self.buckets[bucket as usize].per_second < UNLIMITED
     }
 
     /// The customer's own calls: takes up to `count`, says how many got through.

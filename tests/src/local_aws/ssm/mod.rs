@@ -1,6 +1,7 @@
 //! SSM: commands and their invocations, managed instances, parameters as names and dates.
 
 pub mod commands;
+mod fetch;
 mod filters;
 pub mod inventory;
 pub mod listing;
@@ -30,24 +31,24 @@ pub struct Ssm {
 }
 
 macro_rules! operations {
-    ($($name:literal, $handler:path;)*) => {
+    ($($name:literal, $bucket:ident, $handler:path;)*) => {
         /// Everything of SSM that is known here.
         pub(crate) const OPERATIONS: &[Operation] = &[$(Operation {
             target: concat!("AmazonSSM.", $name),
-            bucket: Bucket::Ssm,
+            bucket: Bucket::$bucket,
             handler: $handler,
         }),*];
     };
 }
 
 operations! {
-    "SendCommand", send::send_command;
-    "CancelCommand", send::cancel_command;
-    "ListCommands", listing::list_commands;
-    "ListCommandInvocations", listing::list_command_invocations;
-    "GetCommandInvocation", listing::get_command_invocation;
-    "DescribeInstanceInformation", inventory::describe_instance_information;
-    "DescribeParameters", inventory::describe_parameters;
+    "SendCommand", SendCommand, send::send_command;
+    "CancelCommand", Ssm, send::cancel_command;
+    "ListCommands", Ssm, listing::list_commands;
+    "ListCommandInvocations", Ssm, listing::list_command_invocations;
+    "GetCommandInvocation", Ssm, listing::get_command_invocation;
+    "DescribeInstanceInformation", Ssm, inventory::describe_instance_information;
+    "DescribeParameters", Ssm, inventory::describe_parameters;
 }
 
 /// `i-` with 8 or 17 word characters, or `mi-` with 17.

@@ -8,8 +8,9 @@ use serde_json::json;
 use super::Ssm;
 use super::commands::{Invocation, Phase};
 use crate::fleet::script::{self, Action};
-use crate::fleet::{Elsewhere, Hang, InstanceId, MappingSettings, Platform, Scripts};
+use crate::fleet::{Elsewhere, Hang, InstanceId, Letter, MappingSettings, Platform, Scripts};
 use crate::local_aws::advance::Timer;
+use crate::local_aws::throttles::Bucket;
 use crate::local_aws::{ACCOUNT, LocalAws, REGION};
 
 /// A script that an agent has started and that somebody else carries out ([`Scripts::External`]).
@@ -134,8 +135,15 @@ impl LocalAws {
         if takes >= limit {
             return self.after(limit, Timer::RunTimesOut(key, target));
         }
+        let fetches = action == Action::Map && host.letter == Letter::Free;
+        let fetches = fetches && wait <= MUTEX_WAIT && self.throttles.is_limited(Bucket::GetParameters);
+        let host = self.world.host(instance);
+        host.asks_until = None;
         if wait <= MUTEX_WAIT {
-            self.world.host(instance).script_ends = now + takes;
+            host.script_ends = now + takes;
+        }
+        if fetches {
+            return self.after(takes - own / 2, Timer::GetParameters(key, target, 0));
         }
         self.after(takes, Timer::RunEnds(key, target));
     }
