@@ -90,6 +90,9 @@ INSTANCES ?= 100
 scenarios: ## faults of a whole fleet at many random moments: make scenarios MOMENTS=200 INSTANCES=100
 	cargo run --quiet --profile simulate --locked -p tests --bin scenarios -- $(MOMENTS) $(INSTANCES)
 
+scale: ## docs/scale.md: up to 5,000 instances scale out in one wave (a model; minutes)
+	cargo run --quiet --profile simulate --locked -p tests --bin scale -- docs
+
 bench-calls: ## AWS calls made beside the fewest that pages allow
 	cargo bench --locked -p tests --bench sweep_calls --bench map_share_calls --profile simulate
 

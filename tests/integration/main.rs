@@ -9,6 +9,7 @@ mod fuzz;
 mod local_aws;
 mod map_share;
 mod runtime_api;
+mod scale;
 mod template;
 mod validate_task_definition;
 mod workspace;

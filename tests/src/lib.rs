@@ -9,5 +9,6 @@ pub mod local_aws;
 pub mod map_share;
 pub mod powershell;
 pub mod runtime_api;
+pub mod scale;
 pub mod scenarios;
 pub mod stack;

@@ -73,6 +73,11 @@ impl Stack {
         self.sweep = Self::app(&self.local, &self.config, &self.written);
     }
 
+    /// What the functions of this stack are configured with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The time.
     pub fn now(&self) -> Timestamp {
         self.local.clock().now()
@@ -175,6 +180,11 @@ impl Stack {
             .container_instances(cluster)
             .map(|instance| instance.ec2_instance_id.to_string())
             .collect()
+    }
+
+    /// How many bytes of metrics were written.
+    pub fn written(&self) -> usize {
+        self.written.lock().expect("nobody panicked while writing").len()
     }
 
     /// The metrics of the last run on `{Stack}`.

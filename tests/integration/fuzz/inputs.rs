@@ -46,6 +46,7 @@ pub(super) fn files(folder: &str) -> Vec<Vec<u8>> {
 }
 
 /// Tries a property with so many inputs, times `FUZZ_TIMES`; without seeds all of them are meaningless bytes.
+#[allow(clippy::print_stdout, reason = "the seed, for whoever runs `make fuzz`")]
 pub(super) fn try_all(property: fn(&[u8]), cases: u64, seeds: &[Vec<u8>]) {
     let (first, times) = asked_for();
     for case in 0..cases * times {

@@ -88,7 +88,8 @@ fn check_unreadable(bytes: &[u8]) {
 }
 
 /// What the first script says.
-const OUT_OF_REACH: &str = r#"{"smbMapping":"failed","v":1,"cause":"53","step":"read","message":"not found"}"#;
+const OUT_OF_REACH: &str =
+    r#"{"smbMapping":"failed","v":1,"cause":"53","step":"read","message":"not found"}"#;
 
 async fn look_at(value: &str) {
     let base: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a time");

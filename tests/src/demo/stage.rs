@@ -154,7 +154,7 @@ impl Stage {
 
 /// As the rules of `template.yaml` match: an ECS container instance that is active, connected and runs Windows, in the
 /// watched cluster; EC2 instances that run, stop or have stopped, whichever; Spot warnings; terminations.
-fn rule_lets_through(event: &Value) -> bool {
+pub(crate) fn rule_lets_through(event: &Value) -> bool {
     let detail = &event["detail"];
     match event["detail-type"].as_str() {
         Some("ECS Container Instance State Change") => {
