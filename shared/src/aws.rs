@@ -5,6 +5,7 @@
 
 mod environment;
 mod tls;
+mod warm;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::time;
 use environment::Environment;
 
 pub use tls::TrustError;
+pub use warm::warm;
 
 /// One attempt's limits. A read of a hundred instances answers within a second; five mean that something is wrong.
 const CONNECT: Duration = Duration::from_secs(2);

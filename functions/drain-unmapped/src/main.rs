@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use drain_unmapped::{App, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
-use shared::aws::{Clients, deadline_of, sdk_config};
+use shared::aws::{Clients, deadline_of, sdk_config, warm};
 use shared::config::Config;
 use shared::logs;
 use shared::metrics::Metrics;
@@ -19,6 +19,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     let config = Config::from_env()?;
     let clients = Clients::new(&sdk_config().await?);
+    warm(&clients, &config).await;
     let metrics = Metrics::to_stdout(&config.metrics_namespace, &config.stack);
     let app = App::new(config, clients, metrics);
     let app = &app;
