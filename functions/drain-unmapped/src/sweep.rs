@@ -26,11 +26,11 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
     let end = deadline.checked_sub(MARGIN).unwrap_or(deadline);
     let mut pace = Pace::new(app.config.policy.ecs_writes_per_second);
     let mut tally = Tally::default();
-    let mut found = read_registrations(app, None).await;
+    // ECS and SSM at once. The history comes after both, so that no command sent meanwhile is missed.
+    let (mut found, parameters) = tokio::join!(read_registrations(app, None), read_parameters(app));
     if found.failed.len() == app.config.clusters.len() {
         return Err(Error::NoCluster);
     }
-    let parameters = read_parameters(app).await;
     loop {
         let looked = app.clients.now();
         let mut fleet = read_fleet(app, memory, &found, parameters).await?;

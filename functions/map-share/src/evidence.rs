@@ -31,21 +31,16 @@ pub(crate) async fn read(
     now: Timestamp,
 ) -> Result<Evidence, CallError> {
     let config = &app.config;
-    let parameters = ssm::describe_parameters(&app.clients.ssm, &config.parameters).await?;
+    let of_ssm = async {
+        let parameters = ssm::describe_parameters(&app.clients.ssm, &config.parameters).await?;
+        let failed = ssm::list_failed_invocations(&app.clients.ssm, &config.document, now - WINDOW).await?;
+        Ok::<_, CallError>((parameters, failed))
+    };
+    // ECS and SSM at once, each one call after the other, as many as there are warm connections.
+    let (of_ssm, open) = tokio::join!(of_ssm, some_open_gates(app));
+    let (parameters, failed) = of_ssm?;
     let mut known = described.to_vec();
-    for cluster in &config.clusters {
-        let open = format!("attribute:{} == mapped", app.names().gate);
-        let arns = match ecs::list_some_container_instances(&app.clients.ecs, cluster, &open).await {
-            Err(error) if error.is_cluster_gone() => continue,
-            listed => listed?,
-        };
-        if arns.is_empty() {
-            continue;
-        }
-        known
-            .extend(ecs::describe_container_instances(&app.clients.ecs, cluster, &app.names(), &arns).await?);
-    }
-    let failed = ssm::list_failed_invocations(&app.clients.ssm, &config.document, now - WINDOW).await?;
+    known.extend(open?);
     let failed = credential_failures(&failed, &config.share);
     let is_known = |id: &InstanceId| known.iter().any(|instance| instance.instance_id.as_ref() == Some(id));
     let unknown: BTreeSet<InstanceId> =
@@ -57,6 +52,23 @@ pub(crate) async fn read(
         }
     }
     Ok(weigh(parameters, &known, commands, &failed))
+}
+
+/// A page of the instances whose gate is open, of every cluster.
+async fn some_open_gates(app: &App) -> Result<Vec<ContainerInstance>, CallError> {
+    let (client, names) = (&app.clients.ecs, app.names());
+    let open = format!("attribute:{} == mapped", names.gate);
+    let mut instances = Vec::new();
+    for cluster in &app.config.clusters {
+        let arns = match ecs::list_some_container_instances(client, cluster, &open).await {
+            Err(error) if error.is_cluster_gone() => continue,
+            listed => listed?,
+        };
+        if !arns.is_empty() {
+            instances.extend(ecs::describe_container_instances(client, cluster, &names, &arns).await?);
+        }
+    }
+    Ok(instances)
 }
 
 /// The invocations that failed for their credentials, by the script's own word.
