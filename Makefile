@@ -107,11 +107,11 @@ validate-template: .venv/cfn-lint/installed .venv/aws-sam-cli/installed .venv/pa
 build: .venv/aws-sam-cli/installed .venv/cargo-lambda/installed ## sam build
 	$(with-cargo-lambda) .venv/aws-sam-cli/bin/sam build --parameter-overrides Architecture=$(ARCH)
 
-package: .venv/cargo-lambda/installed ## dist/: three zips and a template that deploys them without Rust
+package: .venv/cargo-lambda/installed .venv/package/installed ## dist/: three zips and a template that deploys them without Rust
 	@test "$(ARCH)" != arm64 || test -d "$$(rustc --print target-libdir --target aarch64-unknown-linux-gnu)" || \
 		{ echo "ARCH=arm64 needs the compiler's library: rustup target add aarch64-unknown-linux-gnu" >&2; exit 1; }
 	$(with-cargo-lambda) cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
-	$(PYTHON) tests/template/package.py $(ARCH)
+	.venv/package/bin/python tests/template/package.py $(ARCH)
 
 deploy: .venv/aws-sam-cli/installed ## builds, then asks for the parameters and deploys
 	$(MAKE) build

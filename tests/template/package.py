@@ -1,6 +1,7 @@
 """Fills dist/ from what `cargo lambda build` made: three zips, a template that names them, checksums.
 
-    python3 tests/template/package.py x86_64|arm64
+    .venv/package/bin/python tests/template/package.py x86_64|arm64
+    .venv/package/bin/python tests/template/package.py x86_64|arm64 FUNCTION DIRECTORY   # one zip alone, there
 
 `sam deploy --template-file dist/template.yaml` then needs no Rust. The zips hold no date, so the same binary gives the
 same checksum.
@@ -12,6 +13,9 @@ import re
 import struct
 import sys
 import zipfile
+import zlib
+
+import zopfli.zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FUNCTIONS = ["map-share", "drain-unmapped", "validate-task-definition"]
@@ -26,17 +30,7 @@ def main(architecture):
     dist.mkdir(exist_ok=True)
     sums = []
     for function in FUNCTIONS:
-        binary = (ROOT / "target" / "lambda" / function / "bootstrap").read_bytes()
-        (machine,) = struct.unpack_from("<H", binary, 18)
-        if machine != MACHINES[architecture]:
-            sys.exit(f"{function}: built for ELF machine {machine}, {architecture} is {MACHINES[architecture]}")
-        wanted = max(tuple(map(int, version.split(b"."))) for version in re.findall(rb"GLIBC_(\d+\.\d+)\b", binary))
-        if wanted > GLIBC:
-            sys.exit(f"{function}: needs glibc {wanted}, provided.al2023 has {GLIBC}")
-        path = dist / f"{function}.zip"
-        write_zip(path, binary)
-        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.2f} MB zipped, {len(binary) / 1e6:.2f} MB, {architecture}")
-        sums.append(path)
+        sums.append(pack(function, architecture, dist))
     template = dist / "template.yaml"
     template.write_text(packaged((ROOT / "template.yaml").read_text(encoding="utf-8"), architecture), encoding="utf-8")
     sums.append(template)
@@ -45,13 +39,37 @@ def main(architecture):
     )
 
 
+def pack(function, architecture, directory):
+    """Zips one function's binary, once it is sure to start on Lambda; the path."""
+    binary = (ROOT / "target" / "lambda" / function / "bootstrap").read_bytes()
+    (machine,) = struct.unpack_from("<H", binary, 18)
+    if machine != MACHINES[architecture]:
+        sys.exit(f"{function}: built for ELF machine {machine}, {architecture} is {MACHINES[architecture]}")
+    wanted = max(tuple(map(int, version.split(b"."))) for version in re.findall(rb"GLIBC_(\d+\.\d+)\b", binary))
+    if wanted > GLIBC:
+        sys.exit(f"{function}: needs glibc {wanted}, provided.al2023 has {GLIBC}")
+    path = directory / f"{function}.zip"
+    write_zip(path, binary)
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.2f} MB zipped, {len(binary) / 1e6:.2f} MB, {architecture}")
+    return path
+
+
 def write_zip(path, binary):
-    entry = zipfile.ZipInfo("bootstrap", date_time=(1980, 1, 1, 0, 0, 0))
-    entry.external_attr = 0o100755 << 16
-    entry.create_system = 3  # Unix: the mode above counts
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(entry, binary, compresslevel=9)
+    """A zip of one executable file, made by hand: `zipfile` has no way to take what another compressor deflated."""
+    # Zopfli finds 3 % more than zlib does at its best, in a quarter of a minute; without the frame that zlib puts around it.
+    deflated = zopfli.zlib.compress(binary, numiterations=5)[2:-4]
+    name = b"bootstrap"
+    unix, deflate, version, first_of_1980, mode = 3, 8, 20, (0 << 9) | (1 << 5) | 1, 0o100755
+    # Of both headers: version needed, flags, method, time, date, checksum, sizes, lengths of the name and of nothing more.
+    common = struct.pack(
+        "<HHHHHLLLHH", version, 0, deflate, 0, first_of_1980, zlib.crc32(binary), len(deflated), len(binary), len(name), 0
+    )
+    entry = b"PK\x03\x04" + common + name + deflated
+    directory = b"PK\x01\x02" + struct.pack("<BB", version, unix) + common + struct.pack("<HHHLL", 0, 0, 0, mode << 16, 0) + name
+    end = b"PK\x05\x06" + struct.pack("<HHHHLLH", 0, 0, 1, 1, len(directory), len(entry), 0)
+    path.write_bytes(entry + directory + end)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("bootstrap") == binary and len(archive.infolist()) == 1
 
 
 def packaged(template, architecture):
@@ -67,4 +85,9 @@ def packaged(template, architecture):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if len(sys.argv) == 4:
+        directory = ROOT / sys.argv[3]
+        directory.mkdir(parents=True, exist_ok=True)
+        pack(sys.argv[2], sys.argv[1], directory)
+    else:
+        main(sys.argv[1])
