@@ -58,15 +58,13 @@ rules-doc: ## makes functions/validate-task-definition/RULES.md from the rules
 	@$(build-validator)
 	$(validator) --rules > functions/validate-task-definition/RULES.md
 
-bench-validate: ## the time that the check of one task definition takes, over 1,000 of them
-	cargo bench --locked -p tests --bench validate_task_definition --profile simulate
-
 # ---- Deployment ---------------------------------------------------------------------------------------------------------
 # Each Python tool has a virtual environment of its own, with every package pinned, so that no two quarrel about versions.
 
 PYTHON ?= python3
 # x86_64 or arm64. arm64 needs the compiler's library for it: rustup target add aarch64-unknown-linux-gnu
 ARCH ?= x86_64
+target-option := $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 export SAM_CLI_TELEMETRY := 0
 # cargo-lambda finds zig, which links for the glibc of provided.al2023 whatever the machine has, beside itself.
 with-cargo-lambda := PATH="$(CURDIR)/.venv/cargo-lambda/bin:$$PATH"
@@ -93,9 +91,6 @@ scenarios: ## faults of a whole fleet at many random moments: make scenarios MOM
 scale: ## docs/scale.md: up to 5,000 instances scale out in one wave (a model; minutes)
 	cargo run --quiet --profile simulate --locked -p tests --bin scale -- docs
 
-bench-calls: ## AWS calls made beside the fewest that pages allow
-	cargo bench --locked -p tests --bench sweep_calls --bench map_share_calls --profile simulate
-
 dependencies: ## licences, duplicates and sources of the dependencies, offline
 	$(PYTHON) tests/dependencies.py
 
@@ -110,8 +105,33 @@ build: .venv/aws-sam-cli/installed .venv/cargo-lambda/installed ## sam build
 package: .venv/cargo-lambda/installed .venv/package/installed ## dist/: three zips and a template that deploys them without Rust
 	@test "$(ARCH)" != arm64 || test -d "$$(rustc --print target-libdir --target aarch64-unknown-linux-gnu)" || \
 		{ echo "ARCH=arm64 needs the compiler's library: rustup target add aarch64-unknown-linux-gnu" >&2; exit 1; }
-	$(with-cargo-lambda) cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+	$(with-cargo-lambda) cargo lambda build --release --locked $(target-option)
 	.venv/package/bin/python tests/template/package.py $(ARCH)
+
+# ---- What it costs ------------------------------------------------------------------------------------------------------
+
+.venv/boto3/installed: tests/bench/boto3/requirements.txt
+	$(make-venv)
+
+# Where PyPI is not at hand, the tables lack Python's row.
+bench: package bench-items ## init, memory, handshakes, calls, costs an item, beside a floor and boto3; writes docs/bench.md and the README's table
+	-$(MAKE) .venv/boto3/installed
+	$(with-cargo-lambda) cargo lambda build --release --locked $(target-option) --package floor
+	.venv/package/bin/python tests/template/package.py $(ARCH) floor target/bench
+	cargo bench --quiet --locked -p tests --bench bench --profile simulate
+
+bench-items: ## costs an instance, an event's record, a task definition, without a call
+	cargo bench --locked -p tests --bench decide --bench map_share --bench validate_task_definition --profile simulate
+
+bench-calls: ## AWS calls made beside the fewest that pages allow
+	cargo bench --locked -p tests --bench sweep_calls --bench map_share_calls --profile simulate
+
+# Built as `make demo` builds its own binary. Neither needs a quiet machine: no time is measured.
+guard: ## after `make package`: sizes, handshakes, calls and instructions against tests/bench/reference.json
+	cargo run --quiet --locked --package tests --bin guard
+
+guard-reference: ## writes that reference anew, after a change that is meant
+	cargo run --quiet --locked --package tests --bin guard -- --write
 
 deploy: .venv/aws-sam-cli/installed ## builds, then asks for the parameters and deploys
 	$(MAKE) build

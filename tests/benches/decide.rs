@@ -1,9 +1,11 @@
-//! The time that one decision takes, without a call: 5,000 instances in the best and in the worst minutes.
+//! What one decision costs, without a call: 5,000 instances in the best and in the worst minutes. A run decides twice a
+//! look.
 //!
-//! `cargo bench -p tests --bench decide` prints the table. A run decides twice a look.
+//! `make bench-items`; the throughput printed is in instances.
 
-use std::time::{Duration, Instant};
+use std::hint::black_box;
 
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use drain_unmapped::decide::decide;
 use drain_unmapped::fleet::{AgentState, Answer, Fleet, Instance};
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +19,6 @@ use shared::outcome::{Failure, Word};
 use shared::state::{Drain, Gate, Recorded, Standing, State};
 
 const INSTANCES: i64 = 5_000;
-const CALLS: usize = 41;
 
 fn now() -> Timestamp {
     Timestamp::constant(1_795_000_000, 0)
@@ -95,15 +96,7 @@ fn fleet(instances: impl Iterator<Item = Instance>, commands: Vec<Command>) -> F
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a bench measures")]
-fn time(fleet: &Fleet, policy: &Policy) -> (Duration, usize) {
-    let started = Instant::now();
-    let plan = std::hint::black_box(decide(std::hint::black_box(fleet), policy, now()));
-    (started.elapsed(), plan.actions.len())
-}
-
-#[allow(clippy::print_stdout, reason = "a bench prints")]
-fn main() {
+fn bench(criterion: &mut Criterion) {
     let policy = Policy {
         mode: Mode::Enforce,
         max_attempts: 4,
@@ -138,12 +131,15 @@ fn main() {
             fleet((0..INSTANCES).map(|n| heard(instance(n, mapped(n)), &command)), vec![command.clone()]),
         ),
     ];
-    println!("\n{INSTANCES} instances, {CALLS} calls\n");
-    println!("| fleet | actions | median ms | slowest ms |\n|---|---:|---:|---:|");
+    let mut group = criterion.benchmark_group("decide");
+    group.throughput(Throughput::Elements(INSTANCES.unsigned_abs()));
     for (name, fleet) in fleets {
-        let mut calls: Vec<(Duration, usize)> = (0..CALLS).map(|_| time(&fleet, &policy)).collect();
-        calls.sort_unstable();
-        let millis = |call: usize| calls[call].0.as_secs_f64() * 1_000.0;
-        println!("| {name} | {} | {:.2} | {:.2} |", calls[0].1, millis(CALLS / 2), millis(CALLS - 1));
+        group.bench_with_input(BenchmarkId::from_parameter(name), &fleet, |bencher, fleet| {
+            bencher.iter(|| decide(black_box(fleet), &policy, now()));
+        });
     }
+    group.finish();
 }
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

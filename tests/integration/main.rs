@@ -2,6 +2,7 @@
 
 mod binaries;
 mod cargo_lambda;
+mod connections;
 mod demo;
 mod document;
 mod drain_unmapped;

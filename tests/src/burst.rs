@@ -89,8 +89,8 @@ fn fewest(new: usize, commands: usize) -> usize {
     listings + brake + new.div_ceil(100) + 2 * new.div_ceil(50)
 }
 
-/// AWS calls for a batch of events about tasks of mapped instances.
-pub async fn task_noise(records: usize) -> usize {
+/// A batch of events about tasks of mapped instances, and the story that it belongs to.
+pub fn noise(records: usize) -> (Story, Value) {
     let story = Story::new((0..20).fold(world(), |world, _| world.windows_instance("apps", mapped)));
     let event = |n: usize| -> Value {
         let mut event = story.event(&id(u64::try_from(n % 20).unwrap() + 1));
@@ -99,7 +99,13 @@ pub async fn task_noise(records: usize) -> usize {
         event
     };
     let bodies: Vec<String> = (0..records).map(|n| event(n).to_string()).collect();
-    let answer = story.invoke(sqs_of(bodies)).await.unwrap();
+    (story, sqs_of(bodies))
+}
+
+/// AWS calls for such a batch.
+pub async fn task_noise(records: usize) -> usize {
+    let (story, batch) = noise(records);
+    let answer = story.invoke(batch).await.unwrap();
     assert!(failures(&answer).is_empty());
     story.calls().len()
 }

@@ -1,5 +1,6 @@
 //! The world that ecs-smb-mapper is tested in; never deployed.
 
+pub mod bench;
 pub mod burst;
 pub mod demo;
 pub mod document;
@@ -12,3 +13,4 @@ pub mod runtime_api;
 pub mod scale;
 pub mod scenarios;
 pub mod stack;
+pub mod sweeps;

@@ -35,7 +35,12 @@ pub fn world() -> World {
 /// A host that logged on with the parameters' password ten minutes before the story: with one of these in the cluster
 /// the password is proven.
 pub fn mapped(host: Host) -> Host {
-    let at = "2026-03-01T11:50:00.000Z";
+    mapped_at(host, base() - Duration::from_secs(600))
+}
+
+/// A host that logged on with the parameters' password at that time.
+pub fn mapped_at(host: Host, at: Timestamp) -> Host {
+    let at = format!("{at:.3}");
     host.attribute("smb.G", "mapped").attribute("smb.G.state", &format!("mapped {at} {at} {at}"))
 }
 
@@ -137,18 +142,23 @@ impl Story {
 
     /// The event that ECS would emit about an instance now.
     pub fn event(&self, id: &str) -> Value {
-        let aws = self.local.aws();
-        let instance = aws.container_instance(id).unwrap();
-        let mut detail = instance.describe();
-        detail["registeredAt"] = json!(format!("{:.3}", instance.registered_at));
-        detail["clusterArn"] = json!(cluster_arn("apps"));
-        envelope("aws.ecs", "ECS Container Instance State Change", self.local.clock().now(), detail)
+        let now = self.local.clock().now();
+        event_of(&self.local.aws(), id, now)
     }
 
     /// The same for the n-th hosts.
     pub fn events(&self, ids: impl IntoIterator<Item = u64>) -> Vec<Value> {
         ids.into_iter().map(|n| self.event(&id(n))).collect()
     }
+}
+
+/// The event that ECS would emit about an instance of `apps` at that time.
+pub fn event_of(aws: &LocalAws, id: &str, now: Timestamp) -> Value {
+    let instance = aws.container_instance(id).unwrap();
+    let mut detail = instance.describe();
+    detail["registeredAt"] = json!(format!("{:.3}", instance.registered_at));
+    detail["clusterArn"] = json!(cluster_arn("apps"));
+    envelope("aws.ecs", "ECS Container Instance State Change", now, detail)
 }
 
 /// An EventBridge event.

@@ -4,7 +4,7 @@
 //! [`LocalAws`] is a synchronous core that knows no socket, no clock and no async runtime: every call is told `now`, and
 //! whatever fell due since the last call happens first, in order. Two thin shells stand over it: [`in_process`], an HTTP
 //! client for the real SDK under paused tokio time, and [`server`], over TCP in wall time, for real binaries, boto3 and
-//! the AWS CLI.
+//! the AWS CLI. [`endpoint`] puts TLS before the latter.
 //!
 //! ```
 //! # use std::time::Duration;
@@ -32,6 +32,7 @@
 mod advance;
 pub mod control;
 pub mod ecs;
+pub mod endpoint;
 pub mod events;
 pub mod faults;
 pub mod in_process;

@@ -121,7 +121,7 @@ impl Server {
     }
 
     /// `Err` closes the connection without an answer.
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Lost> {
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Lost> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
         if let Some(path) = parts.uri.path().strip_prefix("/_control") {
@@ -156,7 +156,7 @@ fn json_response((status, body): control::Answer) -> Result<Response<Full<Bytes>
 /// The answer does not arrive.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is closed without an answer")]
-struct Lost;
+pub(super) struct Lost;
 
 fn now_of(time: &SharedTimeSource) -> Timestamp {
     Timestamp::try_from(time.now()).expect("this century")

@@ -152,7 +152,7 @@ impl Function {
                 Some(warm) => warm,
                 None => {
                     cold_start = true;
-                    match self.start_sandbox(first_line).await {
+                    match self.start_sandbox(first_line, INIT_LIMIT).await {
                         Ok(sandbox) => sandbox,
                         Err(failure) => break Err(failure),
                     }
@@ -174,6 +174,25 @@ impl Function {
         Invocation { request_id, cold_start, took: begun.elapsed(), outcome }
     }
 
+    /// Starts a process, unless a warm one is there, and waits until it asks for work: the init phase. How long it took.
+    /// Waits for as long as an invocation may take, since whoever counts instructions slows it down.
+    ///
+    /// # Errors
+    /// [`Failure::NotStarted`], [`Failure::Init`] or [`Failure::TimedOut`].
+    pub async fn initialize(&self) -> Result<Duration, Failure> {
+        let mut place = self.sandbox.lock().await;
+        let begun = Instant::now();
+        if !place.as_mut().is_some_and(Sandbox::is_alive) {
+            *place = Some(self.start_sandbox(self.line_count(), self.settings.timeout).await?);
+        }
+        Ok(begun.elapsed())
+    }
+
+    /// The process's id, while there is one.
+    pub async fn process_id(&self) -> Option<u32> {
+        self.sandbox.lock().await.as_ref().and_then(Sandbox::process_id)
+    }
+
     /// Kills the process, if there is one, and returns every line that the function ever printed.
     pub async fn stop(&self) -> Vec<Line> {
         if let Some(mut sandbox) = self.sandbox.lock().await.take() {
@@ -182,14 +201,14 @@ impl Function {
         self.lines(0)
     }
 
-    async fn start_sandbox(&self, first_line: usize) -> Result<Sandbox, Failure> {
+    async fn start_sandbox(&self, first_line: usize, limit: Duration) -> Result<Sandbox, Failure> {
         let program = &self.settings.program;
         let mut sandbox = Sandbox::start(program, &self.environment(), &self.lines)
             .await
             .map_err(|source| Failure::NotStarted { program: program.clone(), source })?;
-        match sandbox.initialize(INIT_LIMIT).await {
+        match sandbox.initialize(limit).await {
             None => Ok(sandbox),
-            Some(ended) => Err(self.failure(ended, INIT_LIMIT, first_line)),
+            Some(ended) => Err(self.failure(ended, limit, first_line)),
         }
     }
 

@@ -133,6 +133,11 @@ impl Sandbox {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// The process's id, until it has ended.
+    pub fn process_id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits until the runtime asks for its first work. `None`: it is ready.
     pub async fn initialize(&mut self, limit: Duration) -> Option<Ended> {
         let shared = self.shared.clone();

@@ -1,0 +1,84 @@
+//! Instructions that a function executes, counted by valgrind: the same from run to run to a fraction of a percent, however
+//! busy the machine is.
+//!
+//! Counted without TLS, whose keys are random, and with one binary to the next only: another compiler, another C library or
+//! another valgrind gives other counts.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::scene::{Scene, Way, Work};
+
+/// Instructions of one function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Instructions {
+    /// From the start of the process to its first request for work.
+    pub init: u64,
+    /// One invocation of the warm process.
+    pub invocation: u64,
+}
+
+/// Invocations that are counted: the first is not, for it does what is done once.
+const INVOCATIONS: u64 = 10;
+
+/// Far more than valgrind takes to write its line.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Counts a function's instructions.
+///
+/// # Errors
+/// Where the process cannot be started, does not answer, or valgrind does not tell.
+pub async fn count(work: Work, program: &Path) -> Result<Instructions, Box<dyn std::error::Error>> {
+    let init = count_until(work, program, 0).await?;
+    let one = count_until(work, program, 1).await?;
+    let all = count_until(work, program, 1 + INVOCATIONS).await?;
+    Ok(Instructions { init, invocation: all.saturating_sub(one) / INVOCATIONS })
+}
+
+/// Counts from the start of a process to the end of its n-th invocation.
+async fn count_until(
+    work: Work,
+    program: &Path,
+    invocations: u64,
+) -> Result<u64, Box<dyn std::error::Error>> {
+    let directory = TempDir::new()?;
+    let (log, counted) = (directory.path().join("log"), directory.path().join("counted"));
+    let script = format!(
+        "#!/bin/sh\nexec valgrind --vgdb=no --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null --log-file='{}' '{}'\n",
+        log.display(),
+        program.display(),
+    );
+    std::fs::write(&counted, script)?;
+    std::fs::set_permissions(&counted, std::fs::Permissions::from_mode(0o755))?;
+    let mut scene = Scene::open(work, &counted, Way::Plain).await?;
+    scene.function.initialize().await?;
+    for _ in 0..invocations {
+        scene.invoke().await?;
+    }
+    let process = scene.function.process_id().await.ok_or("the process has ended")?;
+    let told = tokio::process::Command::new("kill")
+        .args(["-TERM", &process.to_string()])
+        .stdin(Stdio::null())
+        .status()
+        .await?;
+    if !told.success() {
+        return Err("the process has ended".into());
+    }
+    let read = async {
+        loop {
+            // `==123== I refs:        1,234,567`, and more lines after it.
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            let count =
+                text.lines().find_map(|line| line.split_once("I refs:").or(line.split_once("I   refs:")));
+            if let Some((_, count)) = count {
+                return count.trim().replace(',', "").parse::<u64>();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    Ok(tokio::time::timeout(PATIENCE, read).await??)
+}

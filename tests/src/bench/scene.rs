@@ -1,0 +1,209 @@
+//! One function's binary in the local Lambda, in front of a local AWS, with real work to do.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::fleet::{Pace, World, instance_id};
+use crate::local_aws::LocalAws;
+use crate::local_aws::endpoint::Endpoint;
+use crate::local_aws::server::Server;
+use crate::map_share::{event_of, mapped_at, sqs};
+use crate::runtime_api::function::wall_clock;
+use crate::runtime_api::{Failure, Function, FunctionSettings, Invocation};
+
+/// The watched cluster.
+const CLUSTER: &str = "apps";
+
+/// Instances that are mapped and need nothing.
+const MAPPED: u64 = 100;
+
+/// New instances: one is `map-share`'s work for one invocation.
+const NEW: u64 = 40;
+
+/// Longer than anything here lasts.
+const PATIENCE: Duration = Duration::from_secs(50);
+
+/// What is invoked, and with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// A function that does nothing.
+    Floor,
+    /// A new instance registered: it is sent a command.
+    MapShare,
+    /// A sweep over a hundred mapped instances.
+    DrainUnmapped,
+    /// A task definition as CloudTrail tells it: checked without a call.
+    ValidateRegistered,
+    /// A task definition by its name: read from ECS.
+    ValidateNamed,
+    /// A small Python function that makes the same two reads as our warm-up.
+    Boto3,
+}
+
+impl Work {
+    /// Ours, as they are deployed.
+    pub const OURS: [Work; 3] = [Work::MapShare, Work::DrainUnmapped, Work::ValidateRegistered];
+
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Work::Floor => "floor",
+            Work::MapShare => "map-share",
+            Work::DrainUnmapped => "drain-unmapped",
+            Work::ValidateRegistered => "validate-task-definition",
+            Work::ValidateNamed => "validate-task-definition by name",
+            Work::Boto3 => "boto3",
+        }
+    }
+
+    /// The binary's name.
+    pub fn binary(self) -> &'static str {
+        match self {
+            Work::ValidateNamed => Work::ValidateRegistered.name(),
+            other => other.name(),
+        }
+    }
+}
+
+/// Where a function's calls go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// To endpoints as AWS's are.
+    Tls,
+    /// Without TLS, so that nothing random is computed.
+    Plain,
+    /// To a port that nobody listens on.
+    Refused,
+}
+
+/// A function and its world. Dropped, both end.
+pub struct Scene {
+    work: Work,
+    server: Server,
+    /// The endpoint, where there is TLS.
+    pub endpoint: Option<Endpoint>,
+    /// The function, without a process yet.
+    pub function: Function,
+    invocations: u64,
+}
+
+impl Scene {
+    /// Sets it up around a binary.
+    ///
+    /// # Errors
+    /// Where no port can be listened on.
+    pub async fn open(work: Work, program: &Path, way: Way) -> std::io::Result<Self> {
+        let now = Server::wall_clock();
+        let logon = now - Duration::from_secs(600);
+        // What is sent stays in flight, and nothing moves by itself.
+        let pace = Pace { steady: true, map: Duration::from_secs(500), ..Pace::default() };
+        let mut world = World::new(9, now).pace(pace).cluster(CLUSTER).task_definition(definition());
+        for _ in 0..MAPPED {
+            world = world.windows_instance(CLUSTER, |host| mapped_at(host, logon));
+        }
+        if work == Work::MapShare {
+            world = world.windows_instances(CLUSTER, usize::try_from(NEW).expect("a few"));
+        }
+        let server = Server::start(LocalAws::new(world), "127.0.0.1:0").await?;
+        let endpoint = match way {
+            Way::Tls => Some(Endpoint::start(&server).await?),
+            Way::Plain | Way::Refused => None,
+        };
+        let mut environment = environment();
+        match (&endpoint, way) {
+            (Some(endpoint), _) => environment.extend(endpoint.environment()),
+            (None, Way::Refused) => {
+                environment.insert("AWS_ENDPOINT_URL".to_owned(), "https://127.0.0.1:9".to_owned());
+            }
+            (None, _) => {
+                environment.insert("AWS_ENDPOINT_URL".to_owned(), server.url());
+            }
+        }
+        let settings = FunctionSettings {
+            name: work.binary().to_owned(),
+            program: program.to_owned(),
+            environment,
+            timeout: PATIENCE,
+        };
+        let function = Function::new(settings, wall_clock());
+        Ok(Scene { work, server, endpoint, function, invocations: 0 })
+    }
+
+    /// Invokes the function with its next event.
+    ///
+    /// # Errors
+    /// Where there is no answer, or one that gives records back to the queue.
+    pub async fn invoke(&mut self) -> Result<Invocation, Failure> {
+        let event = self.next_event();
+        let mut invocation = self.function.invoke(&event).await;
+        let answer = std::mem::replace(&mut invocation.outcome, Ok(Value::Null))?;
+        let kept = answer["batchItemFailures"].as_array().map_or(0, Vec::len);
+        assert_eq!(kept, 0, "records came back: {answer}");
+        invocation.outcome = Ok(answer);
+        Ok(invocation)
+    }
+
+    fn next_event(&mut self) -> Value {
+        let n = self.invocations;
+        self.invocations += 1;
+        match self.work {
+            Work::Floor | Work::Boto3 => json!({ "n": n }),
+            Work::MapShare => {
+                let id = instance_id(MAPPED + 1 + n % NEW).to_string();
+                sqs(&[event_of(&self.server.aws(), &id, self.server.now())])
+            }
+            Work::DrainUnmapped => sqs(&[json!({"detail-type": "Scheduled Event", "id": n, "detail": {}})]),
+            Work::ValidateRegistered => registered(n),
+            Work::ValidateNamed => json!({"taskDefinition": "orders:1"}),
+        }
+    }
+
+    /// The instances that commands were sent to, in order.
+    pub fn commanded(&self) -> Vec<String> {
+        let aws = self.server.aws();
+        let invocations = aws.commands().flat_map(|command| command.invocations());
+        invocations.map(|one| one.instance().to_string()).collect()
+    }
+}
+
+/// Lambda's variables come from the local Lambda; these are the template's.
+fn environment() -> BTreeMap<String, String> {
+    [
+        ("CLUSTERS", CLUSTER),
+        ("STACK", "bench"),
+        ("DRIVE_LETTER", "G"),
+        ("REMOTE_PATH", r"\\fs1.corp.example.com\share"),
+        ("DOCUMENT_NAME", "ecs-smb-mapper-G"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+fn definition() -> Value {
+    json!({
+        "family": "orders",
+        "containerDefinitions": [{
+            "name": "web", "image": "web", "memory": 512,
+            "mountPoints": [{"sourceVolume": "data", "containerPath": r"C:\data"}],
+        }],
+        "volumes": [{"name": "data", "host": {"sourcePath": r"G:\Apps\orders"}}],
+        "placementConstraints": [{"type": "memberOf", "expression": "attribute:smb.G == mapped"}],
+        "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"},
+    })
+}
+
+/// The event of the repository's samples, each time another one.
+fn registered(n: u64) -> Value {
+    let sample = include_str!("../../../events/validate-task-definition/registered-valid.json");
+    let mut event: Value = serde_json::from_str(sample).expect("the sample is JSON");
+    event["id"] = json!(format!("00000000-0000-4000-8000-{n:012}"));
+    event
+}
+
+/// The binary of a function, in the directory of `cargo lambda build`.
+pub fn packaged(root: &Path, work: Work) -> PathBuf {
+    root.join("target/lambda").join(work.binary()).join("bootstrap")
+}
