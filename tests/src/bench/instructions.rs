@@ -23,7 +23,7 @@ pub struct Instructions {
 }
 
 /// Invocations that are counted: the first is not, for it does what is done once.
-const INVOCATIONS: u64 = 10;
+const INVOCATIONS: u64 = 30;
 
 /// Far more than valgrind takes to write its line.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,9 +33,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Errors
 /// Where the process cannot be started, does not answer, or valgrind does not tell.
 pub async fn count(work: Work, program: &Path) -> Result<Instructions, Box<dyn std::error::Error>> {
-    let init = count_until(work, program, 0).await?;
-    let one = count_until(work, program, 1).await?;
-    let all = count_until(work, program, 1 + INVOCATIONS).await?;
+    // Where both services answer at one address, it is up to chance how many connections they share.
+    let init = count_until(work, program, Way::Refused, 0).await?;
+    let one = count_until(work, program, Way::Plain, 1).await?;
+    let all = count_until(work, program, Way::Plain, 1 + INVOCATIONS).await?;
     Ok(Instructions { init, invocation: all.saturating_sub(one) / INVOCATIONS })
 }
 
@@ -43,6 +44,7 @@ pub async fn count(work: Work, program: &Path) -> Result<Instructions, Box<dyn s
 async fn count_until(
     work: Work,
     program: &Path,
+    way: Way,
     invocations: u64,
 ) -> Result<u64, Box<dyn std::error::Error>> {
     let directory = TempDir::new()?;
@@ -54,7 +56,7 @@ async fn count_until(
     );
     std::fs::write(&counted, script)?;
     std::fs::set_permissions(&counted, std::fs::Permissions::from_mode(0o755))?;
-    let mut scene = Scene::open(work, &counted, Way::Plain).await?;
+    let mut scene = Scene::open(work, &counted, way).await?;
     scene.function.initialize().await?;
     for _ in 0..invocations {
         scene.invoke().await?;

@@ -13,18 +13,14 @@ pub struct Item {
     pub ns: f64,
 }
 
-/// Reads criterion's results below a directory, by name.
-///
-/// # Errors
-/// Where there are none, or they cannot be read.
-pub fn read(criterion: &Path) -> std::io::Result<Vec<Item>> {
-    let mut items = Vec::new();
-    for group in std::fs::read_dir(criterion)?.flatten() {
-        let Ok(benchmarks) = std::fs::read_dir(group.path()) else { continue };
-        items.extend(benchmarks.flatten().filter_map(|benchmark| item(&benchmark.path().join("new"))));
-    }
+/// Reads criterion's results below a directory, by name; none where it has not run.
+pub fn read(criterion: &Path) -> Vec<Item> {
+    let entries = |directory: &Path| std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let benchmarks = entries(criterion).flat_map(|group| entries(&group.path()).collect::<Vec<_>>());
+    let mut items: Vec<Item> =
+        benchmarks.filter_map(|benchmark| item(&benchmark.path().join("new"))).collect();
     items.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(items)
+    items
 }
 
 fn item(directory: &Path) -> Option<Item> {

@@ -130,6 +130,9 @@ impl Report {
     }
 
     fn items(&self) -> String {
+        if self.items.is_empty() {
+            return "Not measured in this run: `make bench-items`.\n".to_owned();
+        }
         let mut table = "| what | µs an item |\n|---|---:|\n".to_owned();
         for Item { name, ns } in &self.items {
             row(&mut table, format_args!("{name} | {:.2}", ns / 1_000.0));
@@ -139,7 +142,7 @@ impl Report {
 }
 
 const PROCESSES: &str = "*Init* is from the start of the process to its first request for work, while nobody answers the warm-up; *with warm-up* is \
-the same while both endpoints answer over TLS. *First* and *warm* are invocations after that, answered by a local AWS; memory is \
+the same while both endpoints answer over TLS. *First* and *warm* are invocations after that, answered by a local AWS that takes 40 ms for each answer; memory is \
 resident after the first. The floor is a function that does nothing, over the same runtime crate, built with the same profile. \
 `boto3` is a small Python function under `awslambdaric` that makes the warm-up's two reads. There is no throttled CPU here: at \
 128 MB, init has the whole CPU on Lambda and an invocation a fraction of it.";

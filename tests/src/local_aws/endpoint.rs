@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
 use tempfile::NamedTempFile;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -145,6 +145,8 @@ fn certify() -> (TlsAcceptor, String) {
     let key = || KeyPair::generate().expect("a key is made");
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Another name than the certificate's, or OpenSSL takes that for one that vouches for itself.
+    params.distinguished_name.push(DnType::CommonName, "authority of the local AWS");
     let authority = CertifiedIssuer::self_signed(params, key()).expect("an authority is made");
     let mut params = CertificateParams::default();
     params.subject_alt_names = SERVICES.map(|(_, address)| SanType::IpAddress(IpAddr::V4(address))).to_vec();
