@@ -154,7 +154,7 @@ mod tests {
             let now = Instructions { init, invocation: 1_000 };
             check_instructions(&reference(), &[("f".to_owned(), now)].into())
         };
-        assert!(of(1_030).is_empty() && of(970).is_empty());
+        assert!(of(1_029).is_empty() && of(971).is_empty());
         assert!(of(1_031)[0].contains("+3.1 %"));
         assert!(of(969)[0].contains("-3.1 %"));
     }
