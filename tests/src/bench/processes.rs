@@ -23,15 +23,14 @@ pub struct Sample {
     pub resident_mib: f64,
 }
 
-/// Runs a function's binary twice from its start: once with nobody at the other end, once with all of it.
+/// Runs a function's binary from its start: once unmeasured, so that all are measured with their files in memory and after
+/// a process of their own; once with nobody at the other end; once with all of it.
 ///
 /// # Panics
 /// Where it does not start, or does not answer.
 pub async fn run(work: Work, program: &Path) -> Sample {
-    let init_refused_ms = {
-        let scene = Scene::open(work, program, Way::Refused).await.expect("a free port");
-        initialize(&scene).await
-    };
+    start(work, program).await;
+    let init_refused_ms = start(work, program).await;
     let mut scene = Scene::open(work, program, Way::Tls).await.expect("a free port");
     let init_answered_ms = initialize(&scene).await;
     let first_ms = invoke(&mut scene).await;
@@ -41,7 +40,16 @@ pub async fn run(work: Work, program: &Path) -> Sample {
     for _ in 0..WARM {
         warm.push(invoke(&mut scene).await);
     }
+    scene.function.stop().await;
     Sample { init_refused_ms, init_answered_ms, first_ms, warm_ms: median(warm), resident_mib }
+}
+
+/// One start where nobody answers. The process has ended when this returns, so that it costs the next one nothing.
+async fn start(work: Work, program: &Path) -> f64 {
+    let scene = Scene::open(work, program, Way::Refused).await.expect("a free port");
+    let took = initialize(&scene).await;
+    scene.function.stop().await;
+    took
 }
 
 async fn initialize(scene: &Scene) -> f64 {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::fleet::{Pace, World, instance_id};
+use crate::fleet::{Letter, Mapping, Pace, World, instance_id};
 use crate::local_aws::LocalAws;
 use crate::local_aws::endpoint::Endpoint;
 use crate::local_aws::server::Server;
+use crate::local_aws::throttles::Bucket;
 use crate::map_share::{event_of, mapped_at, sqs};
 use crate::runtime_api::function::wall_clock;
 use crate::runtime_api::{Failure, Function, FunctionSettings, Invocation};
@@ -102,12 +103,19 @@ impl Scene {
         let pace = Pace { steady: true, map: Duration::from_secs(500), ..Pace::default() };
         let mut world = World::new(9, now).pace(pace).cluster(CLUSTER).task_definition(definition());
         for _ in 0..MAPPED {
-            world = world.windows_instance(CLUSTER, |host| mapped_at(host, logon));
+            let mapping =
+                Mapping::new(r"\\fs1.corp.example.com\share", r"CORP\svc-ecs-share", "correct horse");
+            world = world.windows_instance(CLUSTER, |host| {
+                mapped_at(host, logon).with(|host| host.letter = Letter::Smb(mapping))
+            });
         }
         if work == Work::MapShare {
             world = world.windows_instances(CLUSTER, usize::try_from(NEW).expect("a few"));
         }
-        let server = Server::start(LocalAws::new(world), "127.0.0.1:0").await?;
+        let mut aws = LocalAws::new(world);
+        // More commands than an account may send in so short a time; what a throttle costs is not measured here.
+        aws.throttles.limit(Bucket::SendCommand, 1_000, 1_000, now);
+        let server = Server::start(aws, "127.0.0.1:0").await?;
         let endpoint = match way {
             Way::Tls => Some(Endpoint::start(&server).await?),
             Way::Plain | Way::Refused => None,
