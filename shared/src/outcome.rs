@@ -151,13 +151,7 @@ impl Word {
 /// Manager user guide, which prints them spaced.
 pub fn judge(share: &ShareMapping, status_details: Option<&str>, output: &str, past_deadline: bool) -> Word {
     let no_word = |cause: &str| Word::NoWord(Cause::new(cause));
-    let details: String = status_details
-        .unwrap_or("pending")
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .collect::<String>()
-        .to_lowercase();
-    match details.as_str() {
+    match plain(status_details.unwrap_or("pending")).as_str() {
         "success" => match ResultLine::find(output) {
             Ok(ResultLine::Mapped(proof)) if share.is_same(&proof.drive, &proof.remote) => {
                 Word::Mapped(proof)
@@ -178,6 +172,17 @@ pub fn judge(share: &ShareMapping, status_details: Option<&str>, output: &str, p
         _ if past_deadline => no_word("lost"),
         _ => Word::Wait,
     }
+}
+
+/// Whether SSM gave an invocation up before it got to the instance, because others of the command failed, somebody
+/// cancelled it, or rates were exceeded.
+pub fn is_stopped(status_details: &str) -> bool {
+    matches!(plain(status_details).as_str(), "terminated" | "cancelled" | "canceled" | "rateexceeded")
+}
+
+/// Without spaces and case, in which SSM's answers and its documentation differ.
+fn plain(status_details: &str) -> String {
+    status_details.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
 }
 
 #[cfg(test)]
@@ -206,6 +211,16 @@ mod tests {
             Word::Mapped(_) => "mapped".to_owned(),
             Word::Failed(failure) => failure.cause.to_string(),
             Word::NoWord(cause) => format!("no word: {cause}"),
+        }
+    }
+
+    #[test]
+    fn a_stopped_invocation_is_told_from_one_that_did_not_get_through() {
+        for details in ["Terminated", "Cancelled", "Canceled", "Rate Exceeded", "RateExceeded"] {
+            assert!(is_stopped(details), "{details}");
+        }
+        for details in ["DeliveryTimedOut", "Undeliverable", "Execution Timed Out", "Failed", "Success", ""] {
+            assert!(!is_stopped(details), "{details}");
         }
     }
 

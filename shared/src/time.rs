@@ -4,7 +4,7 @@
 //! same precision: a time with more digits would look later than its own stored copy, for ever.
 
 use aws_smithy_types::DateTime;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Unit};
 
 /// A duration of so many minutes, fractions allowed.
 pub fn minutes(minutes: f64) -> SignedDuration {
@@ -22,8 +22,11 @@ pub fn whole_millis(at: Timestamp) -> Timestamp {
 }
 
 /// A time as the AWS SDK gives it; `None` outside of the years −9999 to 9999.
+///
+/// Rounded: AWS's JSON has seconds as a float, in which 0.472 is 0.47199…, and cut it would be a millisecond earlier than
+/// everybody else shows it.
 pub fn from_aws(at: &DateTime) -> Option<Timestamp> {
-    Timestamp::from_millisecond(at.to_millis().ok()?).ok()
+    Timestamp::from_nanosecond(at.as_nanos()).ok()?.round(Unit::Millisecond).ok()
 }
 
 /// RFC 3339 in UTC with three decimals, e.g. `2026-11-22T08:00:00.000Z`: 24 characters.
@@ -51,10 +54,14 @@ mod tests {
     fn more_digits_than_milliseconds_are_cut_not_rounded() {
         let at = parse("2026-11-22T08:00:00.1239999Z").unwrap();
         assert_eq!(format(at), "2026-11-22T08:00:00.123Z");
-        assert_eq!(
-            from_aws(&DateTime::from_secs_and_nanos(1, 123_999_999)),
-            Timestamp::from_millisecond(1123).ok()
-        );
+    }
+
+    #[test]
+    fn what_aws_sends_as_a_float_is_the_millisecond_that_it_means() {
+        let sent: Timestamp = "2026-03-01T12:00:01.472Z".parse().unwrap();
+        let as_float = sent.as_millisecond() as f64 / 1_000.0;
+        assert_eq!(from_aws(&DateTime::from_secs_f64(as_float)), Some(sent));
+        assert_eq!(from_aws(&DateTime::from_secs(i64::MAX)), None);
     }
 
     #[test]

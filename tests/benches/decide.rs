@@ -81,6 +81,7 @@ fn heard(mut instance: Instance, command: &Command) -> Instance {
             step: "read".to_owned(),
             message: "the network path was not found".to_owned(),
         })),
+        is_stopped: false,
     });
     instance
 }

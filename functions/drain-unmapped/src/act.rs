@@ -86,6 +86,11 @@ pub async fn carry_out(
         }
         let Some(record) = fleet.instances.get(arn).map(|instance| instance.record.clone()) else { continue };
         let outcome = match action {
+            // A drain rests on what stands there; until that is written, it waits.
+            DrainAction::Drain(_) if !is_written(plan, &record) => {
+                tracing::info!(instance_id = instance_id(&record), "its state is not written, not drained");
+                continue;
+            }
             DrainAction::Drain(cause) => {
                 let n = fleet.counted().filter(|i| i.record.cluster == record.cluster).count();
                 drain(app, pace, &record, cause, n, tally).await
@@ -112,6 +117,13 @@ fn is_over(app: &App, end: Timestamp) -> bool {
         tracing::warn!("time is up, the rest is left to the next run");
     }
     is_over
+}
+
+/// What was decided on stands on the instance.
+fn is_written(plan: &Plan, record: &ContainerInstance) -> bool {
+    let decided = plan.fleet.instances.get(&record.arn).map(|instance| &instance.record.standing);
+    decided
+        .is_some_and(|decided| decided.state == record.standing.state && decided.gate == record.standing.gate)
 }
 
 fn failed(tally: &mut Tally, record: &ContainerInstance, error: &EcsError) {

@@ -64,6 +64,8 @@ pub struct Answer {
     pub action: Action,
     /// What it means; `None` where it was judged before and not read again.
     pub word: Option<Word>,
+    /// SSM never got to this instance: it stopped the command because others of it failed.
+    pub is_stopped: bool,
 }
 
 /// The SSM agent of an instance.

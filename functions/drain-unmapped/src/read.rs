@@ -11,7 +11,7 @@ use shared::cause::Class;
 use shared::ecs::{self, ContainerInstance, EcsError};
 use shared::history::{Action, Command, Invocation, WINDOW};
 use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn, InstanceId};
-use shared::outcome::{Word, judge};
+use shared::outcome::{Word, is_stopped, judge};
 use shared::ssm::{self, SsmError};
 use shared::state::State;
 
@@ -240,6 +240,7 @@ fn give_answers(
             requested_at: command.requested_at,
             action: command.action,
             word,
+            is_stopped: invocation.is_some_and(|invocation| is_stopped(&invocation.status_details)),
         });
     }
 }
@@ -258,7 +259,9 @@ impl Memory {
     }
 
     fn forget(&mut self, now: Timestamp) {
-        self.sent.retain(|command| now.duration_since(command.requested_at) < WINDOW);
+        // Longer than it can be in flight it is not needed; and when SSM's listing has left it behind, its result, with our
+        // time instead of SSM's, would look like one that was not judged.
+        self.sent.retain(|command| !command.is_past_deadline(now));
         self.doubtful.retain(|lost| now.duration_since(lost.at) < WINDOW);
         self.invocations.retain(|_, read| {
             read.invocations.first().is_some_and(|i| now.duration_since(i.requested_at) < WINDOW)

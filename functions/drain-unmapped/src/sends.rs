@@ -191,12 +191,14 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
             // Presents nothing of ours, and adopts a fleet that was mapped by hand.
             Due::First => checks.push((Timestamp::MIN, instance.id.clone())),
             // Stopped with its siblings, or not reached: nothing is known about it but that.
-            Due::Retry if was_not_delivered(instance) => checks.push((instance.floor(), instance.id.clone())),
+            Due::Retry if was_not_delivered(instance) => {
+                checks.push((last_turn(instance), instance.id.clone()));
+            }
             Due::Retry => {}
             Due::Verify if proven && is_stale(instance, &signs) => {
-                renewals.push((instance.floor(), instance.id.clone()));
+                renewals.push((last_turn(instance), instance.id.clone()));
             }
-            Due::Verify => checks.push((instance.floor(), instance.id.clone())),
+            Due::Verify => checks.push((last_turn(instance), instance.id.clone())),
         }
     }
 
@@ -249,6 +251,14 @@ fn room_for_maps(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
     MAPS.saturating_sub(told) / TARGETS_A_COMMAND
 }
 
+/// When an instance last had its turn: was judged, or was sent something, whatever came of it. One that SSM stopped because
+/// of its siblings had none. Without this a host that hangs, and so is never judged, would lead every check, and SSM would
+/// stop all that come after it, for ever.
+fn last_turn(instance: &Instance) -> Timestamp {
+    let turns = instance.answers.iter().filter(|answer| !answer.is_stopped).map(|answer| answer.requested_at);
+    turns.max().unwrap_or(Timestamp::MIN).max(instance.floor())
+}
+
 fn oldest_first(mut waiting: Vec<(Timestamp, InstanceId)>) -> Vec<InstanceId> {
     waiting.sort();
     waiting.into_iter().map(|(_, id)| id).collect()
@@ -272,6 +282,9 @@ fn renewal_at_work(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
 }
 
 /// The one that may try: first one without a failed `map`, then the least recently judged, then by ARN.
+///
+/// A command that was not delivered is no failed `map`, once: a host whose agent takes none, try after try, would
+/// otherwise be the canary for ever, and all others would wait for it.
 fn choose_canary<'f>(
     ready: &[&'f Instance],
     signs: &Signs,
@@ -285,7 +298,11 @@ fn choose_canary<'f>(
     };
     let rank = |instance: &&&Instance| {
         let has_failed_map = match instance.state() {
-            Some(State::Unmapped { cause, .. }) => !matches!(cause.as_str(), "not-mapped" | "undelivered"),
+            Some(State::Unmapped { attempts, cause, .. }) => match cause.as_str() {
+                "not-mapped" => false,
+                "undelivered" => *attempts > 1,
+                _ => true,
+            },
             _ => false,
         };
         let judged = instance.state().map_or(Timestamp::MIN, State::judged);

@@ -228,7 +228,7 @@ pub(super) fn answer(text: &str) -> Answer {
         })),
     };
     let command = CommandId::parse(&format!("{action:?} {requested}")).unwrap();
-    Answer { command, requested_at: at(requested), action, word }
+    Answer { command, requested_at: at(requested), action, word, is_stopped: false }
 }
 
 /// A fleet whose password is proven: its parameters changed two days ago, and a registration that no longer counts

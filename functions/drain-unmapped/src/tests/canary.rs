@@ -67,6 +67,11 @@ fn first_goes_who_has_not_failed_then_who_was_judged_longest_ago_then_by_arn() {
         ("restarted", vec![host(1, failed), host(2, "shut restarted -5m -")], 2),
         ("not mapped", vec![host(1, failed), host(2, "shut unmapped 1 -5m - not-mapped -5m")], 2),
         ("undelivered", vec![host(1, failed), host(2, "shut unmapped 1 -5m - undelivered -5m")], 2),
+        (
+            "undelivered time and again",
+            vec![host(1, failed), host(2, "shut unmapped 2 -5m - undelivered -30m")],
+            1,
+        ),
         ("shut by hand", vec![host(1, failed), host(2, "shut mapped -99m -5m -")], 2),
         ("a failed map", vec![host(1, failed), host(2, "shut unmapped 1 -5m - no-result -5m")], 1),
         ("a failed map", vec![host(1, "shut unmapped 1 -5m - silent -5m"), host(2, failed)], 2),

@@ -207,6 +207,7 @@ impl Generator {
                     requested_at,
                     action: command.action,
                     word,
+                    is_stopped: false,
                 });
             }
             commands.push(command);

@@ -134,6 +134,17 @@ fn the_longest_unlooked_at_are_checked_first() {
 }
 
 #[test]
+fn a_host_whose_check_hangs_does_not_lead_the_next_one() {
+    // Where it led, SSM would stop all that come after it, again and again.
+    let hangs = host(60, "open mapped -9d -89m -").answer("check -12m no undelivered");
+    let stopped = hosts(0..50, "open mapped -9d -41m -").into_iter().map(|instance| {
+        let stopped = |i: &mut Instance| i.answers.iter_mut().for_each(|answer| answer.is_stopped = true);
+        instance.answer("check -12m no undelivered").with(stopped)
+    });
+    check_sent(&fleet(stopped.chain([hangs])), &["check 0..=49 (2/0)"]);
+}
+
+#[test]
 fn a_log_on_older_than_the_password_is_renewed_a_few_at_a_time() {
     let stale = |range| hosts(range, "open mapped -9d -40m -3d");
     check_sent(&fleet(stale(0..20)), &["map 0..=5 (2/1)"]);

@@ -106,6 +106,7 @@ impl World {
                     requested_at: sent.at,
                     action: sent.action,
                     word: Some(word),
+                    is_stopped: false,
                 });
             }
         }
