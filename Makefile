@@ -91,6 +91,12 @@ scenarios: ## faults of a whole fleet at many random moments: make scenarios MOM
 scale: ## docs/scale.md: up to 5,000 instances scale out in one wave (a model; minutes)
 	cargo run --quiet --profile simulate --locked -p tests --bin scale -- docs
 
+# How many histories of a simulated fleet, from which seed on; or the one of SEED, as a timeline.
+SEEDS ?= 1000
+FROM ?= 1
+simulate: ## a simulated fleet that tries to break the promises: make simulate SEEDS=10000, or SEED=7 for one history
+	cargo run --quiet --profile simulate --locked -p tests --bin simulate -- $(if $(SEED),--seed $(SEED),--from $(FROM) $(SEEDS))
+
 dependencies: ## licences, duplicates and sources of the dependencies, offline
 	$(PYTHON) tests/dependencies.py
 

@@ -11,6 +11,7 @@ mod local_aws;
 mod map_share;
 mod runtime_api;
 mod scale;
+mod simulation;
 mod template;
 mod validate_task_definition;
 mod workspace;

@@ -12,5 +12,6 @@ pub mod powershell;
 pub mod runtime_api;
 pub mod scale;
 pub mod scenarios;
+pub mod simulation;
 pub mod stack;
 pub mod sweeps;

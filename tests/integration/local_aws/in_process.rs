@@ -121,7 +121,7 @@ async fn an_observer_sees_each_call_and_may_change_the_world() {
     let local = local();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = seen.clone();
-    let process = Process::new(&local, "map-share").observe(move |aws| {
+    let process = Process::new(&local, "map-share").observe(move |aws, _| {
         log.lock().unwrap().push(aws.calls().last().unwrap().operation.clone());
         aws.operator_sets_attribute(&id(1), "smb.hold", Some("yes"));
     });

@@ -23,7 +23,7 @@ async fn batch_with_change(
     change: impl Fn(&mut LocalAws) + Send + 'static,
 ) -> Vec<String> {
     let mut looked_up = false;
-    let process = Process::new(&story.local, CALLER).observe(move |aws| {
+    let process = Process::new(&story.local, CALLER).observe(move |aws, _| {
         if !looked_up && aws.calls().last().unwrap().operation == "DescribeInstanceInformation" {
             looked_up = true;
             change(aws);
@@ -301,7 +301,7 @@ async fn the_accounts_rate_is_spared_by_pacing_writes() {
 async fn an_instance_that_is_gone_spoils_no_write_of_its_group() {
     let story = Story::new((0..5).fold(world(), |world, _| world.windows_instance("apps", mapped)));
     let mut described = false;
-    let process = Process::new(&story.local, CALLER).observe(move |aws| {
+    let process = Process::new(&story.local, CALLER).observe(move |aws, _| {
         if !described && aws.calls().last().unwrap().operation == "DescribeContainerInstances" {
             described = true;
             aws.terminate(&id(3));

@@ -1,6 +1,8 @@
-//! Faults on demand: which calls fail, how, and how often.
+//! Faults on demand: which calls fail, how, and how often; or by chance, as somebody else draws it.
 
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::Caller;
 
@@ -24,7 +26,7 @@ pub enum Fault {
 }
 
 /// A rule that makes calls fail.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FaultRule {
     /// Which operation, without prefix: `SendCommand`; `None`: every one.
     pub operation: Option<String>,
@@ -65,10 +67,15 @@ impl FaultRule {
     }
 }
 
-/// The rules in force, asked in the order they were added.
-#[derive(Debug, Clone, Default)]
+/// Says of a call, by caller, operation and time, how it fails.
+pub type Chance = Box<dyn FnMut(&Caller, &str, Timestamp) -> Option<Fault> + Send>;
+
+/// The rules in force, asked in the order they were added; then chance.
+#[derive(Default)]
 pub struct Faults {
     rules: Vec<FaultRule>,
+    /// Asked about every call that no rule strikes.
+    pub chance: Option<Chance>,
 }
 
 impl Faults {
@@ -77,9 +84,10 @@ impl Faults {
         self.rules.push(rule);
     }
 
-    /// All faults stop.
+    /// All faults stop, those by chance too.
     pub fn clear(&mut self) {
         self.rules.clear();
+        self.chance = None;
     }
 
     /// Whether any rule is still to strike.
@@ -87,8 +95,10 @@ impl Faults {
         self.rules.is_empty()
     }
 
-    pub(crate) fn strike(&mut self, caller: &Caller, operation: &str) -> Option<Fault> {
-        let index = self.rules.iter().position(|rule| rule.matches(caller, operation))?;
+    pub(crate) fn strike(&mut self, caller: &Caller, operation: &str, now: Timestamp) -> Option<Fault> {
+        let Some(index) = self.rules.iter().position(|rule| rule.matches(caller, operation)) else {
+            return self.chance.as_mut()?(caller, operation, now);
+        };
         let rule = &mut self.rules[index];
         if rule.skip > 0 {
             rule.skip -= 1;

@@ -4,7 +4,8 @@
 //! [`VirtualClock`] is the wall clock that goes with it: tokio's time counted from the world's base.
 //!
 //! [`Process`] stands for one run of one function. It can be killed before or after the effect of its n-th call
-//! ([`Process::kill_at`], [`Process::run`]), and watched after each ([`Process::observe`]).
+//! ([`Process::kill_at`], [`Process::run`]), watched after each ([`Process::observe`]), and its clock may be wrong
+//! ([`Process::clock_ahead`]).
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +26,7 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use shared::aws::Clients;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -56,6 +57,11 @@ impl VirtualClock {
     /// What it shows.
     pub fn now(&self) -> Timestamp {
         self.base + self.began.elapsed()
+    }
+
+    /// The same clock, that much ahead.
+    pub fn ahead(&self, by: SignedDuration) -> Self {
+        Self { base: self.base + by, began: self.began }
     }
 
     /// As the SDK takes it, and our own code with it.
@@ -115,7 +121,7 @@ pub enum Ended<T> {
     Killed,
 }
 
-type Observer = Box<dyn FnMut(&mut LocalAws) + Send>;
+type Observer = Box<dyn FnMut(&mut LocalAws, &Reply) + Send>;
 
 /// One run of one function: a caller with its own retry budget, that can be killed and watched.
 #[derive(Clone)]
@@ -134,6 +140,7 @@ struct Inner {
 struct State {
     calls: u32,
     kill: Option<(u32, Moment)>,
+    ahead: SignedDuration,
     observer: Option<Observer>,
 }
 
@@ -155,8 +162,19 @@ impl Process {
         self
     }
 
+    /// Its clock is that much ahead of AWS's. To be said before its clients are made.
+    pub fn clock_ahead(self, by: SignedDuration) -> Self {
+        self.state().ahead = by;
+        self
+    }
+
+    /// Its clock, right or wrong.
+    pub fn clock(&self) -> VirtualClock {
+        self.inner.local.clock.ahead(self.state().ahead)
+    }
+
     /// Runs after the effect of each call; the call is the last of [`LocalAws::calls`]. May change the world.
-    pub fn observe(self, observer: impl FnMut(&mut LocalAws) + Send + 'static) -> Self {
+    pub fn observe(self, observer: impl FnMut(&mut LocalAws, &Reply) + Send + 'static) -> Self {
         self.state().observer = Some(Box::new(observer));
         self
     }
@@ -186,7 +204,7 @@ impl Process {
             .behavior_version(aws_config::BehaviorVersion::latest())
             .region(Region::from_static(REGION))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .time_source(self.inner.local.clock.time_source())
+            .time_source(self.clock().time_source())
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .retry_config(shared::aws::retry_config())
             .timeout_config(shared::aws::timeout_config())
@@ -232,7 +250,7 @@ impl Process {
         let mut core = local.core.lock().unwrap_or_else(PoisonError::into_inner);
         let reply = core.handle(local.clock.now(), &self.inner.caller, operation, body);
         if let Some(observer) = &mut self.state().observer {
-            observer(&mut core);
+            observer(&mut core, &reply);
         }
         reply
     }

@@ -186,7 +186,7 @@ impl LocalAws {
     pub fn handle(&mut self, now: Timestamp, caller: &Caller, operation: &str, body: &[u8]) -> Reply {
         self.advance(now);
         let name = operation.rsplit('.').next().unwrap_or(operation);
-        let fault = self.faults.strike(caller, name);
+        let fault = self.faults.strike(caller, name, now);
         let (outcome, effect) = match &fault {
             Some(Fault::Throttle) => (Err(ApiError::throttled()), false),
             Some(Fault::ErrorBefore(status)) => (Err(server_error(name, *status)), false),

@@ -38,6 +38,16 @@ pub struct Task {
 }
 
 impl Task {
+    /// When it was placed.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// The last part of its ARN.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The container instance that it was placed on.
     pub fn container_instance_id(&self) -> &str {
         &self.instance

@@ -1,0 +1,189 @@
+//! Invariants 3 and 4: a drain rests on the host's own words from its first failure to its last try, and stays within
+//! budget, breaker and the half that must stay.
+//!
+//! A run decides on what it read when it began and on the words that it has judged since. So the rules about the fleet
+//! must have held at some moment since then, with every word counted that was there to be judged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use shared::cause::{Cause, Class};
+use shared::state::{Drain, State};
+
+use super::{Holds, Step, must};
+use crate::local_aws::LocalAws;
+use crate::local_aws::ecs::Status;
+use crate::simulation::ground::{Actor, Ground, Registration, RunId, Said, millis, said};
+
+/// A drain begins with words of the script's, ends with one, and nothing but failures lies between.
+pub(super) fn rests_on_the_hosts_own_words(step: &Step<'_>) -> Holds {
+    for (run, before, after) in step.ours().filter(|(_, before, after)| drains(before, after)) {
+        let read = run.read_at("DescribeContainerInstances") - step.ground.ecs_lag;
+        if before.state_since > read {
+            continue;
+        }
+        let holds = own_words(step, before);
+        holds.map_err(|what| format!("{} was drained: {what}; {:?}", after.ec2, before.state()))?;
+    }
+    Ok(())
+}
+
+fn drains(before: &Registration, after: &Registration) -> bool {
+    before.status != Status::Draining && after.status == Status::Draining
+}
+
+fn own_words(step: &Step<'_>, one: &Registration) -> Holds {
+    let policy = &step.ground.policy;
+    let Some(State::Unmapped { attempts, judged, cause, failing_since, .. }) = one.state() else {
+        return Err("it is not unmapped".to_owned());
+    };
+    let class = cause.class();
+    must(judged.duration_since(*failing_since) >= policy.drain_after, || {
+        "it has not failed for long enough".into()
+    })?;
+    must(*attempts > quick_retries(cause, policy.max_attempts), || "its quick tries are not spent".into())?;
+    let history = step.ground.history(step.aws, &one.ec2).map(|(command, invocation)| {
+        (millis(command.requested()), said(command, invocation, step.aws.now()))
+    });
+    let while_failing = history.filter(|(at, _)| at >= failing_since && at <= judged);
+    let words: Vec<(Timestamp, Said)> = while_failing.collect();
+    let is_failure =
+        |word: &Said| matches!(word, Said::Failed { cause, .. } if Cause::new(cause).class() == class);
+    let last = words.first().filter(|(at, _)| at == judged);
+    must(last.is_some_and(|(_, word)| is_failure(word)), || format!("its last try said {last:?}"))?;
+    let first = words.last().filter(|(at, _)| at == failing_since);
+    must(first.is_some_and(|(_, word)| is_failure(word)), || format!("its first failure said {first:?}"))?;
+    must(!words.iter().any(|(_, word)| matches!(word, Said::Mapped { .. })), || {
+        "it was mapped meanwhile".into()
+    })?;
+    match class {
+        Class::Host => Ok(()),
+        Class::Network | Class::Directory => {
+            let others =
+                step.ground.registrations.values().filter(|other| other.counts() && other.ec2 != one.ec2);
+            let needed = others.clone().count().min(3);
+            let proven = others.filter(|other| was_proven(step, other, *failing_since, *judged)).count();
+            must(needed > 0 && proven >= needed, || format!("{proven} of {needed} witnesses"))
+        }
+        Class::Credentials | Class::Configuration | Class::Unknown => {
+            Err(format!("{cause} is not the host's"))
+        }
+    }
+}
+
+fn was_proven(step: &Step<'_>, other: &Registration, after: Timestamp, before: Timestamp) -> bool {
+    step.ground.history(step.aws, &other.ec2).any(|(command, invocation)| {
+        let at = millis(command.requested());
+        at > after && at < before && matches!(said(command, invocation, step.aws.now()), Said::Mapped { .. })
+    })
+}
+
+/// From the table of causes: none where a try soon after is no use.
+fn quick_retries(cause: &Cause, most: u32) -> u32 {
+    if matches!(cause.as_str(), "85" | "1202" | "drive-in-use") { 0 } else { most }
+}
+
+/// What a run could at best have believed of a cluster since it began.
+#[derive(Debug, Clone, Copy, Default)]
+struct Best {
+    counted: usize,
+    half_stays: bool,
+    breaker_shut: bool,
+}
+
+/// What each run could at best have believed.
+#[derive(Default)]
+pub struct Leeway {
+    best: BTreeMap<(RunId, Arc<str>), Best>,
+}
+
+impl Leeway {
+    pub(super) fn check(&mut self, step: &Step<'_>) -> Holds {
+        let Some((_, run)) = step.call.filter(|(_, run)| step.ground.runs[*run].is_sweep) else {
+            return Ok(());
+        };
+        // A drain is judged by what was true before it.
+        for change in step.changes {
+            let Some(before) = &change.before else { continue };
+            if drains(before, &change.after) && change.after.status_by == Actor::Run(run) {
+                self.is_within(step, run, before).map_err(|what| format!("{}: {what}", before.ec2))?;
+            }
+        }
+        self.look(step, run);
+        Ok(())
+    }
+
+    fn look(&mut self, step: &Step<'_>, run: RunId) {
+        self.best.retain(|(other, _), _| other + 8 > run);
+        for cluster in &step.ground.watched {
+            let best = self.best.entry((run, Arc::from(*cluster))).or_default();
+            // Who has left since the run read the fleet still counts for it.
+            let now = look(step.aws, step.ground, cluster, best.counted);
+            best.counted = best.counted.max(now.counted);
+            best.half_stays |= now.half_stays;
+            best.breaker_shut |= now.breaker_shut;
+        }
+    }
+
+    fn is_within(&self, step: &Step<'_>, run: RunId, one: &Registration) -> Holds {
+        let key = (run, one.cluster.clone());
+        let best = self.best.get(&key).copied().unwrap_or_default();
+        must(best.half_stays, || "less than half stays".to_owned())?;
+        must(best.breaker_shut, || "the breaker is open".to_owned())?;
+        let policy = &step.ground.policy;
+        let budget = (best.counted * policy.max_drain_percent as usize / 100).max(1);
+        let run = &step.ground.runs[run];
+        let counted_at = run.counted_draining.unwrap_or(run.began) - step.ground.ecs_lag;
+        let draining = |other: &&Registration| {
+            other.status == Status::Draining && other.status_since <= counted_at && other.id != one.id
+        };
+        let draining = step.ground.counted(&one.cluster).filter(draining).count();
+        let most = budget + usize::from(run.overlapped);
+        must(draining < most, || {
+            format!("{draining} of {} were draining, the budget is {budget}", best.counted)
+        })
+    }
+}
+
+fn look(aws: &LocalAws, ground: &Ground, cluster: &str, least: usize) -> Best {
+    let policy = &ground.policy;
+    let (now, hour) = (aws.now(), SignedDuration::from_hours(1));
+    let (mut n, mut staying, mut mapped, mut in_trouble, mut unknown) = (0, 0, 0, 0, 0);
+    let mut recent: Vec<Class> = Vec::new();
+    for one in ground.counted(cluster) {
+        n += 1;
+        let heard = ground
+            .history(aws, &one.ec2)
+            .take_while(|(command, _)| {
+                one.state().is_none_or(|state| millis(command.requested()) > state.judged())
+            })
+            .any(|(command, invocation)| matches!(said(command, invocation, now), Said::Mapped { .. }));
+        let is_mapped = heard || one.is_open() && matches!(one.state(), Some(State::Mapped { .. }));
+        let is_active = one.status == Status::Active;
+        mapped += usize::from(is_mapped);
+        staying += usize::from(is_mapped && is_active);
+        unknown += usize::from(!heard && one.standing.state == shared::state::Recorded::Nothing);
+        let drained_by_us = !is_active && matches!(one.standing.drain, Drain::Done { .. });
+        let unmapped = match one.state() {
+            Some(State::Unmapped { cause, failing_since, .. }) if !heard => {
+                Some((cause.class(), *failing_since))
+            }
+            _ => None,
+        };
+        in_trouble += usize::from(drained_by_us || unmapped.is_some());
+        recent
+            .extend(unmapped.filter(|(_, since)| now.duration_since(*since) <= hour).map(|(class, _)| class));
+    }
+    let n = n.max(least);
+    let herd = Class::ALL.into_iter().filter(|class| *class != Class::Host).any(|class| {
+        let alike = recent.iter().filter(|other| **other == class).count();
+        alike >= 3 && alike * 2 >= recent.len()
+    });
+    let too_many = in_trouble > (n * policy.breaker_percent as usize).div_ceil(100);
+    Best {
+        counted: n,
+        half_stays: staying > 0 && staying * 2 >= n,
+        breaker_shut: mapped > 0 && !too_many && !herd && unknown * 5 <= n,
+    }
+}

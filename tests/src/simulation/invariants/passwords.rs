@@ -1,0 +1,158 @@
+//! Invariant 6: an unproven or refused password is presented by one instance at a time, a refused one once in two
+//! reprobes; kept credentials log on two at a time, and not while two instances' fail.
+//!
+//! What is unproven is asked of the world: nobody's command that was requested after both parameters' dates has ended
+//! with a mapping made anew, and no recorded log-on is that young.
+
+use jiff::{SignedDuration, Timestamp};
+use shared::cause::Class;
+use shared::state::State;
+
+use super::sends::{in_flight, listed_until, order};
+use super::{Holds, Step, must, newest_logon};
+use crate::fleet::Presented;
+use crate::local_aws::LocalAws;
+use crate::simulation::ground::{DEADLINE, Ground, Registration, Run, Said, millis, said};
+
+/// SSM's history is read so far back.
+const WINDOW: SignedDuration = SignedDuration::from_mins(45);
+
+const CLOCKS: SignedDuration = SignedDuration::from_secs(8);
+
+/// When runs last overlapped.
+#[derive(Default)]
+pub struct Watch {
+    overlapped_at: Option<Timestamp>,
+}
+
+impl Watch {
+    pub(super) fn check(&mut self, step: &Step<'_>) -> Holds {
+        let now = step.aws.now();
+        if step.run().is_some_and(|run| run.overlapped) {
+            self.overlapped_at = Some(now);
+        }
+        let Some((call, run)) = step.effect_of("SendCommand") else { return self.checks_at_work(step.aws) };
+        let body = call.request();
+        let (is_map, targets) = order(&body);
+        if is_map {
+            map_is_sent(step, run, targets.len())
+        } else {
+            check_is_sent(step, run)?;
+            self.checks_at_work(step.aws)
+        }
+    }
+
+    /// Two at a time; twice as many where two senders overlap.
+    fn checks_at_work(&self, aws: &LocalAws) -> Holds {
+        let now = aws.now();
+        let recent = aws.commands().rev().take_while(|one| now.duration_since(one.requested()) < DEADLINE);
+        let checks = recent.filter(|command| command.parameter("Action") == Some("check"));
+        let targets = checks.flat_map(|command| command.invocations());
+        let at_work =
+            targets.filter(|one| one.started.is_some() && one.finished.is_none() && !one.stopped).count();
+        let overlapped = self.overlapped_at.is_some_and(|at| now.duration_since(at) < DEADLINE * 2);
+        let most = if overlapped { 4 } else { 2 };
+        must(at_work <= most, || format!("{at_work} kept credentials are made to log on at a time"))
+    }
+}
+
+fn map_is_sent(step: &Step<'_>, run: &Run, targets: usize) -> Holds {
+    let now = step.aws.now();
+    let parameters = &step.aws.world.parameters;
+    if parameters.existing().count() < 2 {
+        // There is no password to present, and that one is gone is a change.
+        return Ok(());
+    }
+    let Some(changed) = parameters.existing().map(|one| millis(one.modified)).max() else { return Ok(()) };
+    if changed > run.read_at("DescribeParameters") - CLOCKS {
+        return Ok(());
+    }
+    if run.is_by_hand && targets == 1 && !is_refused(step, run, changed) {
+        return Ok(());
+    }
+    let renewed =
+        |(command, invocation)| matches!(said(command, invocation, now), Said::Mapped { changed: true });
+    let since = step.aws.commands().rev().take_while(|command| millis(command.requested()) > changed);
+    let was_let_in = since.flat_map(|c| c.invocations().iter().map(move |i| (c, i))).any(renewed);
+    let is_proven = was_let_in || newest_logon(step.aws, step.ground).is_some_and(|logon| logon > changed);
+    let refused = is_refused(step, run, changed);
+    if is_proven && !refused {
+        return Ok(());
+    }
+    must(targets == 1, || format!("an unproven password was presented by {targets} at once"))?;
+    let others =
+        in_flight(step.aws, listed_until(step)).filter(|command| command.parameter("Action") == Some("map"));
+    let others = others.count();
+    must(others == 0, || "an unproven password was presented while another `map` is at work".to_owned())?;
+    if refused {
+        let last = last_presented(step);
+        let pause = step.ground.policy.reprobe * 2 - CLOCKS;
+        let too_soon = last.is_some_and(|last| last > changed && now.duration_since(last) < pause);
+        must(!too_soon, || format!("a refused password was presented again after the try of {last:?}"))?;
+    }
+    Ok(())
+}
+
+/// When the `map` was requested by which the parameters' password was last presented, as far as the run can know. A slow
+/// host presents it minutes later, and pauses are counted from the request.
+fn last_presented(step: &Step<'_>) -> Option<Timestamp> {
+    let until = listed_until(step);
+    let log_ons = step.aws.world.account.log_ons.iter().rev();
+    let mut presented = log_ons.filter(|one| one.presented == Presented::Parameters && one.at < until);
+    presented.find_map(|log_on| {
+        let mut history = step.ground.history(step.aws, &log_on.instance).map(|(command, _)| command);
+        let map =
+            history.find(|one| one.requested() < log_on.at && one.parameter("Action") == Some("map"))?;
+        Some(map.requested())
+    })
+}
+
+/// Some instance is on record, since before the run began, as refused where it created the mapping, and nobody logged on
+/// since it began to fail.
+fn is_refused(step: &Step<'_>, run: &Run, changed: Timestamp) -> bool {
+    failing(step.aws, step.ground, run.began).any(|(one, judged)| {
+        // What has left the window is forgotten: the password is unproven then.
+        judged > changed.max(run.began - WINDOW)
+            && step.ground.history(step.aws, &one.ec2).any(|(command, invocation)| {
+                millis(command.requested()) == judged
+                    && command.parameter("Action") == Some("map")
+                    && matches!(said(command, invocation, step.aws.now()), Said::Failed { step, .. } if step == "create")
+            })
+    })
+}
+
+fn check_is_sent(step: &Step<'_>, run: &Run) -> Holds {
+    let failures = open_failures(step.aws, step.ground, run.began);
+    must(failures < 2, || format!("a check was sent while the credentials of {failures} instances fail"))?;
+    let others = in_flight(step.aws, listed_until(step))
+        .filter(|command| command.parameter("Action") == Some("check"));
+    // This one is not among them: it was requested after the look.
+    let others = others.count();
+    must(others == 0, || format!("a check was sent while {others} others are at work"))
+}
+
+/// Instances whose credentials fail, on record since before a run began, and nobody has logged on since.
+pub(super) fn open_failures(aws: &LocalAws, ground: &Ground, began: Timestamp) -> usize {
+    failing(aws, ground, began).count()
+}
+
+fn failing<'g>(
+    aws: &'g LocalAws,
+    ground: &'g Ground,
+    began: Timestamp,
+) -> impl Iterator<Item = (&'g Registration, Timestamp)> {
+    let logon = newest_logon(aws, ground);
+    let read = began - ground.ecs_lag;
+    let stands =
+        move |one: &&Registration| one.counts() && one.connected_since < read && one.state_since < read;
+    ground.registrations.values().filter(stands).filter_map(move |one| match one.state() {
+        Some(State::Unmapped { cause, judged, failing_since, .. })
+            if cause.class() == Class::Credentials
+                && logon.is_none_or(|logon| *failing_since > logon)
+                && !matches!(ground.unjudged(aws, one), Some((_, Said::Mapped { .. }))) =>
+        {
+            Some((one, *judged))
+        }
+        _ => None,
+    })
+}

@@ -1,0 +1,131 @@
+//! One warm function: the handler that ships, as a process that can be killed, with a clock of its own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use shared::config::Config;
+use shared::metrics::Metrics;
+
+use super::ground::RunId;
+use crate::local_aws::LocalAws;
+use crate::local_aws::in_process::{Ended, Local, Moment, Process};
+use crate::local_aws::reply::Reply;
+
+/// Which of the two functions that act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Function {
+    MapShare,
+    DrainUnmapped,
+}
+
+impl Function {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Function::MapShare => "map-share",
+            Function::DrainUnmapped => "drain-unmapped",
+        }
+    }
+
+    /// As the template has it.
+    pub(super) fn timeout(self) -> Duration {
+        match self {
+            Function::MapShare => Duration::from_secs(60),
+            Function::DrainUnmapped => Duration::from_secs(50),
+        }
+    }
+}
+
+enum App {
+    MapShare(map_share::App),
+    DrainUnmapped(drain_unmapped::App),
+}
+
+/// How a run comes to an untimely end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Fate {
+    /// At its n-th call, before or after the effect.
+    pub(super) killed: Option<(u32, Moment)>,
+    /// After so long, whatever it is doing.
+    pub(super) cut_off: Option<Duration>,
+}
+
+/// What became of a run.
+pub(super) enum Answer {
+    /// The handler's answer.
+    Given(Value),
+    /// The handler's error.
+    Failed(String),
+    /// The sandbox is gone.
+    Gone,
+}
+
+/// See the module's documentation.
+pub(super) struct Sandbox {
+    pub(super) function: Function,
+    process: Process,
+    app: App,
+    run: Arc<AtomicUsize>,
+    printed: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Sandbox {
+    /// A cold one. `after_call` is told of every call's effect and reply, and of the run that made it.
+    pub(super) fn new(
+        local: &Local,
+        function: Function,
+        config: &Config,
+        clock_ahead: SignedDuration,
+        mut after_call: impl FnMut(&mut LocalAws, &Reply, RunId) + Send + 'static,
+    ) -> Self {
+        let run = Arc::new(AtomicUsize::new(0));
+        let current = run.clone();
+        let process = Process::new(local, function.name())
+            .clock_ahead(clock_ahead)
+            .observe(move |aws, reply| after_call(aws, reply, current.load(Ordering::Relaxed)));
+        let printed = Arc::<Mutex<Vec<u8>>>::default();
+        let metrics = Metrics::to_writer(&config.metrics_namespace, &config.stack, printed.clone());
+        let (config, clients) = (config.clone(), process.clients());
+        let app = match function {
+            Function::MapShare => App::MapShare(map_share::App::new(config, clients, metrics)),
+            Function::DrainUnmapped => App::DrainUnmapped(drain_unmapped::App::new(config, clients, metrics)),
+        };
+        Sandbox { function, process, app, run, printed }
+    }
+
+    /// One invocation. Gone, it must not be used again.
+    pub(super) async fn invoke(&self, run: RunId, payload: &Value, fate: Fate) -> Answer {
+        self.run.store(run, Ordering::Relaxed);
+        if let Some((call, moment)) = fate.killed {
+            // It stays in force for the sandbox, which does not outlive it, or makes fewer calls than that.
+            drop(self.process.clone().kill_at(self.process.calls() + call, moment));
+        }
+        let timeout = self.function.timeout();
+        let deadline = Timestamp::from_millisecond((self.process.clock().now() + timeout).as_millisecond());
+        let handled = self.handle(payload, deadline.expect("in range"));
+        let limited = tokio::time::timeout(fate.cut_off.unwrap_or(timeout), handled);
+        match self.process.run(Box::pin(limited)).await {
+            Ended::Done(Ok(answer)) => answer,
+            Ended::Done(Err(_)) | Ended::Killed => Answer::Gone,
+        }
+    }
+
+    async fn handle(&self, payload: &Value, deadline: Timestamp) -> Answer {
+        let answer = match &self.app {
+            App::MapShare(app) => {
+                map_share::handle(app, payload.clone(), deadline).await.map_err(|error| error.to_string())
+            }
+            App::DrainUnmapped(app) => {
+                drain_unmapped::handle(app, payload, deadline).await.map_err(|error| error.to_string())
+            }
+        };
+        answer.map_or_else(Answer::Failed, Answer::Given)
+    }
+
+    /// What it printed as metrics since the last time.
+    pub(super) fn take_printed(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.printed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
