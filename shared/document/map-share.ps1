@@ -582,8 +582,9 @@ function Connect-AnyAddress {
         $left = [int](1000 * ($Seconds - $clock.Elapsed.TotalSeconds))
         if ($left -le 0) { break }
         [void][Threading.Tasks.Task]::WaitAny([Threading.Tasks.Task[]]@($open | ForEach-Object { $_.Task }), $left)
-        $connected = @($open | Where-Object { $_.Client.Connected }).Count -gt 0
+        # In this order: one that connects in between is asked again.
         $open = @($open | Where-Object { -not $_.Task.IsCompleted })
+        $connected = @($attempts | Where-Object { $_.Client.Connected }).Count -gt 0
     }
     foreach ($attempt in $attempts) { $attempt.Client.Close() }
     $connected

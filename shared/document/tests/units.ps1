@@ -44,6 +44,26 @@ function Get-UnitTests {
         if ($clock.Elapsed.TotalSeconds -gt 3) { "a second became $($clock.Elapsed.TotalSeconds)" }
     } }
 
+    @{ Name = 'an address that answers while the others are looked at is not lost'; Body = {
+        param($Script)
+        . $Script
+        # The first address refuses at once; the second answers at the moment after it was asked whether it has.
+        $refused = [Threading.Tasks.TaskCompletionSource[bool]]::new()
+        $refused.SetException([IO.IOException]::new('refused'))
+        $late = [Threading.Tasks.TaskCompletionSource[bool]]::new()
+        $script:clients = @($refused, $late | ForEach-Object {
+            $client = [pscustomobject]@{ Source = $_ }
+            $connected = { $this.Source.Task.IsCompletedSuccessfully; [void]$this.Source.TrySetResult($true) }
+            Add-Member -InputObject $client -MemberType ScriptProperty -Name Connected -Value $connected
+            Add-Member -InputObject $client -MemberType ScriptMethod -Name ConnectAsync -Value { $this.Source.Task }
+            Add-Member -InputObject $client -MemberType ScriptMethod -Name Close -Value { }
+            $client
+        })
+        $script:made = 0
+        function New-Object { $script:clients[$script:made++] }
+        if ((Connect-AnyAddress @('192.0.2.1', '192.0.2.2') 445 5) -ne $true) { 'the second address was lost' }
+    } }
+
     @{ Name = 'a time limit keeps its runspace, and leaves one that hangs'; Body = {
         param($Script)
         . $Script
