@@ -8,6 +8,7 @@ pub mod events;
 pub mod fleet;
 pub mod local_aws;
 pub mod map_share;
+pub mod output;
 pub mod powershell;
 pub mod runtime_api;
 pub mod scale;

@@ -24,6 +24,24 @@ pub const SWEEP_TIMEOUT: Duration = Duration::from_secs(50);
 /// How often the schedule ticks.
 pub const TICK: Duration = Duration::from_secs(60);
 
+/// The configuration that is deployed for these clusters, with some variables set.
+///
+/// # Panics
+/// Where a variable is not valid.
+pub fn config_of(clusters: &[impl AsRef<str>], variable: impl Fn(&str) -> Option<String>) -> Config {
+    let arns: Vec<String> = clusters.iter().map(|name| cluster_arn(name.as_ref())).collect();
+    let read = Config::read(|name| {
+        variable(name).or_else(|| match name {
+            "CLUSTERS" => Some(arns.join(",")),
+            "STACK" => Some("smb-g".to_owned()),
+            "REMOTE_PATH" => Some(r"\\fs1.corp.example.com\share".to_owned()),
+            "DOCUMENT_NAME" => Some("ecs-smb-mapper-G".to_owned()),
+            _ => None,
+        })
+    });
+    read.expect("a test's configuration is valid")
+}
+
 /// One stack over one local AWS.
 pub struct Stack {
     /// The world and its clock.
@@ -42,19 +60,9 @@ impl Stack {
 
     /// A stack with some variables set.
     pub fn with(world: World, variables: &[(&str, &str)]) -> Self {
-        let clusters: Vec<String> = world.clusters.iter().map(|name| cluster_arn(name)).collect();
-        let clusters = clusters.join(",");
-        let config = Config::read(|name| {
-            let set = variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-            set.or_else(|| match name {
-                "CLUSTERS" => Some(clusters.clone()),
-                "STACK" => Some("smb-g".to_owned()),
-                "REMOTE_PATH" => Some(r"\\fs1.corp.example.com\share".to_owned()),
-                "DOCUMENT_NAME" => Some("ecs-smb-mapper-G".to_owned()),
-                _ => None,
-            })
-        })
-        .expect("a test's configuration is valid");
+        let config = config_of(&world.clusters, |name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        });
         let local = Local::new(LocalAws::new(world));
         let began = local.clock().now();
         let written = Arc::default();

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use aws_smithy_async::time::{SystemTimeSource, TimeSource};
 use tests::simulation::plan::Plan;
-use tests::simulation::play::{Played, play, play_many};
+use tests::simulation::play::{Played, play};
+use tests::simulation::seeds::play_many;
 use tests::simulation::shrink::shrink;
 
 struct Options {

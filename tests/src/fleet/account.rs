@@ -30,7 +30,9 @@ pub struct Account {
     pub refuses_with: Option<u32>,
     /// Every log-on, oldest first.
     pub log_ons: Vec<LogOn>,
-    bad: VecDeque<Timestamp>,
+    /// For each time that it was locked, what the log-ons presented that locked it.
+    pub locked_by: Vec<Vec<Presented>>,
+    bad: VecDeque<(Timestamp, Presented)>,
     locked_until: Option<Timestamp>,
 }
 
@@ -76,6 +78,7 @@ impl Account {
             lock_out: None,
             refuses_with: None,
             log_ons: Vec::new(),
+            locked_by: Vec::new(),
             bad: VecDeque::new(),
             locked_until: None,
         }
@@ -106,12 +109,12 @@ impl Account {
         user: &str,
         password: &str,
     ) -> Result<(), u32> {
-        let result = self.judge(now, user, password);
+        let result = self.judge(now, presented, user, password);
         self.log_ons.push(LogOn { at: now, instance: instance.clone(), presented, result });
         result
     }
 
-    fn judge(&mut self, now: Timestamp, user: &str, password: &str) -> Result<(), u32> {
+    fn judge(&mut self, now: Timestamp, presented: Presented, user: &str, password: &str) -> Result<(), u32> {
         if !user.contains(['\\', '@']) {
             return Err(code::NO_SUCH_LOGON_SESSION);
         }
@@ -130,12 +133,12 @@ impl Account {
             return Ok(());
         }
         if let Some(policy) = self.lock_out {
-            self.bad.push_back(now);
-            while self.bad.front().is_some_and(|first| *first + policy.window < now) {
+            self.bad.push_back((now, presented));
+            while self.bad.front().is_some_and(|(first, _)| *first + policy.window < now) {
                 self.bad.pop_front();
             }
             if self.bad.len() >= policy.threshold {
-                self.bad.clear();
+                self.locked_by.push(self.bad.drain(..).map(|(_, presented)| presented).collect());
                 self.locked_until = Some(now + policy.duration);
             }
         }

@@ -10,7 +10,7 @@
 //! | `wave` | lets one wave of instances come in, and looks when each is ready |
 //! | `source` | EventBridge's rules, the queue and Lambda's pollers before `map-share` |
 //! | `figures` | what a wave took: waits, calls, throttles, and the bound that is promised |
-//! | `cost`, `logs` | list prices, the arithmetic, and the bytes that are logged |
+//! | `cost` | list prices and the arithmetic |
 //! | `page`, `chart` | the document |
 //!
 //! Deliberately absent: faults, which are the simulation's, and the processor's time, which is not modelled.
@@ -18,7 +18,6 @@
 mod chart;
 mod cost;
 mod figures;
-mod logs;
 mod page;
 mod source;
 mod wave;

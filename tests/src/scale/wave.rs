@@ -12,12 +12,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::Assumptions;
 use super::figures::{Figures, Raw};
-use super::logs::Logged;
 use super::source::Source;
 use crate::demo::cast::CLUSTER;
 use crate::fleet::{Agent, Platform, World};
 use crate::local_aws::throttles::Bucket;
 use crate::local_aws::{Caller, LocalAws};
+use crate::output::Output;
 use crate::scenarios::base;
 use crate::stack::{Stack, TICK};
 
@@ -45,7 +45,7 @@ pub async fn wave(instances: usize, assumptions: &Assumptions) -> Figures {
     let mut sweeps = Vec::new();
     let mut online = BTreeMap::new();
     let written: Arc<Mutex<Vec<u8>>> = Arc::default();
-    let logged = Logged::default();
+    let logged = Output::default();
     let listening = logged.listen();
     tokio::select! {
         biased;
@@ -59,7 +59,7 @@ pub async fn wave(instances: usize, assumptions: &Assumptions) -> Figures {
     }
     drop(listening);
     let metrics = written.lock().expect("nobody panicked while writing").len() + stack.written();
-    let logged = logged.bytes() + metrics;
+    let logged = logged.take().len() + metrics;
     let aws = &*stack.local.aws();
     let (online, sweeps, source) = (&online, sweeps.as_slice(), &source);
     Figures::of(Raw { instances, assumptions, aws, online, sweeps, source, logged })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::chance::{Dice, FaultKind};
 use crate::runtime_api::{Kind, Message, Queue};
@@ -55,6 +55,11 @@ impl Inbox {
         self.queue.receive(since, limit)
     }
 
+    /// As Lambda hands them over.
+    pub(super) fn event(&self, messages: &[Message]) -> Value {
+        self.queue.event(messages)
+    }
+
     /// A message was dealt with. SQS may hand it over again all the same.
     pub(super) fn delete(&mut self, now: Timestamp, message: &Message) {
         self.queue.delete(&message.id);
@@ -73,16 +78,4 @@ fn subject(event: &Value) -> String {
     let detail = &event["detail"];
     let id = ["ec2InstanceId", "instance-id", "EC2InstanceId"].iter().find_map(|name| detail[name].as_str());
     format!("{} of {}", event["detail-type"].as_str().unwrap_or_default(), id.unwrap_or_default())
-}
-
-/// As Lambda hands messages over.
-pub(super) fn batch(messages: &[Message]) -> Value {
-    let record = |message: &Message| {
-        json!({
-            "messageId": message.id, "receiptHandle": "handle", "body": message.body,
-            "attributes": {"ApproximateReceiveCount": message.receives.to_string()},
-            "eventSource": "aws:sqs", "awsRegion": "eu-west-1",
-        })
-    };
-    json!({"Records": messages.iter().map(record).collect::<Vec<_>>()})
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::chance::{FaultKind, Rates, draw_rates};
-use super::deed::{Disturbance, HostNumber, Kind};
+use super::deed::{Disturbance, Kind};
 use super::draw::Draw;
 
 /// How long disturbances and faults go on.
@@ -170,9 +170,4 @@ fn draw_story(rng: &mut fastrand::Rng, hosts: u64) -> Vec<Disturbance> {
     moments.sort();
     let mut draw = Draw { rng, there: (1..=hosts).collect(), next: hosts + 1, passwords: 1 };
     moments.into_iter().filter_map(|(at, kind)| draw.disturbance(at, kind)).collect()
-}
-
-/// The hosts of a plan by number, for whoever counts them.
-pub fn hosts(numbers: impl IntoIterator<Item = HostNumber>) -> BTreeSet<HostNumber> {
-    numbers.into_iter().collect()
 }

@@ -1,34 +1,24 @@
 //! Plays one plan: the world, the schedule and the queue as three tasks on one thread, under paused time.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::config::Config;
-use shared::state::{Drain, Gate};
-use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
-use super::chance::{Dice, FaultKind, Struck};
-use super::deed::{Deed, HostNumber, id_of};
-use super::ground::{Change, Ground, Run, RunId};
-use super::inbox::{Inbox, batch};
-use super::invariants::{Checker, Violation, convergence, messages, secrets};
+use super::chance::{FaultKind, Struck};
+use super::deed::{Deed, id_of};
+use super::invariants::{Violation, convergence, messages};
 use super::plan::{Plan, STORY};
-use super::sandbox::{Answer, Fate, Function, Sandbox};
+use super::sandbox::{Answer, Function};
+use super::scene::Scene;
 use super::stage;
 use super::tally::Tally;
-use super::trace::Trace;
-use crate::fleet::Presented;
-use crate::local_aws::LocalAws;
-use crate::local_aws::ecs::{Status, cluster_arn};
-use crate::local_aws::in_process::{Local, Moment};
+use crate::runtime_api::Message;
+use crate::runtime_api::queue::settle;
 
 /// The schedule's period.
 const TICK: Duration = Duration::from_secs(60);
@@ -70,6 +60,7 @@ pub fn play(plan: &Plan, is_told: bool) -> Played {
     let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
         let scene = Rc::new(Scene::set(plan, is_told));
+        let _listening = scene.output.listen();
         let tasks = LocalSet::new();
         tasks.spawn_local(world(scene.clone()));
         tasks.spawn_local(schedule(scene.clone()));
@@ -77,316 +68,6 @@ pub fn play(plan: &Plan, is_told: bool) -> Played {
         tasks.run_until(conduct(&scene)).await;
         scene.ended()
     })
-}
-
-/// Plays seeds on every core, as many as there are or until one breaks a promise: that one.
-pub fn play_many(from: u64, seeds: u64) -> (Tally, Option<Played>) {
-    let (next, stop) = (AtomicU64::new(from), AtomicBool::new(false));
-    let results = Mutex::new((Tally::default(), None::<Played>));
-    let work = || {
-        while !stop.load(Ordering::Relaxed) {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= from + seeds {
-                return;
-            }
-            let played = play(&Plan::draw(seed), false);
-            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-            results.0 += &played.tally;
-            if played.violation.is_some() {
-                stop.store(true, Ordering::Relaxed);
-                // The lowest, whichever core was faster.
-                if results.1.as_ref().is_none_or(|other| played.seed < other.seed) {
-                    results.1 = Some(played);
-                }
-            }
-        }
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(work);
-        }
-    });
-    results.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What every call tells.
-struct Watched {
-    checker: Checker,
-    trace: Trace,
-    tally: Tally,
-}
-
-/// Everything that the tasks share.
-struct Scene {
-    plan: Plan,
-    local: Local,
-    config: Config,
-    dice: Dice,
-    watched: Arc<Mutex<Watched>>,
-    /// A call may have set a timer that is due before what the world waits for.
-    called: Arc<Notify>,
-    inbox: RefCell<Inbox>,
-    idle: RefCell<Vec<Sandbox>>,
-    at_work: RefCell<BTreeMap<RunId, Function>>,
-    /// Faults have stopped.
-    is_over: Cell<bool>,
-}
-
-impl Scene {
-    fn set(plan: &Plan, is_told: bool) -> Self {
-        let mut aws = LocalAws::new(stage::world(plan));
-        aws.lag.answer = plan.habits.answer;
-        if plan.rates.contains_key(&FaultKind::ListingsLate) {
-            (aws.lag.ssm, aws.lag.ecs) = (plan.habits.ssm_lag, plan.habits.ecs_lag);
-        }
-        aws.spaced_details = plan.habits.spaced_details;
-        aws.partial_puts = plan.habits.partial_puts;
-        let dice = Dice::new(plan.seed, plan.rates.clone(), plan.muted.clone());
-        let of_calls = dice.clone();
-        aws.faults.chance = Some(Box::new(move |caller, operation, now| {
-            // The customer's own calls do not fail: they are there to make noise.
-            (&*caller.0 != stage::CUSTOMER).then(|| of_calls.call(&caller.0, operation, now)).flatten()
-        }));
-        let watched_clusters = if plan.fleet.two_clusters { vec!["apps", "batch"] } else { vec!["apps"] };
-        let config = config(plan, &watched_clusters);
-        let ground = Ground::new(
-            config.policy.clone(),
-            watched_clusters,
-            aws.lag.ecs + plan.habits.answer,
-            aws.lag.ssm + plan.habits.answer,
-        );
-        let began = aws.now();
-        let watched =
-            Watched { checker: Checker::new(ground), trace: Trace::new(is_told), tally: Tally::default() };
-        Scene {
-            plan: plan.clone(),
-            local: Local::new(aws),
-            config,
-            inbox: RefCell::new(Inbox::new(dice.clone(), began, plan.habits.visibility)),
-            dice,
-            watched: Arc::new(Mutex::new(watched)),
-            called: Arc::default(),
-            idle: RefCell::default(),
-            at_work: RefCell::default(),
-            is_over: Cell::new(false),
-        }
-    }
-
-    fn now(&self) -> Timestamp {
-        self.local.clock().now()
-    }
-
-    fn watched(&self) -> MutexGuard<'_, Watched> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, what: impl FnOnce() -> String) {
-        let now = self.now();
-        self.watched().trace.note(now, what);
-    }
-
-    /// A sandbox that is free, or a cold one.
-    fn sandbox(&self, function: Function) -> Sandbox {
-        let mut idle = self.idle.borrow_mut();
-        if let Some(place) = idle.iter().position(|one| one.function == function) {
-            return idle.remove(place);
-        }
-        let ahead = self.dice.roll(FaultKind::ClockOff, function.name(), self.now());
-        let ahead = SignedDuration::from_millis(ahead.map_or(0, |more| (more % 6_001) as i64 - 3_000));
-        let (watched, called) = (self.watched.clone(), self.called.clone());
-        Sandbox::new(&self.local, function, &self.config, ahead, move |aws, reply, run| {
-            let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
-            watched.after_call(aws, reply, run);
-            called.notify_one();
-        })
-    }
-
-    fn fate(&self, function: Function) -> Fate {
-        let now = self.now();
-        let killed = self.dice.roll(FaultKind::Killed, function.name(), now).map(|more| {
-            let moment = if more % 2 == 0 { Moment::Before } else { Moment::After };
-            (1 + (more / 2 % 14) as u32, moment)
-        });
-        let cut_off = self.dice.roll(FaultKind::CutOff, function.name(), now);
-        let cut_off = cut_off.map(|more| Duration::from_millis(more % function.timeout().as_millis() as u64));
-        Fate { killed, cut_off }
-    }
-
-    fn begin(&self, function: Function, is_by_hand: bool) -> RunId {
-        let now = self.now();
-        let mut watched = self.watched();
-        let id = watched.checker.ground.runs.len();
-        let mut at_work = self.at_work.borrow_mut();
-        let others: Vec<RunId> =
-            at_work.iter().filter(|(_, other)| **other == function).map(|(other, _)| *other).collect();
-        for other in &others {
-            watched.checker.ground.runs[*other].overlapped = true;
-        }
-        watched.checker.ground.runs.push(Run {
-            name: format!("{} #{id}", function.name()),
-            is_sweep: function == Function::DrainUnmapped,
-            is_by_hand,
-            began: now,
-            read: BTreeMap::new(),
-            counted_draining: None,
-            failed_calls: 0,
-            overlapped: !others.is_empty(),
-            ended_well: None,
-        });
-        at_work.insert(id, function);
-        match function {
-            Function::DrainUnmapped => watched.tally.sweeps += 1,
-            Function::MapShare => watched.tally.batches += 1,
-        }
-        id
-    }
-
-    /// One invocation, from a free sandbox to its end.
-    async fn invoke(&self, function: Function, payload: &Value, is_by_hand: bool) -> (RunId, Answer) {
-        let sandbox = self.sandbox(function);
-        let run = self.begin(function, is_by_hand);
-        let answer = sandbox.invoke(run, payload, self.fate(function)).await;
-        self.at_work.borrow_mut().remove(&run);
-        let now = self.now();
-        let printed = sandbox.take_printed();
-        let mut watched = self.watched();
-        watched.ended(run, &answer, &printed, now);
-        drop(watched);
-        if !matches!(answer, Answer::Gone) {
-            self.idle.borrow_mut().push(sandbox);
-        }
-        (run, answer)
-    }
-
-    /// What AWS emitted is on its way.
-    fn route(&self, aws: &mut LocalAws) {
-        for event in aws.drain_events() {
-            // No rule is for parameters.
-            if event["source"] != "aws.ssm" {
-                self.inbox.borrow_mut().emit(aws.now(), &event);
-            }
-        }
-    }
-
-    fn is_broken(&self) -> bool {
-        self.watched().checker.broken.is_some()
-    }
-
-    /// Every host that there ever was.
-    fn hosts(&self) -> Vec<HostNumber> {
-        let launched = self.plan.story.iter().flat_map(|one| &one.deeds).filter_map(|(_, deed)| match deed {
-            Deed::Launch(host, ..) => Some(*host),
-            _ => None,
-        });
-        (1..=self.plan.fleet.hosts).chain(launched).collect()
-    }
-
-    fn ended(&self) -> Played {
-        let now = self.now();
-        let struck = self.dice.struck();
-        let aws = self.local.aws();
-        let mut watched = self.watched();
-        let trace = watched.trace.hash();
-        let timeline = watched.trace.take_lines();
-        let placement = &watched.checker.watches.placement;
-        let (placed, longest_exposure) = (placement.placed as u64, placement.longest_exposure);
-        let violation = watched.checker.broken.clone();
-        let mut tally = std::mem::take(&mut watched.tally);
-        tally.seeds = 1;
-        tally.time = now.duration_since(aws.world.base);
-        tally.faults = struck.len() as u64;
-        (tally.placed, tally.longest_exposure) = (placed, longest_exposure);
-        let account = &aws.world.account;
-        let count = |presented, good| account.count(presented, good) as u64;
-        tally.log_ons = [
-            count(Presented::Parameters, true),
-            count(Presented::Parameters, false),
-            count(Presented::Kept, true),
-            count(Presented::Kept, false),
-        ];
-        tally.locked = u64::from(account.log_ons.iter().any(|one| one.result == Err(1909)));
-        Played { seed: self.plan.seed, violation, trace, timeline, struck, tally }
-    }
-}
-
-fn config(plan: &Plan, clusters: &[&str]) -> Config {
-    let arns: Vec<String> = clusters.iter().map(|name| cluster_arn(name)).collect();
-    let read = Config::read(|name| {
-        let fixed = match name {
-            "CLUSTERS" => Some(arns.join(",")),
-            "STACK" => Some("smb-g".to_owned()),
-            "REMOTE_PATH" => Some(stage::REMOTE.to_owned()),
-            "DOCUMENT_NAME" => Some("ecs-smb-mapper-G".to_owned()),
-            _ => None,
-        };
-        fixed.or_else(|| plan.variables.get(name).cloned())
-    });
-    read.expect("a plan's variables are valid")
-}
-
-impl Watched {
-    fn after_call(&mut self, aws: &mut LocalAws, reply: &crate::local_aws::reply::Reply, run: RunId) {
-        let Some(call) = aws.calls().last() else { return };
-        let name = self.checker.ground.runs[run].name.clone();
-        self.trace.call(aws.now(), &name, call, reply);
-        self.tally.calls += 1;
-        let before = self.checker.broken.is_some();
-        let changes = self.checker.after_call(aws, run);
-        self.count(&changes);
-        self.tell_broken(before, aws.now());
-    }
-
-    fn after_world(&mut self, aws: &LocalAws) {
-        let before = self.checker.broken.is_some();
-        self.checker.after_world(aws);
-        self.tell_broken(before, aws.now());
-    }
-
-    fn tell_broken(&mut self, was_broken: bool, now: Timestamp) {
-        if let (false, Some(broken)) = (was_broken, &self.checker.broken) {
-            let line = format!("BROKEN: {}: {}", broken.invariant, broken.what);
-            self.trace.note(now, || line);
-        }
-    }
-
-    fn count(&mut self, changes: &[Change]) {
-        for Change { before, after } in changes {
-            let Some(before) = before else { continue };
-            match (before.standing.gate == Gate::Mapped, after.is_open()) {
-                (false, true) => self.tally.gates[0] += 1,
-                (true, false) => self.tally.gates[1] += 1,
-                _ => {}
-            }
-            match (before.status, after.status) {
-                (Status::Active, Status::Draining) => self.tally.drains[0] += 1,
-                (Status::Draining, Status::Active)
-                    if matches!(after.standing.drain, Drain::Released { .. }) =>
-                {
-                    self.tally.drains[1] += 1;
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// A run is over: whether well, and that it told no secret.
-    fn ended(&mut self, run: RunId, answer: &Answer, printed: &[u8], now: Timestamp) {
-        let (how, text) = match answer {
-            Answer::Given(value) => ("ended", value.to_string()),
-            Answer::Failed(error) => ("failed", error.clone()),
-            Answer::Gone => ("is gone", String::new()),
-        };
-        let of = &mut self.checker.ground.runs[run];
-        if matches!(answer, Answer::Given(_)) && of.failed_calls == 0 {
-            of.ended_well = Some(now);
-        }
-        let name = of.name.clone();
-        self.trace.note(now, || format!("{name} {how} {text}"));
-        let is_told = secrets::contains(printed) || secrets::contains(text.as_bytes());
-        let holds = if is_told { Err(format!("{name} told a password")) } else { Ok(()) };
-        self.checker.hold("8 no credential leaves the host", holds, now);
-    }
 }
 
 /// The world: what falls due by itself, and the plan's deeds, each a step.
@@ -423,11 +104,7 @@ fn step(scene: &Rc<Scene>, deeds: &mut VecDeque<(Duration, Deed)>, began: Timest
             }
             deed => stage::carry_out(&mut aws, deed, &scene.plan),
         }
-        let mut watched = scene.watched();
-        watched.checker.watches.world_changed(&aws);
-        watched.after_world(&aws);
-        drop(watched);
-        scene.route(&mut aws);
+        scene.acted(&mut aws);
     }
     aws.forget_calls();
     aws.next_due().into_iter().chain(deeds.front().map(|(at, _)| began + *at)).min()
@@ -472,30 +149,26 @@ async fn queue(scene: Rc<Scene>) {
     }
 }
 
-async fn take(scene: Rc<Scene>, messages: Vec<crate::runtime_api::Message>) {
-    let (run, answer) = scene.invoke(Function::MapShare, &batch(&messages), false).await;
+async fn take(scene: Rc<Scene>, messages: Vec<Message>) {
+    let payload = scene.inbox.borrow().event(&messages);
+    let (run, answer) = scene.invoke(Function::MapShare, &payload, false).await;
     let Answer::Given(answer) = answer else { return };
-    let failed: Vec<&str> = answer["batchItemFailures"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|one| one["itemIdentifier"].as_str())
-        .collect();
-    let now = scene.now();
-    let events: Vec<(bool, Value)> = messages
-        .iter()
-        .map(|one| (failed.contains(&&*one.id), serde_json::from_str(&one.body).unwrap_or_default()))
-        .collect();
-    let of = |returned: bool| {
-        events.iter().filter(move |(is, _)| *is == returned).map(|(_, event)| event).collect()
+    let (done, now) = (settle(&messages, Some(&answer)), scene.now());
+    let (deleted, returned): (Vec<&Message>, Vec<&Message>) =
+        messages.iter().partition(|one| done.contains(&&*one.id));
+    let events = |of: &[&Message]| -> Vec<Value> {
+        of.iter().map(|one| serde_json::from_str(&one.body).unwrap_or_default()).collect()
     };
-    let (acknowledged, returned): (Vec<&Value>, Vec<&Value>) = (of(false), of(true));
     let mut watched = scene.watched();
-    let holds =
-        messages::are_deleted_only_when_done_with(&watched.checker.ground, run, &acknowledged, &returned);
+    let holds = messages::are_deleted_only_when_done_with(
+        &watched.checker.ground,
+        run,
+        &events(&deleted),
+        &events(&returned),
+    );
     watched.checker.hold("9 a message is deleted only when done with", holds, now);
     drop(watched);
-    for message in messages.iter().filter(|one| !failed.contains(&&*one.id)) {
+    for message in deleted {
         scene.inbox.borrow_mut().delete(now, message);
     }
 }
@@ -510,15 +183,10 @@ async fn conduct(scene: &Scene) {
         }
     }
     scene.dice.put_away();
-    scene.is_over.set(true);
     {
         let mut aws = scene.local.aws();
         stage::end_disturbances(&mut aws, &scene.plan, scene.hosts().into_iter());
-        let mut watched = scene.watched();
-        watched.checker.watches.world_changed(&aws);
-        watched.after_world(&aws);
-        drop(watched);
-        scene.route(&mut aws);
+        scene.acted(&mut aws);
     }
     scene.note(|| "the faults stop".to_owned());
     let bound = convergence::bound(&scene.config.policy);

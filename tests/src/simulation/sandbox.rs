@@ -1,7 +1,7 @@
 //! One warm function: the handler that ships, as a process that can be killed, with a clock of its own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +13,7 @@ use super::ground::RunId;
 use crate::local_aws::LocalAws;
 use crate::local_aws::in_process::{Ended, Local, Moment, Process};
 use crate::local_aws::reply::Reply;
+use crate::output::Output;
 
 /// Which of the two functions that act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +69,6 @@ pub(super) struct Sandbox {
     process: Process,
     app: App,
     run: Arc<AtomicUsize>,
-    printed: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Sandbox {
@@ -78,6 +78,7 @@ impl Sandbox {
         function: Function,
         config: &Config,
         clock_ahead: SignedDuration,
+        output: &Output,
         mut after_call: impl FnMut(&mut LocalAws, &Reply, RunId) + Send + 'static,
     ) -> Self {
         let run = Arc::new(AtomicUsize::new(0));
@@ -85,14 +86,14 @@ impl Sandbox {
         let process = Process::new(local, function.name())
             .clock_ahead(clock_ahead)
             .observe(move |aws, reply| after_call(aws, reply, current.load(Ordering::Relaxed)));
-        let printed = Arc::<Mutex<Vec<u8>>>::default();
-        let metrics = Metrics::to_writer(&config.metrics_namespace, &config.stack, printed.clone());
+        let output = Arc::new(Mutex::new(output.clone()));
+        let metrics = Metrics::to_writer(&config.metrics_namespace, &config.stack, output);
         let (config, clients) = (config.clone(), process.clients());
         let app = match function {
             Function::MapShare => App::MapShare(map_share::App::new(config, clients, metrics)),
             Function::DrainUnmapped => App::DrainUnmapped(drain_unmapped::App::new(config, clients, metrics)),
         };
-        Sandbox { function, process, app, run, printed }
+        Sandbox { function, process, app, run }
     }
 
     /// One invocation. Gone, it must not be used again.
@@ -122,10 +123,5 @@ impl Sandbox {
             }
         };
         answer.map_or_else(Answer::Failed, Answer::Given)
-    }
-
-    /// What it printed as metrics since the last time.
-    pub(super) fn take_printed(&self) -> Vec<u8> {
-        std::mem::take(&mut *self.printed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,6 +1,5 @@
 //! What histories add up to: printed, so that a run that tries nothing is seen.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::AddAssign;
 
@@ -19,6 +18,8 @@ pub struct Tally {
     pub batches: u64,
     /// Calls to AWS that arrived.
     pub calls: u64,
+    /// Bytes that the functions logged and wrote as metrics.
+    pub written: u64,
     /// Faults that struck.
     pub faults: u64,
     /// Gates opened, and shut.
@@ -35,8 +36,6 @@ pub struct Tally {
     pub longest_exposure: SignedDuration,
     /// Longest time from the end of the faults until everything had settled.
     pub longest_settling: SignedDuration,
-    /// Histories by what became of them, where that is not "settled".
-    pub ends: BTreeMap<&'static str, u64>,
 }
 
 impl AddAssign<&Tally> for Tally {
@@ -46,6 +45,7 @@ impl AddAssign<&Tally> for Tally {
         self.sweeps += other.sweeps;
         self.batches += other.batches;
         self.calls += other.calls;
+        self.written += other.written;
         self.faults += other.faults;
         for n in 0..2 {
             self.gates[n] += other.gates[n];
@@ -58,9 +58,6 @@ impl AddAssign<&Tally> for Tally {
         self.placed += other.placed;
         self.longest_exposure = self.longest_exposure.max(other.longest_exposure);
         self.longest_settling = self.longest_settling.max(other.longest_settling);
-        for (end, n) in &other.ends {
-            *self.ends.entry(end).or_default() += n;
-        }
     }
 }
 
@@ -70,8 +67,8 @@ impl fmt::Display for Tally {
         writeln!(f, "{} seeds, {} virtual hours", self.seeds, self.time.as_secs() / 3600)?;
         writeln!(
             f,
-            "{} sweeps, {} batches of events, {} AWS calls, {} faults",
-            self.sweeps, self.batches, self.calls, self.faults
+            "{} sweeps, {} batches of events, {} AWS calls, {} bytes of logs and metrics, {} faults",
+            self.sweeps, self.batches, self.calls, self.written, self.faults
         )?;
         writeln!(
             f,
@@ -91,10 +88,6 @@ impl fmt::Display for Tally {
             self.placed,
             minutes(self.longest_exposure)
         )?;
-        write!(f, "settled at most {} min after the faults", minutes(self.longest_settling))?;
-        for (end, n) in &self.ends {
-            write!(f, "; {n} {end}")?;
-        }
-        Ok(())
+        write!(f, "settled at most {} min after the faults", minutes(self.longest_settling))
     }
 }

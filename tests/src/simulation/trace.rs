@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::chance::Struck;
 use super::invariants::writes;
 use crate::local_aws::Call;
 use crate::local_aws::reply::Reply;
@@ -59,7 +60,13 @@ impl Trace {
         self.hash.finish()
     }
 
-    pub(super) fn take_lines(&mut self) -> Vec<String> {
+    /// The lines so far, and the faults that struck between them: not all of those are seen in a call.
+    pub(super) fn take_lines(&mut self, struck: &[Struck]) -> Vec<String> {
+        if self.is_told {
+            struck.iter().for_each(|one| self.tell(one.at, &one.to_string()));
+            // Every line begins with its time, and those of one time keep their order.
+            self.lines.sort_by(|a, b| a.split(' ').next().cmp(&b.split(' ').next()));
+        }
         std::mem::take(&mut self.lines)
     }
 }

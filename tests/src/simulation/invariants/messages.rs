@@ -38,8 +38,8 @@ fn hint(event: &Value) -> Option<Hint<'_>> {
 pub fn are_deleted_only_when_done_with(
     ground: &Ground,
     run: RunId,
-    acknowledged: &[&Value],
-    returned: &[&Value],
+    acknowledged: &[Value],
+    returned: &[Value],
 ) -> Holds {
     let run = &ground.runs[run];
     must(returned.is_empty() || run.failed_calls > 0, || {
@@ -48,9 +48,9 @@ pub fn are_deleted_only_when_done_with(
     if ground.policy.mode == Mode::Report {
         return Ok(());
     }
-    let comes_again = |id: &str| returned.iter().filter_map(|event| hint(event)).any(|other| other.id == id);
+    let comes_again = |id: &str| returned.iter().filter_map(hint).any(|other| other.id == id);
     let read = run.began - ground.ecs_lag;
-    for hint in acknowledged.iter().filter_map(|event| hint(event)).filter(|hint| !comes_again(hint.id)) {
+    for hint in acknowledged.iter().filter_map(hint).filter(|hint| !comes_again(hint.id)) {
         let known = |one: &&Registration| {
             one.is_ours && &*one.ec2 == hint.id && one.registered_at < read && !one.was_edited
         };

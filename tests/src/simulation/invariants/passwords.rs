@@ -1,5 +1,5 @@
 //! Invariant 6: an unproven or refused password is presented by one instance at a time, a refused one once in two
-//! reprobes; kept credentials log on two at a time, and not while two instances' fail.
+//! reprobes; kept credentials log on two at a time, and not while two instances' fail. The parameters' password alone never locks the account.
 //!
 //! What is unproven is asked of the world: nobody's command that was requested after both parameters' dates has ended
 //! with a mapping made anew, and no recorded log-on is that young.
@@ -19,14 +19,16 @@ const WINDOW: SignedDuration = SignedDuration::from_mins(45);
 
 const CLOCKS: SignedDuration = SignedDuration::from_secs(8);
 
-/// When runs last overlapped.
+/// When runs last overlapped, and how many lock-outs were looked at.
 #[derive(Default)]
 pub struct Watch {
     overlapped_at: Option<Timestamp>,
+    lock_outs: usize,
 }
 
 impl Watch {
     pub(super) fn check(&mut self, step: &Step<'_>) -> Holds {
+        self.nobody_is_locked_out(step.aws)?;
         let now = step.aws.now();
         if step.run().is_some_and(|run| run.overlapped) {
             self.overlapped_at = Some(now);
@@ -40,6 +42,19 @@ impl Watch {
             check_is_sent(step, run)?;
             self.checks_at_work(step.aws)
         }
+    }
+
+    /// Log-ons with the parameters' password alone never lock the account.
+    fn nobody_is_locked_out(&mut self, aws: &LocalAws) -> Holds {
+        let account = &aws.world.account;
+        for presented in account.locked_by.iter().skip(self.lock_outs) {
+            let parameters = presented.iter().filter(|one| **one == Presented::Parameters).count();
+            must(parameters < presented.len(), || {
+                format!("{parameters} log-ons with the parameters' password locked it")
+            })?;
+        }
+        self.lock_outs = account.locked_by.len();
+        Ok(())
     }
 
     /// Two at a time; twice as many where two senders overlap.

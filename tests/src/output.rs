@@ -1,32 +1,32 @@
-//! Counts the bytes that the functions log, in the form in which Lambda takes them.
+//! What functions write to standard output, where Lambda collects it.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How many bytes were logged.
+/// What was written and nobody took yet.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Logged(Arc<AtomicUsize>);
+pub struct Output(Arc<Mutex<Vec<u8>>>);
 
-impl Logged {
-    /// Counts what this thread logs while the guard lives.
-    pub(super) fn listen(&self) -> DefaultGuard {
+impl Output {
+    /// Takes in what this thread logs while the guard lives.
+    pub fn listen(&self) -> DefaultGuard {
         let lines = tracing_subscriber::fmt().json().flatten_event(true).with_target(false);
         let lines = lines.with_max_level(tracing::Level::INFO).with_writer(self.clone());
         tracing::subscriber::set_default(lines.finish())
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.0.load(Relaxed)
+    /// What was written since the last time.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl io::Write for Logged {
+impl io::Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.fetch_add(bytes.len(), Relaxed);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -35,7 +35,7 @@ impl io::Write for Logged {
     }
 }
 
-impl MakeWriter<'_> for Logged {
+impl MakeWriter<'_> for Output {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {

@@ -1,0 +1,84 @@
+//! Who watches a history: every step is traced, counted and checked.
+
+use jiff::Timestamp;
+use shared::state::{Drain, Gate};
+
+use super::ground::{Change, RunId};
+use super::invariants::{Checker, secrets};
+use super::sandbox::Answer;
+use super::tally::Tally;
+use super::trace::Trace;
+use crate::local_aws::LocalAws;
+use crate::local_aws::ecs::Status;
+use crate::local_aws::reply::Reply;
+
+/// What every call tells.
+pub(super) struct Watched {
+    pub(super) checker: Checker,
+    pub(super) trace: Trace,
+    pub(super) tally: Tally,
+}
+
+impl Watched {
+    pub(super) fn after_call(&mut self, aws: &LocalAws, reply: &Reply, run: RunId) {
+        let Some(call) = aws.calls().last() else { return };
+        self.trace.call(aws.now(), &self.checker.ground.runs[run].name, call, reply);
+        self.tally.calls += 1;
+        let before = self.checker.broken.is_some();
+        let changes = self.checker.after_call(aws, run);
+        self.count(&changes);
+        self.tell_broken(before, aws.now());
+    }
+
+    pub(super) fn after_world(&mut self, aws: &LocalAws) {
+        let before = self.checker.broken.is_some();
+        self.checker.after_world(aws);
+        self.tell_broken(before, aws.now());
+    }
+
+    fn tell_broken(&mut self, was_broken: bool, now: Timestamp) {
+        if let (false, Some(broken)) = (was_broken, &self.checker.broken) {
+            let line = format!("BROKEN: {}: {}", broken.invariant, broken.what);
+            self.trace.note(now, || line);
+        }
+    }
+
+    fn count(&mut self, changes: &[Change]) {
+        for Change { before, after } in changes {
+            let Some(before) = before else { continue };
+            match (before.standing.gate == Gate::Mapped, after.is_open()) {
+                (false, true) => self.tally.gates[0] += 1,
+                (true, false) => self.tally.gates[1] += 1,
+                _ => {}
+            }
+            match (before.status, after.status) {
+                (Status::Active, Status::Draining) => self.tally.drains[0] += 1,
+                (Status::Draining, Status::Active)
+                    if matches!(after.standing.drain, Drain::Released { .. }) =>
+                {
+                    self.tally.drains[1] += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A run is over: whether well, and that it told no secret.
+    pub(super) fn ended(&mut self, run: RunId, answer: &Answer, output: &[u8], now: Timestamp) {
+        let (how, text) = match answer {
+            Answer::Given(value) => ("ended", value.to_string()),
+            Answer::Failed(error) => ("failed", error.clone()),
+            Answer::Gone => ("is gone", String::new()),
+        };
+        let of = &mut self.checker.ground.runs[run];
+        if matches!(answer, Answer::Given(_)) && of.failed_calls == 0 {
+            of.ended_well = Some(now);
+        }
+        let name = of.name.clone();
+        self.trace.note(now, || format!("{name} {how} {text}"));
+        self.tally.written += output.len() as u64;
+        let is_told = secrets::contains(output) || secrets::contains(text.as_bytes());
+        let holds = if is_told { Err(format!("{name} told a password")) } else { Ok(()) };
+        self.checker.hold("8 no credential leaves the host", holds, now);
+    }
+}
