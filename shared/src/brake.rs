@@ -51,7 +51,7 @@ pub enum Password {
     Proven,
     /// Nobody has logged on with it since it changed, or a kept credential was refused.
     Unproven,
-    /// It was refused since it last changed, and nobody has logged on since.
+    /// It was refused since it last changed, and nobody was let in since that change, or since that host began to fail.
     Refused,
     /// The parameters' dates could not be read: nothing is presented.
     Unknown,
@@ -79,11 +79,12 @@ pub fn assess(evidence: &Evidence) -> Brake {
         Parameters::Changed(changed) => {
             let refused = |f: &&CredentialFailure| f.with_parameters_password && f.requested > changed;
             let kept_credential_refused = |f: &&CredentialFailure| f.action != Some(Action::Map);
-            if open.iter().any(refused) {
+            let is_let_in = evidence.newest_logon.is_some_and(|logon| logon > changed);
+            // Until somebody is let in, a refusal of the changed password is the only word on it, however long its host
+            // has failed.
+            if open.iter().any(refused) || !is_let_in && evidence.failures.iter().any(|f| refused(&f)) {
                 Password::Refused
-            } else if evidence.newest_logon.is_none_or(|logon| logon <= changed)
-                || open.iter().any(kept_credential_refused)
-            {
+            } else if !is_let_in || open.iter().any(kept_credential_refused) {
                 Password::Unproven
             } else {
                 Password::Proven
@@ -158,6 +159,11 @@ mod tests {
                 "one host alone, others log on",
                 evidence(Some(5), 0, &[failure(3, 9, Action::Map, true)]),
                 Password::Proven,
+            ),
+            (
+                "refused after it changed, on a host that has failed since before a log-on",
+                evidence(Some(5), 6, &[failure(3, 9, Action::Map, true)]),
+                Password::Refused,
             ),
             ("not at create", evidence(Some(2), 0, &[failure(3, 3, Action::Map, false)]), Password::Proven),
             (

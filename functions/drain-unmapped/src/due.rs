@@ -145,7 +145,8 @@ fn share_of(wait: SignedDuration, divisor: i64, id: &InstanceId, judged: Timesta
     SignedDuration::from_millis(i64::try_from(hash(id, judged) % most.unsigned_abs()).unwrap_or_default())
 }
 
-fn hash(id: &InstanceId, at: Timestamp) -> u64 {
+/// A number for an id at a time: the same in every run, and of no order.
+pub fn hash(id: &InstanceId, at: Timestamp) -> u64 {
     let mut hasher = fnv::FnvHasher::default();
     hasher.write(id.as_str().as_bytes());
     hasher.write(&at.as_millisecond().to_le_bytes());

@@ -16,7 +16,7 @@ use shared::outcome::Word;
 use shared::send::{MaxErrors, Rationing, TARGETS_A_COMMAND};
 use shared::state::State;
 
-use crate::due::{Due, Signs, next_due};
+use crate::due::{self, Due, Signs, next_due};
 use crate::fleet::{AgentState, Fleet, Instance};
 use crate::judge::judge;
 
@@ -189,7 +189,7 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
         match due {
             Due::First | Due::Retry if proven => maps.push((at, instance.id.clone())),
             // Presents nothing of ours, and adopts a fleet that was mapped by hand.
-            Due::First => checks.push((Timestamp::MIN, instance.id.clone())),
+            Due::First => checks.push(((Timestamp::MIN, 0), instance.id.clone())),
             // Stopped with its siblings, or not reached: nothing is known about it but that.
             Due::Retry if was_not_delivered(instance) => {
                 checks.push((last_turn(instance), instance.id.clone()));
@@ -254,12 +254,18 @@ fn room_for_maps(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
 /// When an instance last had its turn: was judged, or was sent something, whatever came of it. One that SSM stopped because
 /// of its siblings had none. Without this a host that hangs, and so is never judged, would lead every check, and SSM would
 /// stop all that come after it, for ever.
-fn last_turn(instance: &Instance) -> Timestamp {
+///
+/// Those whose turn came to nothing are shuffled each time: two that take no command hold both places until it expires, and
+/// SSM then says the same of all that waited behind them.
+fn last_turn(instance: &Instance) -> (Timestamp, u64) {
     let turns = instance.answers.iter().filter(|answer| !answer.is_stopped).map(|answer| answer.requested_at);
-    turns.max().unwrap_or(Timestamp::MIN).max(instance.floor())
+    match turns.max() {
+        Some(turn) if turn > instance.floor() => (turn, due::hash(&instance.id, turn)),
+        _ => (instance.floor(), 0),
+    }
 }
 
-fn oldest_first(mut waiting: Vec<(Timestamp, InstanceId)>) -> Vec<InstanceId> {
+fn oldest_first<Turn: Ord>(mut waiting: Vec<(Turn, InstanceId)>) -> Vec<InstanceId> {
     waiting.sort();
     waiting.into_iter().map(|(_, id)| id).collect()
 }

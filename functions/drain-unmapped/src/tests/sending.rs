@@ -1,5 +1,7 @@
 //! What is sent to whom, the password being proven or not.
 
+use std::collections::BTreeSet;
+
 use shared::brake::Parameters;
 use shared::config::Policy;
 use shared::ecs::Status;
@@ -8,7 +10,7 @@ use shared::ids::InstanceId;
 
 use super::build::{FleetWith, NOW, With, decided, fleet, host, hosts, of_kind, policy};
 use crate::fleet::{AgentState, Fleet, Instance};
-use crate::sends::agents_to_ask;
+use crate::sends::{agents_to_ask, plan_sends};
 
 fn check_sent(fleet: &Fleet, expected: &[&str]) {
     let lines = decided(fleet, &policy());
@@ -142,6 +144,18 @@ fn a_host_whose_check_hangs_does_not_lead_the_next_one() {
         instance.answer("check -12m no undelivered").with(stopped)
     });
     check_sent(&fleet(stopped.chain([hangs])), &["check 0..=49 (2/0)"]);
+}
+
+#[test]
+fn hosts_that_take_no_command_do_not_keep_the_same_others_waiting() {
+    // Two of them hold both of a command's places until it expires, and it says the same of those that waited.
+    let whom = |minutes: u32| {
+        let undelivered = format!("check -{minutes}m no undelivered");
+        let waited = hosts(0..40, "open mapped -9d -99m -").into_iter().map(|one| one.answer(&undelivered));
+        plan_sends(&fleet(waited), &policy(), NOW)[0].targets.clone()
+    };
+    let leaders: BTreeSet<InstanceId> = (20..60).flat_map(|minutes| whom(minutes)[..2].to_vec()).collect();
+    assert!(leaders.len() > 25, "{leaders:?}");
 }
 
 #[test]

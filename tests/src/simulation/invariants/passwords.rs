@@ -4,18 +4,23 @@
 //! What is unproven is asked of the world: nobody's command that was requested after both parameters' dates has ended
 //! with a mapping made anew, and no recorded log-on is that young.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use shared::cause::Class;
 use shared::state::State;
 
 use super::sends::{in_flight, listed_until, order};
 use super::{Holds, Step, must, newest_logon};
-use crate::fleet::Presented;
+use crate::fleet::{LogOn, Presented};
 use crate::local_aws::LocalAws;
 use crate::simulation::ground::{DEADLINE, Ground, Registration, Run, Said, millis, said};
 
 /// SSM's history is read so far back.
 const WINDOW: SignedDuration = SignedDuration::from_mins(45);
+
+/// From a refusal to its being read: the script ends, and the next look comes.
+const A_LOOK: SignedDuration = SignedDuration::from_mins(1);
 
 const CLOCKS: SignedDuration = SignedDuration::from_secs(8);
 
@@ -28,7 +33,7 @@ pub struct Watch {
 
 impl Watch {
     pub(super) fn check(&mut self, step: &Step<'_>) -> Holds {
-        self.nobody_is_locked_out(step.aws)?;
+        self.nobody_is_locked_out(step)?;
         let now = step.aws.now();
         if step.run().is_some_and(|run| run.overlapped) {
             self.overlapped_at = Some(now);
@@ -44,13 +49,22 @@ impl Watch {
         }
     }
 
-    /// Log-ons with the parameters' password alone never lock the account.
-    fn nobody_is_locked_out(&mut self, aws: &LocalAws) -> Holds {
-        let account = &aws.world.account;
-        for presented in account.locked_by.iter().skip(self.lock_outs) {
-            let parameters = presented.iter().filter(|one| **one == Presented::Parameters).count();
-            must(parameters < presented.len(), || {
-                format!("{parameters} log-ons with the parameters' password locked it")
+    /// Log-ons with the parameters' password alone never lock the account: but for those that were on their way when it
+    /// was first refused, and where `REPROBE_MINUTES` is too short for the directory's window.
+    fn nobody_is_locked_out(&mut self, step: &Step<'_>) -> Holds {
+        let account = &step.aws.world.account;
+        let Some(policy) = account.lock_out else { return Ok(()) };
+        for log_ons in account.locked_by.iter().skip(self.lock_outs) {
+            if log_ons.iter().any(|one| one.presented == Presented::Kept) {
+                continue;
+            }
+            let known = log_ons[0].at + step.ground.ssm_lag + A_LOOK;
+            let later = log_ons.iter().filter(|one| map_of(step, one).is_none_or(|map| map > known));
+            let passwords: BTreeSet<&str> = later.clone().map(|one| &*one.password).collect();
+            let tries = 1 + policy.window.as_secs() / (step.ground.policy.reprobe * 2).as_secs() as u64;
+            must(later.clone().count() as u64 <= passwords.len() as u64 * tries, || {
+                let whom: Vec<_> = later.map(|one| format!("{} at {}", one.instance, one.at)).collect();
+                format!("the parameters' password locked the account: {}", whom.join(", "))
             })?;
         }
         self.lock_outs = account.locked_by.len();
@@ -114,20 +128,25 @@ fn last_presented(step: &Step<'_>) -> Option<Timestamp> {
     let until = listed_until(step);
     let log_ons = step.aws.world.account.log_ons.iter().rev();
     let mut presented = log_ons.filter(|one| one.presented == Presented::Parameters && one.at < until);
-    presented.find_map(|log_on| {
-        let mut history = step.ground.history(step.aws, &log_on.instance).map(|(command, _)| command);
-        let map =
-            history.find(|one| one.requested() < log_on.at && one.parameter("Action") == Some("map"))?;
-        Some(map.requested())
-    })
+    presented.find_map(|log_on| map_of(step, log_on))
+}
+
+/// When the `map` was requested that made a host log on.
+fn map_of(step: &Step<'_>, log_on: &LogOn) -> Option<Timestamp> {
+    let mut history = step.ground.history(step.aws, &log_on.instance).map(|(command, _)| command);
+    let map = history.find(|one| one.requested() < log_on.at && one.parameter("Action") == Some("map"))?;
+    Some(map.requested())
 }
 
 /// Some instance is on record, since before the run began, as refused where it created the mapping, and nobody logged on
-/// since it began to fail.
+/// since it began to fail, or since the password changed.
 fn is_refused(step: &Step<'_>, run: &Run, changed: Timestamp) -> bool {
-    failing(step.aws, step.ground, run.began).any(|(one, judged)| {
+    let logon = newest_logon(step.aws, step.ground);
+    failing(step.aws, step.ground, run.began).any(|(one, failing_since, judged)| {
+        let speaks = logon.is_none_or(|logon| failing_since > logon || logon <= changed);
         // What has left the window is forgotten: the password is unproven then.
-        judged > changed.max(run.began - WINDOW)
+        speaks
+            && judged > changed.max(run.began - WINDOW)
             && step.ground.history(step.aws, &one.ec2).any(|(command, invocation)| {
                 millis(command.requested()) == judged
                     && command.parameter("Action") == Some("map")
@@ -148,25 +167,25 @@ fn check_is_sent(step: &Step<'_>, run: &Run) -> Holds {
 
 /// Instances whose credentials fail, on record since before a run began, and nobody has logged on since.
 pub(super) fn open_failures(aws: &LocalAws, ground: &Ground, began: Timestamp) -> usize {
-    failing(aws, ground, began).count()
+    let logon = newest_logon(aws, ground);
+    failing(aws, ground, began).filter(|(_, since, _)| logon.is_none_or(|logon| *since > logon)).count()
 }
 
+/// Instances on record with a credential cause: since when they fail, and when they were judged.
 fn failing<'g>(
     aws: &'g LocalAws,
     ground: &'g Ground,
     began: Timestamp,
-) -> impl Iterator<Item = (&'g Registration, Timestamp)> {
-    let logon = newest_logon(aws, ground);
+) -> impl Iterator<Item = (&'g Registration, Timestamp, Timestamp)> {
     let read = began - ground.ecs_lag;
     let stands =
         move |one: &&Registration| one.counts() && one.connected_since < read && one.state_since < read;
     ground.registrations.values().filter(stands).filter_map(move |one| match one.state() {
         Some(State::Unmapped { cause, judged, failing_since, .. })
             if cause.class() == Class::Credentials
-                && logon.is_none_or(|logon| *failing_since > logon)
                 && !matches!(ground.unjudged(aws, one), Some((_, Said::Mapped { .. }))) =>
         {
-            Some((one, *judged))
+            Some((one, *failing_since, *judged))
         }
         _ => None,
     })
