@@ -213,7 +213,7 @@ impl Scene {
         let aws = self.local.aws();
         let mut watched = self.watched();
         let trace = watched.trace.hash();
-        let timeline = watched.trace.take_lines(&struck);
+        let timeline = watched.trace.take_lines(&struck, &aws);
         let placement = &watched.checker.watches.placement;
         let (placed, longest_exposure) = (placement.placed as u64, placement.longest_exposure);
         let violation = watched.checker.broken.clone();

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::chance::Struck;
+use super::ground::{Said, said};
 use super::invariants::writes;
-use crate::local_aws::Call;
 use crate::local_aws::reply::Reply;
+use crate::local_aws::{Call, LocalAws};
 
 /// Hashes every call, reply and deed.
 pub(super) struct Trace {
@@ -60,10 +61,25 @@ impl Trace {
         self.hash.finish()
     }
 
-    /// The lines so far, and the faults that struck between them: not all of those are seen in a call.
-    pub(super) fn take_lines(&mut self, struck: &[Struck]) -> Vec<String> {
+    /// The lines so far, and between them what no call shows: which faults struck, and what the hosts said.
+    pub(super) fn take_lines(&mut self, struck: &[Struck], aws: &LocalAws) -> Vec<String> {
         if self.is_told {
             struck.iter().for_each(|one| self.tell(one.at, &one.to_string()));
+            for (command, invocation) in
+                aws.commands().flat_map(|c| c.invocations().iter().map(move |i| (c, i)))
+            {
+                let Some(finished) = invocation.finished() else { continue };
+                let (host, details) = (invocation.instance(), invocation.details());
+                let what = match said(command, invocation, aws.now()) {
+                    Said::Failed { cause, step } => format!("{cause} at {step}"),
+                    word => format!("{word:?}"),
+                };
+                let action = command.parameter("Action").unwrap_or_default();
+                self.tell(
+                    finished,
+                    &format!("{host}: {action} of {:.3}: {details}, {what}", command.requested()),
+                );
+            }
             // Every line begins with its time, and those of one time keep their order.
             self.lines.sort_by(|a, b| a.split(' ').next().cmp(&b.split(' ').next()));
         }

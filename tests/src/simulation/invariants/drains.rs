@@ -118,8 +118,9 @@ impl Leeway {
         self.best.retain(|(other, _), _| other + 8 > run);
         for cluster in &step.ground.watched {
             let best = self.best.entry((run, Arc::from(*cluster))).or_default();
-            // Who has left since the run read the fleet still counts for it.
-            let now = look(step.aws, step.ground, cluster, best.counted);
+            // Who has left since the run read the fleet still counts for it; who has come, it does not know.
+            let listed = step.ground.runs[run].read_at("ListContainerInstances") - step.ground.ecs_lag;
+            let now = look(step.aws, step.ground, cluster, best.counted, listed);
             best.counted = best.counted.max(now.counted);
             best.half_stays |= now.half_stays;
             best.breaker_shut |= now.breaker_shut;
@@ -146,10 +147,10 @@ impl Leeway {
     }
 }
 
-fn look(aws: &LocalAws, ground: &Ground, cluster: &str, least: usize) -> Best {
+fn look(aws: &LocalAws, ground: &Ground, cluster: &str, least: usize, listed: Timestamp) -> Best {
     let policy = &ground.policy;
     let (now, hour) = (aws.now(), SignedDuration::from_hours(1));
-    let (mut n, mut staying, mut mapped, mut in_trouble, mut unknown) = (0, 0, 0, 0, 0);
+    let (mut n, mut new, mut staying, mut mapped, mut in_trouble, mut unknown) = (0, 0, 0, 0, 0, 0);
     let mut recent: Vec<Class> = Vec::new();
     for one in ground.counted(cluster) {
         n += 1;
@@ -163,7 +164,9 @@ fn look(aws: &LocalAws, ground: &Ground, cluster: &str, least: usize) -> Best {
         let is_active = one.status == Status::Active;
         mapped += usize::from(is_mapped);
         staying += usize::from(is_mapped && is_active);
-        unknown += usize::from(!heard && one.standing.state == shared::state::Recorded::Nothing);
+        let is_new = !is_mapped && one.registered_at > listed;
+        new += usize::from(is_new);
+        unknown += usize::from(!heard && !is_new && one.standing.state == shared::state::Recorded::Nothing);
         let drained_by_us = !is_active && matches!(one.standing.drain, Drain::Done { .. });
         let unmapped = match one.state() {
             Some(State::Unmapped { cause, failing_since, .. }) if !heard => {
@@ -183,7 +186,7 @@ fn look(aws: &LocalAws, ground: &Ground, cluster: &str, least: usize) -> Best {
     let too_many = in_trouble > (n * policy.breaker_percent as usize).div_ceil(100);
     Best {
         counted: n,
-        half_stays: staying > 0 && staying * 2 >= n,
+        half_stays: staying > 0 && staying * 2 >= n - new,
         breaker_shut: mapped > 0 && !too_many && !herd && unknown * 5 <= n,
     }
 }
