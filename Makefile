@@ -97,6 +97,9 @@ FROM ?= 1
 simulate: ## a simulated fleet that tries to break the promises: make simulate SEEDS=10000, or SEED=7 for one history
 	cargo run --quiet --profile simulate --locked -p tests --bin simulate -- $(if $(SEED),--seed $(SEED),--from $(FROM) $(SEEDS))
 
+teeth: ## defects that the simulation must find, one patch at a time: make teeth, or DEFECTS="hold-ignored no-doubt"
+	$(PYTHON) tests/teeth/run.py $(DEFECTS)
+
 dependencies: ## licences, duplicates and sources of the dependencies, offline
 	$(PYTHON) tests/dependencies.py
 

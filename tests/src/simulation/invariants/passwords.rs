@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::cause::Class;
+use shared::cause::{Cause, Class};
 use shared::state::State;
 
 use super::sends::{in_flight, listed_until, order};
@@ -171,6 +171,14 @@ pub(super) fn open_failures(aws: &LocalAws, ground: &Ground, began: Timestamp) -
     failing(aws, ground, began).filter(|(_, since, _)| logon.is_none_or(|logon| *since > logon)).count()
 }
 
+/// There is a newer word of it, and that is no credential failure.
+fn speaks_of_something_else(ground: &Ground, aws: &LocalAws, one: &Registration) -> bool {
+    match ground.unjudged(aws, one) {
+        Some((_, Said::Failed { cause, .. })) => Cause::new(&cause).class() != Class::Credentials,
+        word => word.is_some(),
+    }
+}
+
 /// Instances on record with a credential cause: since when they fail, and when they were judged.
 fn failing<'g>(
     aws: &'g LocalAws,
@@ -182,8 +190,7 @@ fn failing<'g>(
         move |one: &&Registration| one.counts() && one.connected_since < read && one.state_since < read;
     ground.registrations.values().filter(stands).filter_map(move |one| match one.state() {
         Some(State::Unmapped { cause, judged, failing_since, .. })
-            if cause.class() == Class::Credentials
-                && !matches!(ground.unjudged(aws, one), Some((_, Said::Mapped { .. }))) =>
+            if cause.class() == Class::Credentials && !speaks_of_something_else(ground, aws, one) =>
         {
             Some((one, *failing_since, *judged))
         }
