@@ -51,16 +51,16 @@ function Get-UnitTests {
         $refused = [Threading.Tasks.TaskCompletionSource[bool]]::new()
         $refused.SetException([IO.IOException]::new('refused'))
         $late = [Threading.Tasks.TaskCompletionSource[bool]]::new()
-        $script:clients = @($refused, $late | ForEach-Object {
-            $client = [pscustomobject]@{ Source = $_ }
+        $script:clients = @(foreach ($source in $refused, $late) {
+            $client = [pscustomobject]@{ Source = $source }
             $connected = { $this.Source.Task.IsCompletedSuccessfully; [void]$this.Source.TrySetResult($true) }
             Add-Member -InputObject $client -MemberType ScriptProperty -Name Connected -Value $connected
             Add-Member -InputObject $client -MemberType ScriptMethod -Name ConnectAsync -Value { $this.Source.Task }
-            Add-Member -InputObject $client -MemberType ScriptMethod -Name Close -Value { }
+            Add-Member -InputObject $client -MemberType ScriptMethod -Name Close -Value { return }
             $client
         })
         $script:made = 0
-        function New-Object { $script:clients[$script:made++] }
+        function New-Object { $script:made += 1; $script:clients[$script:made - 1] }
         if ((Connect-AnyAddress @('192.0.2.1', '192.0.2.2') 445 5) -ne $true) { 'the second address was lost' }
     } }
 
