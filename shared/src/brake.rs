@@ -77,12 +77,13 @@ pub fn assess(evidence: &Evidence) -> Brake {
         Parameters::Unread => Password::Unknown,
         Parameters::Missing => Password::Unproven,
         Parameters::Changed(changed) => {
-            let refused = |f: &&CredentialFailure| f.with_parameters_password && f.requested > changed;
-            let kept_credential_refused = |f: &&CredentialFailure| f.action != Some(Action::Map);
             let is_let_in = evidence.newest_logon.is_some_and(|logon| logon > changed);
             // Until somebody is let in, a refusal of the changed password is the only word on it, however long its host
             // has failed.
-            if open.iter().any(refused) || !is_let_in && evidence.failures.iter().any(|f| refused(&f)) {
+            let counts = |failure: &&CredentialFailure| !is_let_in || is_open(failure);
+            let refused = |f: &CredentialFailure| f.with_parameters_password && f.requested > changed;
+            let kept_credential_refused = |f: &&CredentialFailure| f.action != Some(Action::Map);
+            if evidence.failures.iter().filter(counts).any(refused) {
                 Password::Refused
             } else if !is_let_in || open.iter().any(kept_credential_refused) {
                 Password::Unproven

@@ -30,9 +30,9 @@ pub struct Account {
     pub refuses_with: Option<u32>,
     /// Every log-on, oldest first.
     pub log_ons: Vec<LogOn>,
-    /// For each time that it was locked, the log-ons that locked it.
-    pub locked_by: Vec<Vec<LogOn>>,
-    bad: VecDeque<LogOn>,
+    /// For each time that it was locked, the log-ons that locked it, by their places among all.
+    pub locked_by: Vec<Vec<usize>>,
+    bad: VecDeque<(usize, Timestamp)>,
     locked_until: Option<Timestamp>,
 }
 
@@ -111,23 +111,16 @@ impl Account {
         user: &str,
         password: &str,
     ) -> Result<(), u32> {
-        let mut log_on = LogOn {
-            at: now,
-            instance: instance.clone(),
-            presented,
-            password: password.to_owned(),
-            result: Err(code::LOGON_FAILURE),
-        };
-        log_on.result = self.judge(&log_on, user);
-        self.log_ons.push(log_on.clone());
-        log_on.result
+        let result = self.judge(now, user, password);
+        let (instance, password) = (instance.clone(), password.to_owned());
+        self.log_ons.push(LogOn { at: now, instance, presented, password, result });
+        result
     }
 
-    fn judge(&mut self, log_on: &LogOn, user: &str) -> Result<(), u32> {
+    fn judge(&mut self, now: Timestamp, user: &str, password: &str) -> Result<(), u32> {
         if !user.contains(['\\', '@']) {
             return Err(code::NO_SUCH_LOGON_SESSION);
         }
-        let now = log_on.at;
         if self.is_locked(now) {
             return Err(code::ACCOUNT_LOCKED_OUT);
         }
@@ -138,17 +131,17 @@ impl Account {
         if !user.eq_ignore_ascii_case(&self.user) {
             return Err(code::LOGON_FAILURE);
         }
-        if log_on.password == self.password {
+        if password == self.password {
             self.bad.clear();
             return Ok(());
         }
         if let Some(policy) = self.lock_out {
-            self.bad.push_back(log_on.clone());
-            while self.bad.front().is_some_and(|first| first.at + policy.window < now) {
+            self.bad.push_back((self.log_ons.len(), now));
+            while self.bad.front().is_some_and(|(_, first)| *first + policy.window < now) {
                 self.bad.pop_front();
             }
             if self.bad.len() >= policy.threshold {
-                self.locked_by.push(self.bad.drain(..).collect());
+                self.locked_by.push(self.bad.drain(..).map(|(place, _)| place).collect());
                 self.locked_until = Some(now + policy.duration);
             }
         }

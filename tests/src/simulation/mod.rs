@@ -3,6 +3,7 @@
 //! A seed draws a [`plan`]: a fleet, settings, what happens to it ([`deed`]) and how often which call, event or run fails
 //! ([`chance`]). [`play`] then lets three virtual hours go by over the local AWS, with the very handlers that ship, and
 //! after every step [`invariants`] are checked against the [`ground`] truth. When the faults stop, everything must settle.
+//! What its tasks share is in `scene`; `watched` traces, counts and checks; [`seeds`] plays many.
 //!
 //! A history that breaks a promise is [shrunk](shrink) to the few things that it needs, and told as a timeline. `make
 //! simulate SEEDS=10000` plays many seeds, `make simulate SEED=7` one; [`regressions`] are played in every test run.

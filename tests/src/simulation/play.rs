@@ -92,7 +92,7 @@ async fn world(scene: Rc<Scene>) {
 /// What has fallen due, each a step; when the next thing does.
 fn step(scene: &Rc<Scene>, deeds: &mut VecDeque<(Duration, Deed)>, began: Timestamp) -> Option<Timestamp> {
     let mut aws = scene.local.aws();
-    scene.watched().after_world(&aws);
+    scene.watched().checker.after_world(&aws);
     scene.route(&mut aws);
     while let Some((_, deed)) = deeds.pop_front_if(|(at, _)| began + *at <= aws.now()) {
         scene.note(|| format!("{deed:?}"));

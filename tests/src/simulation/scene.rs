@@ -189,7 +189,7 @@ impl Scene {
     pub(super) fn acted(&self, aws: &mut LocalAws) {
         let mut watched = self.watched();
         watched.checker.watches.world_changed(aws);
-        watched.after_world(aws);
+        watched.checker.after_world(aws);
         drop(watched);
         self.route(aws);
     }
@@ -213,10 +213,10 @@ impl Scene {
         let aws = self.local.aws();
         let mut watched = self.watched();
         let trace = watched.trace.hash();
-        let timeline = watched.trace.take_lines(&struck, &aws);
         let placement = &watched.checker.watches.placement;
         let (placed, longest_exposure) = (placement.placed as u64, placement.longest_exposure);
         let violation = watched.checker.broken.clone();
+        let timeline = watched.trace.take_lines(&struck, &aws, violation.as_ref());
         let mut tally = std::mem::take(&mut watched.tally);
         tally.seeds = 1;
         tally.time = now.duration_since(aws.world.base);

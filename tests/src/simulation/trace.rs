@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::chance::Struck;
 use super::ground::{Said, said};
-use super::invariants::writes;
+use super::invariants::{Violation, writes};
 use crate::local_aws::reply::Reply;
 use crate::local_aws::{Call, LocalAws};
 
@@ -15,7 +15,7 @@ use crate::local_aws::{Call, LocalAws};
 pub(super) struct Trace {
     hash: DefaultHasher,
     /// Lines are kept.
-    pub(super) is_told: bool,
+    is_told: bool,
     lines: Vec<String>,
 }
 
@@ -61,8 +61,14 @@ impl Trace {
         self.hash.finish()
     }
 
-    /// The lines so far, and between them what no call shows: which faults struck, and what the hosts said.
-    pub(super) fn take_lines(&mut self, struck: &[Struck], aws: &LocalAws) -> Vec<String> {
+    /// The lines so far, and between them what no call shows: which faults struck, what the hosts said, and where a promise
+    /// was broken.
+    pub(super) fn take_lines(
+        &mut self,
+        struck: &[Struck],
+        aws: &LocalAws,
+        broken: Option<&Violation>,
+    ) -> Vec<String> {
         if self.is_told {
             struck.iter().for_each(|one| self.tell(one.at, &one.to_string()));
             for (command, invocation) in
@@ -79,6 +85,9 @@ impl Trace {
                     finished,
                     &format!("{host}: {action} of {:.3}: {details}, {what}", command.requested()),
                 );
+            }
+            if let Some(Violation { invariant, what, at }) = broken {
+                self.tell(*at, &format!("BROKEN: {invariant}: {what}"));
             }
             // Every line begins with its time, and those of one time keep their order.
             self.lines.sort_by(|a, b| a.split(' ').next().cmp(&b.split(' ').next()));

@@ -24,23 +24,8 @@ impl Watched {
         let Some(call) = aws.calls().last() else { return };
         self.trace.call(aws.now(), &self.checker.ground.runs[run].name, call, reply);
         self.tally.calls += 1;
-        let before = self.checker.broken.is_some();
         let changes = self.checker.after_call(aws, run);
         self.count(&changes);
-        self.tell_broken(before, aws.now());
-    }
-
-    pub(super) fn after_world(&mut self, aws: &LocalAws) {
-        let before = self.checker.broken.is_some();
-        self.checker.after_world(aws);
-        self.tell_broken(before, aws.now());
-    }
-
-    fn tell_broken(&mut self, was_broken: bool, now: Timestamp) {
-        if let (false, Some(broken)) = (was_broken, &self.checker.broken) {
-            let line = format!("BROKEN: {}: {}", broken.invariant, broken.what);
-            self.trace.note(now, || line);
-        }
     }
 
     fn count(&mut self, changes: &[Change]) {

@@ -116,10 +116,10 @@ impl Leeway {
 
     fn look(&mut self, step: &Step<'_>, run: RunId) {
         self.best.retain(|(other, _), _| other + 8 > run);
+        let listed = step.ground.runs[run].read_at("ListContainerInstances") - step.ground.ecs_lag;
         for cluster in &step.ground.watched {
             let best = self.best.entry((run, Arc::from(*cluster))).or_default();
             // Who has left since the run read the fleet still counts for it; who has come, it does not know.
-            let listed = step.ground.runs[run].read_at("ListContainerInstances") - step.ground.ecs_lag;
             let now = look(step.aws, step.ground, cluster, best.counted, listed);
             best.counted = best.counted.max(now.counted);
             best.half_stays |= now.half_stays;

@@ -1,5 +1,6 @@
 //! Invariant 6: an unproven or refused password is presented by one instance at a time, a refused one once in two
-//! reprobes; kept credentials log on two at a time, and not while two instances' fail. The parameters' password alone never locks the account.
+//! reprobes; kept credentials log on two at a time, and not while two instances' fail. The parameters' password alone
+//! never locks the account.
 //!
 //! What is unproven is asked of the world: nobody's command that was requested after both parameters' dates has ended
 //! with a mapping made anew, and no recorded log-on is that young.
@@ -54,16 +55,19 @@ impl Watch {
     fn nobody_is_locked_out(&mut self, step: &Step<'_>) -> Holds {
         let account = &step.aws.world.account;
         let Some(policy) = account.lock_out else { return Ok(()) };
-        for log_ons in account.locked_by.iter().skip(self.lock_outs) {
+        for places in account.locked_by.iter().skip(self.lock_outs) {
+            let log_ons: Vec<&LogOn> = places.iter().map(|place| &account.log_ons[*place]).collect();
             if log_ons.iter().any(|one| one.presented == Presented::Kept) {
                 continue;
             }
             let known = log_ons[0].at + step.ground.ssm_lag + A_LOOK;
-            let later = log_ons.iter().filter(|one| map_of(step, one).is_none_or(|map| map > known));
-            let passwords: BTreeSet<&str> = later.clone().map(|one| &*one.password).collect();
+            let is_later = |one: &&LogOn| map_of(step, one).is_none_or(|map| map > known);
+            let later: Vec<&LogOn> = log_ons.into_iter().filter(is_later).collect();
+            let passwords: BTreeSet<&str> = later.iter().map(|one| &*one.password).collect();
             let tries = 1 + policy.window.as_secs() / (step.ground.policy.reprobe * 2).as_secs() as u64;
-            must(later.clone().count() as u64 <= passwords.len() as u64 * tries, || {
-                let whom: Vec<_> = later.map(|one| format!("{} at {}", one.instance, one.at)).collect();
+            must(later.len() as u64 <= passwords.len() as u64 * tries, || {
+                let whom: Vec<_> =
+                    later.iter().map(|one| format!("{} at {}", one.instance, one.at)).collect();
                 format!("the parameters' password locked the account: {}", whom.join(", "))
             })?;
         }
@@ -172,7 +176,7 @@ pub(super) fn open_failures(aws: &LocalAws, ground: &Ground, began: Timestamp) -
 }
 
 /// There is a newer word of it, and that is no credential failure.
-fn speaks_of_something_else(ground: &Ground, aws: &LocalAws, one: &Registration) -> bool {
+fn speaks_of_something_else(aws: &LocalAws, ground: &Ground, one: &Registration) -> bool {
     match ground.unjudged(aws, one) {
         Some((_, Said::Failed { cause, .. })) => Cause::new(&cause).class() != Class::Credentials,
         word => word.is_some(),
@@ -190,7 +194,7 @@ fn failing<'g>(
         move |one: &&Registration| one.counts() && one.connected_since < read && one.state_since < read;
     ground.registrations.values().filter(stands).filter_map(move |one| match one.state() {
         Some(State::Unmapped { cause, judged, failing_since, .. })
-            if cause.class() == Class::Credentials && !speaks_of_something_else(ground, aws, one) =>
+            if cause.class() == Class::Credentials && !speaks_of_something_else(aws, ground, one) =>
         {
             Some((one, *failing_since, *judged))
         }
