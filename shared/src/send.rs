@@ -44,6 +44,11 @@ pub enum MaxErrors {
 impl Rationing {
     /// New instances with a proven password: everybody at once, nobody stops for another.
     pub const ALL_AT_ONCE: Rationing = Rationing { max_concurrency: 50, max_errors: MaxErrors::All };
+
+    /// Some targets wait until others have ended. That holds within one command only.
+    fn makes_some_wait(self) -> bool {
+        self != Rationing::ALL_AT_ONCE
+    }
 }
 
 /// What is sent, to whom belongs to the call.
@@ -187,10 +192,15 @@ pub struct Sent {
     pub not_online: Vec<InstanceId>,
     /// Calls that failed, with the instances they named.
     pub failed: Vec<(SendError, Vec<InstanceId>)>,
+    /// Not tried: others have a command that they are to wait for.
+    pub left: Vec<InstanceId>,
 }
 
 /// Sends to any number of instances, in groups. A refused group is looked up again once, the ones no longer online are
 /// dropped, and if none was, it is split until the culprit stands alone.
+///
+/// SSM rations the targets of one command, not those of two. So where some are to wait for others, the first command that
+/// was taken, or may have been, is the last; the rest is left.
 pub async fn send_in_groups(
     client: &Client,
     order: &Order<'_>,
@@ -230,6 +240,10 @@ pub async fn send_in_groups(
                 }
             }
             Err(error) => sent.failed.push((error, group)),
+        }
+        let is_maybe_at_work = !sent.commands.is_empty() || !sent.failed.is_empty();
+        if order.rationing.makes_some_wait() && is_maybe_at_work {
+            sent.left.extend(waiting.drain(..).rev().flat_map(|(group, _)| group));
         }
     }
     sent

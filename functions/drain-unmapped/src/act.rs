@@ -127,8 +127,7 @@ fn is_written(plan: &Plan, record: &ContainerInstance) -> bool {
 }
 
 fn failed(tally: &mut Tally, record: &ContainerInstance, error: &EcsError) {
-    tally.throttles += u32::from(error.is_throttle());
-    tally.errors += 1;
+    tally.failed(error.is_throttle());
     tracing::error!(
         cluster = %record.cluster,
         instance_id = record.instance_id.as_ref().map(|id| id.as_str()),
@@ -290,7 +289,7 @@ async fn send_order(app: &App, memory: &mut Memory, fleet: &mut Fleet, order: &O
         rationing: order.rationing,
     };
     let now = app.clients.now();
-    let Sent { commands, not_online, failed } =
+    let Sent { commands, not_online, failed, left } =
         send::send_in_groups(&app.clients.ssm, &request, &order.targets, send::TARGETS_A_COMMAND).await;
     for (command_id, targets) in commands {
         tracing::info!(
@@ -307,16 +306,19 @@ async fn send_order(app: &App, memory: &mut Memory, fleet: &mut Fleet, order: &O
     for id in not_online {
         tracing::info!(instance_id = id.as_str(), "refused by SSM, agent not online; tried again when it is");
     }
+    if !left.is_empty() {
+        tracing::info!(
+            targets = left.len(),
+            action = order.action.as_str(),
+            "left until this command is over"
+        );
+    }
     for (error, targets) in failed {
         let instance_ids: Vec<&str> = targets.iter().map(|id| id.as_str()).collect();
         tracing::error!(?instance_ids, action = order.action.as_str(), error = %error, "command not sent");
-        tally.errors += 1;
-        match error {
-            SendError::Lost { .. } => {
-                memory.doubtful.push(DoubtfulSend { at: now, action: order.action, targets });
-            }
-            SendError::Throttled(_) => tally.throttles += 1,
-            SendError::InvalidInstance(_) | SendError::Refused { .. } | SendError::LookUp(_) => {}
+        tally.failed(matches!(error, SendError::Throttled(_)));
+        if matches!(error, SendError::Lost { .. }) {
+            memory.doubtful.push(DoubtfulSend { at: now, action: order.action, targets });
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Fleet {
     pub doubtful_sends: Vec<DoubtfulSend>,
     /// What is known of the parameters.
     pub parameters: Parameters,
-    /// A watched cluster could not be read: evidence is missing, so no password is presented.
+    /// A watched cluster could not be read: evidence is missing, so no password is presented, and no `check` is sent.
     pub is_partial: bool,
 }
 

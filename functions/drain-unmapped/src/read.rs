@@ -66,15 +66,12 @@ async fn read_cluster(app: &App, cluster: &ClusterRef) -> Result<Vec<ContainerIn
     ecs::describe_container_instances(&app.clients.ecs, cluster, &app.names, &arns).await
 }
 
-/// When the parameters last changed. What cannot be read presents no password, and says so.
-pub async fn read_parameters(app: &App) -> Parameters {
-    match ssm::describe_parameters(&app.clients.ssm, &app.config.parameters).await {
-        Ok(parameters) => parameters,
-        Err(error) => {
-            tracing::error!(error = %error, "parameters' dates not read, no password is presented");
-            Parameters::Unread
-        }
-    }
+/// When the parameters last changed.
+pub async fn read_parameters(app: &App) -> Result<Parameters, SsmError> {
+    let parameters = ssm::describe_parameters(&app.clients.ssm, &app.config.parameters).await;
+    parameters.inspect_err(|error| {
+        tracing::error!(error = %error, "parameters' dates not read, no password is presented");
+    })
 }
 
 /// Reads SSM's history and builds the fleet from everything.
@@ -118,7 +115,8 @@ pub async fn read_fleet(
         commands,
         doubtful_sends: memory.doubtful.clone(),
         parameters,
-        is_partial: !found.failed.is_empty(),
+        // A cluster that is gone has nobody in it.
+        is_partial: found.failed.iter().any(|(_, error)| !error.is_cluster_gone()),
     })
 }
 

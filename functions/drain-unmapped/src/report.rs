@@ -155,6 +155,7 @@ pub async fn report(app: &App, memory: &mut Memory, cluster: Option<&str>) -> Re
     };
     // The whole fleet is read, for the password is one for all; one cluster is shown.
     let (found, parameters) = tokio::join!(read_registrations(app, None), read_parameters(app));
+    let parameters = parameters.unwrap_or(Parameters::Unread);
     let mut fleet = read_fleet(app, memory, &found, parameters).await?;
     let mut tally = Tally::default();
     let plan = look(app, &mut fleet, &mut tally).await?;

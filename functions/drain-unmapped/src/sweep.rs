@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use shared::brake::Parameters;
 use shared::config::{Mode, Policy};
 use shared::history::Action;
 use shared::outcome::Word;
@@ -31,6 +32,13 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
     if found.failed.len() == app.config.clusters.len() {
         return Err(Error::NoCluster);
     }
+    for error in found.failed.iter().map(|(_, error)| error) {
+        tally.failed(error.is_throttle());
+    }
+    let parameters = parameters.unwrap_or_else(|error| {
+        tally.failed(error.is_throttle());
+        Parameters::Unread
+    });
     loop {
         let looked = app.clients.now();
         let mut fleet = read_fleet(app, memory, &found, parameters).await?;

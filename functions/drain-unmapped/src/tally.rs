@@ -25,9 +25,9 @@ pub struct Tally {
     pub drains: u32,
     /// Instances given back.
     pub given_back: u32,
-    /// Calls that failed for good.
+    /// Calls that failed for good, but for those throttled.
     pub errors: u32,
-    /// Of those, throttled.
+    /// Calls that stayed throttled through all retries.
     pub throttles: u32,
     /// `map` sent to instances that had failed before.
     pub retries: u32,
@@ -42,6 +42,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Counts a call that failed for good.
+    pub fn failed(&mut self, is_throttle: bool) {
+        *(if is_throttle { &mut self.throttles } else { &mut self.errors }) += 1;
+    }
+
     /// Counts a command that SSM took.
     pub fn sent(&mut self, order: &Order, fleet: &Fleet, targets: &[InstanceId]) {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -240,11 +245,15 @@ pub fn sentence(survey: &Survey, plan: &Plan, tally: &Tally) -> String {
     also(tally.given_back, "given back now");
     let withheld = u32::try_from(plan.withheld.len()).unwrap_or(u32::MAX);
     also(withheld, if withheld == 1 { "drain withheld" } else { "drains withheld" });
-    also(tally.errors, if tally.errors == 1 { "call failed" } else { "calls failed" });
+    let failed = tally.errors + tally.throttles;
+    also(failed, if failed == 1 { "call failed" } else { "calls failed" });
     text += match plan.braking.brake.password {
         Password::Proven => "; the password is proven",
         Password::Unproven => "; the password is not proven yet",
         Password::Refused => "; the password is REFUSED",
+        Password::Unknown if plan.fleet.is_partial => {
+            "; a cluster could not be read, so no password is presented and no kept one tried"
+        }
         Password::Unknown => "; the parameters' dates could not be read, no password is presented",
     };
     for (cluster, rule) in &plan.breakers {

@@ -1,9 +1,11 @@
 //! Faults that the whole fleet shares: nobody is drained, nothing healthy is touched, and everything heals by itself.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tests::fleet::{Agent, LockOut, Presented, World};
+use tests::fleet::{Agent, LockOut, Power, Presented, World};
 use tests::local_aws::faults::{Fault, FaultRule};
+use tests::local_aws::ssm::Command;
 use tests::stack::Stack;
 
 use super::{base, calls, open};
@@ -55,6 +57,53 @@ async fn ssm_that_delivers_nothing_for_ninety_minutes_shuts_no_gate() {
     }
     stack.minutes(60).await;
     assert_eq!((open(&stack).len(), &stack.metrics()["SsmUnwell"]), (40, &serde_json::json!(0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_is_refused_for_some_of_its_targets_stays_one_command() {
+    let stack = mapped_fleet(47, 20).await;
+    let since = stack.now();
+    // EC2 ends them, and SSM still shows their agents as online.
+    for id in stack.instances("apps").iter().step_by(7) {
+        stack.local.aws().world.host(id).power = Power::ShuttingDown;
+    }
+    stack.minutes(55).await;
+    let aws = stack.local.aws();
+    let is_check = |one: &&Command| one.requested() > since && one.parameter("Action") == Some("check");
+    let checks: Vec<&Command> = aws.commands().filter(is_check).collect();
+    let asked: BTreeSet<&str> =
+        checks.iter().flat_map(|one| one.invocations()).map(|one| &**one.instance()).collect();
+    assert_eq!(asked.len(), 17, "everybody else is looked at");
+    for pair in checks.windows(2) {
+        let over = pair[0].invocations().iter().filter_map(|one| one.finished()).max();
+        assert!(over.is_some_and(|over| over < pair[1].requested()), "two at work since {over:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_is_gone_is_reported_and_holds_nobody_up() {
+    let clusters = ["apps", "gone"].map(tests::local_aws::ecs::cluster_arn).join(",");
+    let world = World::new(48, base()).cluster("apps").windows_instances("apps", 5);
+    let stack = Stack::with(world, &[("CLUSTERS", &clusters)]);
+    stack.minutes(5).await;
+    assert_eq!((open(&stack).len(), &stack.metrics()["Errors"]), (5, &serde_json::json!(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_cluster_is_unread_no_kept_credential_logs_on() {
+    let world = World::new(49, base()).cluster("apps").cluster("batch").windows_instances("apps", 20);
+    let stack = Stack::new(world);
+    stack.minutes(5).await;
+    let since = stack.now();
+    let mut listed = 0;
+    stack.local.aws().faults.chance = Some(Box::new(move |_, operation, _| {
+        listed += u32::from(operation == "ListContainerInstances");
+        let is_second_cluster = operation == "ListContainerInstances" && listed % 2 == 0;
+        is_second_cluster.then_some(Fault::Denied)
+    }));
+    stack.minutes(90).await;
+    assert_eq!((open(&stack).len(), &stack.metrics()["Errors"]), (20, &serde_json::json!(1)));
+    assert!(!stack.local.aws().commands().any(|one| one.requested() > since), "who fails there is not known");
 }
 
 #[tokio::test(start_paused = true)]
