@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use shared::aws::retry_config;
 
 use crate::fleet::hash;
 use crate::local_aws::faults::Fault;
@@ -46,11 +47,13 @@ pub enum FaultKind {
     Overlap,
     /// A function's clock is seconds off. Drawn once a sandbox.
     ClockOff,
+    /// A call fails through all its retries, and the next one does not.
+    FailedForGood,
 }
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [FaultKind; 15] = [
+    pub const ALL: [FaultKind; 16] = [
         FaultKind::EventLost,
         FaultKind::EventDoubled,
         FaultKind::EventDelayed,
@@ -66,6 +69,7 @@ impl FaultKind {
         FaultKind::CutOff,
         FaultKind::Overlap,
         FaultKind::ClockOff,
+        FaultKind::FailedForGood,
     ];
 
     /// How often it strikes where a seed has it at all: in ten thousand draws, from the mildest to the worst.
@@ -81,6 +85,7 @@ impl FaultKind {
             | FaultKind::AnsweredLate => (20, 400),
             FaultKind::ListingsLate | FaultKind::ClockOff => (10_000, 10_000),
             FaultKind::Killed | FaultKind::CutOff => (100, 2_000),
+            FaultKind::FailedForGood => (50, 500),
             FaultKind::Overlap => (200, 2_000),
         }
     }
@@ -92,7 +97,10 @@ pub type Rates = BTreeMap<FaultKind, u32>;
 /// Draws the rates: half of the kinds in a seed, so that seeds differ in kind and not only in degree.
 pub fn draw_rates(rng: &mut fastrand::Rng) -> Rates {
     let mut rates = Rates::new();
+    // Drawn apart, so that what else seeds draw stays as it was.
+    let mut apart = fastrand::Rng::with_seed(!rng.clone().u64(..));
     for kind in FaultKind::ALL {
+        let rng = if kind == FaultKind::FailedForGood { &mut apart } else { &mut *rng };
         let (mildest, worst) = kind.range();
         // Mild ones are more common: the square of an even draw.
         let share = rng.f64().powi(2);
@@ -134,17 +142,20 @@ struct Inner {
     rates: Rates,
     muted: BTreeSet<u64>,
     struck: Vec<Struck>,
+    /// Calls that are failing for good, with the retries that are still to fail.
+    failing: BTreeMap<String, u32>,
 }
 
 impl Dice {
     /// Dice with these rates, but for the draws that are muted.
     pub fn new(seed: u64, rates: Rates, muted: BTreeSet<u64>) -> Self {
-        Dice { seed, inner: Arc::new(Mutex::new(Inner { rates, muted, struck: Vec::new() })) }
+        let (struck, failing) = (Vec::new(), BTreeMap::new());
+        Dice { seed, inner: Arc::new(Mutex::new(Inner { rates, muted, struck, failing })) }
     }
 
     /// One draw. Where it strikes: a number for whatever else has to be drawn about it.
     pub fn roll(&self, kind: FaultKind, subject: &str, now: Timestamp) -> Option<u64> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner();
         let rate = u64::from(*inner.rates.get(&kind)?);
         let key = hash(self.seed ^ ((kind as u64 + 1) << 56), subject, now.as_millisecond());
         if key % 10_000 >= rate || inner.muted.contains(&key) {
@@ -156,7 +167,10 @@ impl Dice {
 
     /// How a call fails, if it does.
     pub fn call(&self, caller: &str, operation: &str, now: Timestamp) -> Option<Fault> {
-        let subject = || format!("{operation} of {caller}");
+        let subject = format!("{operation} of {caller}");
+        if self.fails_again(&subject) || self.fails_for_good(&subject, now) {
+            return Some(Fault::ErrorBefore(500));
+        }
         let kinds = [
             FaultKind::Throttled,
             FaultKind::FailedBefore,
@@ -166,7 +180,7 @@ impl Dice {
             FaultKind::AnsweredLate,
         ];
         kinds.into_iter().find_map(|kind| {
-            let more = self.roll(kind, &subject(), now)?;
+            let more = self.roll(kind, &subject, now)?;
             let status = if more % 2 == 0 { 500 } else { 503 };
             Some(match kind {
                 FaultKind::Throttled => Fault::Throttle,
@@ -179,18 +193,39 @@ impl Dice {
         })
     }
 
+    fn fails_for_good(&self, subject: &str, now: Timestamp) -> bool {
+        let strikes = self.roll(FaultKind::FailedForGood, subject, now).is_some();
+        if strikes {
+            self.inner().failing.insert(subject.to_owned(), retry_config().max_attempts() - 1);
+        }
+        strikes
+    }
+
+    fn fails_again(&self, subject: &str) -> bool {
+        let mut inner = self.inner();
+        let Some(left) = inner.failing.get_mut(subject).filter(|left| **left > 0) else { return false };
+        *left -= 1;
+        true
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// From now on nothing strikes any more.
     pub fn put_away(&self) {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).rates.clear();
+        let mut inner = self.inner();
+        inner.rates.clear();
+        inner.failing.clear();
     }
 
     /// What has struck so far, in order.
     pub fn struck(&self) -> Vec<Struck> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).struck.clone()
+        self.inner().struck.clone()
     }
 
     /// How many have struck so far.
     pub fn count(&self) -> usize {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).struck.len()
+        self.inner().struck.len()
     }
 }

@@ -63,6 +63,8 @@ pub struct Registration {
     pub gate_since: Timestamp,
     /// Since when the state is as it is.
     pub state_since: Timestamp,
+    /// The newest restart or request whose result has ever stood on it.
+    pub newest_judged: Option<Timestamp>,
     /// Who wrote the state.
     pub state_by: Actor,
     /// Since when the drain attribute is as it is.
@@ -119,8 +121,10 @@ pub struct Run {
     pub counted_draining: Option<Timestamp>,
     /// Calls of its that failed, by whatever fault or limit.
     pub failed_calls: usize,
-    /// Another run was at work at the same time.
-    pub overlapped: bool,
+    /// Other runs at work at the same time, or so short a time before that their doing may not have been listed.
+    pub beside: usize,
+    /// When it was over, however.
+    pub ended: Option<Timestamp>,
     /// It came to its end without an error and without a failed call.
     pub ended_well: Option<Timestamp>,
 }
@@ -272,6 +276,11 @@ impl Ground {
             ),
             gate_since: since(same(|s| s.gate.as_str().to_owned()), before.map(|b| b.gate_since)),
             state_since: since(same(|s| format!("{:?}", s.state)), before.map(|b| b.state_since)),
+            newest_judged: standing
+                .state
+                .state()
+                .map(State::judged)
+                .max(before.and_then(|b| b.newest_judged)),
             state_by: match before {
                 Some(before) if same(|s| format!("{:?}", s.state)) => before.state_by,
                 _ => actor,

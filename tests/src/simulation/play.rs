@@ -189,7 +189,7 @@ async fn conduct(scene: &Scene) {
         scene.acted(&mut aws);
     }
     scene.note(|| "the faults stop".to_owned());
-    let bound = convergence::bound(&scene.config.policy);
+    let bound = convergence::bound(&scene.config.policy, &scene.local.aws().world);
     let mut settled_for = 0;
     while settled_for < AFTERWARDS {
         sleep(TICK).await;

@@ -129,20 +129,26 @@ impl Scene {
         let mut watched = self.watched();
         let id = watched.checker.ground.runs.len();
         let mut at_work = self.at_work.borrow_mut();
-        let others: Vec<RunId> =
-            at_work.iter().filter(|(_, other)| **other == function).map(|(other, _)| *other).collect();
-        for other in &others {
-            watched.checker.ground.runs[*other].overlapped = true;
+        let is_sweep = function == Function::DrainUnmapped;
+        let ground = &mut watched.checker.ground;
+        let lag = ground.ssm_lag.max(ground.ecs_lag);
+        let mut beside = 0;
+        for other in ground.runs.iter_mut().rev().take(20).filter(|other| other.is_sweep == is_sweep) {
+            if other.ended.is_none_or(|ended| now < ended + lag) {
+                other.beside += 1;
+                beside += 1;
+            }
         }
-        watched.checker.ground.runs.push(Run {
+        ground.runs.push(Run {
             name: format!("{} #{id}", function.name()),
-            is_sweep: function == Function::DrainUnmapped,
+            is_sweep,
             is_by_hand,
             began: now,
             read: BTreeMap::new(),
             counted_draining: None,
             failed_calls: 0,
-            overlapped: !others.is_empty(),
+            beside,
+            ended: None,
             ended_well: None,
         });
         at_work.insert(id, function);

@@ -56,6 +56,7 @@ impl Watched {
             Answer::Gone => ("is gone", String::new()),
         };
         let of = &mut self.checker.ground.runs[run];
+        of.ended = Some(now);
         if matches!(answer, Answer::Given(_)) && of.failed_calls == 0 {
             of.ended_well = Some(now);
         }

@@ -27,10 +27,14 @@ enum Expected {
 }
 
 /// The longest that it may take: the longest of what an instance can wait for (a check, a canary, an unanswered command),
-/// twice, since one may follow from another.
-pub fn bound(policy: &Policy) -> SignedDuration {
+/// twice, since one may follow from another; and a canary's pause for every host that Windows kept another password for,
+/// since each may be found on its own, and speaks against the password until a canary has proven it again.
+pub fn bound(policy: &Policy, world: &World) -> SignedDuration {
     let verify = policy.verify_every.unwrap_or_default();
-    (verify + policy.reprobe * 2 + DEADLINE + policy.base * 20) * 2
+    let keeps_another = |host: &&Host| matches!(&host.letter, Letter::Smb(mapping) if mapping.password != world.account.password);
+    let others = world.hosts.values().filter(keeps_another).count();
+    let others = i32::try_from(others).expect("few hosts");
+    (verify + policy.reprobe * 2 + DEADLINE + policy.base * 20) * 2 + policy.reprobe * 2 * others
 }
 
 /// Whoever has not ended as promised, and how it stands.

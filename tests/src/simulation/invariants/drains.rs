@@ -23,7 +23,7 @@ pub(super) fn rests_on_the_hosts_own_words(step: &Step<'_>) -> Holds {
         if before.state_since > read {
             continue;
         }
-        let holds = own_words(step, before);
+        let holds = own_words(step, before, run.began - step.ground.ecs_lag);
         holds.map_err(|what| format!("{} was drained: {what}; {:?}", after.ec2, before.state()))?;
     }
     Ok(())
@@ -33,7 +33,7 @@ fn drains(before: &Registration, after: &Registration) -> bool {
     before.status != Status::Draining && after.status == Status::Draining
 }
 
-fn own_words(step: &Step<'_>, one: &Registration) -> Holds {
+fn own_words(step: &Step<'_>, one: &Registration, read: Timestamp) -> Holds {
     let policy = &step.ground.policy;
     let Some(State::Unmapped { attempts, judged, cause, failing_since, .. }) = one.state() else {
         return Err("it is not unmapped".to_owned());
@@ -60,8 +60,12 @@ fn own_words(step: &Step<'_>, one: &Registration) -> Holds {
     match class {
         Class::Host => Ok(()),
         Class::Network | Class::Directory => {
-            let others =
-                step.ground.registrations.values().filter(|other| other.counts() && other.ec2 != one.ec2);
+            // Of who was away when the run read the fleet, or came after, it knows nothing.
+            let is_known = |other: &&Registration| {
+                let here_since = other.connected_since.max(other.registered_at);
+                other.counts() && other.ec2 != one.ec2 && here_since < read
+            };
+            let others = step.ground.registrations.values().filter(is_known);
             let needed = others.clone().count().min(3);
             let proven = others.filter(|other| was_proven(step, other, *failing_since, *judged)).count();
             must(needed > 0 && proven >= needed, || format!("{proven} of {needed} witnesses"))
@@ -140,7 +144,7 @@ impl Leeway {
             other.status == Status::Draining && other.status_since <= counted_at && other.id != one.id
         };
         let draining = step.ground.counted(&one.cluster).filter(draining).count();
-        let most = budget + usize::from(run.overlapped);
+        let most = budget + run.beside;
         must(draining < most, || {
             format!("{draining} of {} were draining, the budget is {budget}", best.counted)
         })

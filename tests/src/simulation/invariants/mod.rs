@@ -186,6 +186,7 @@ fn note(run: &mut Run, call: &Call, now: Timestamp) {
     let request = call.request();
     if call.operation == "ListContainerInstances" && request["status"] == "DRAINING" {
         run.counted_draining = Some(now);
+        return;
     }
     if request["NextToken"].is_null() && request["nextToken"].is_null() {
         run.read.insert(call.operation.clone(), now);

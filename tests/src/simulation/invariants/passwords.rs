@@ -25,10 +25,11 @@ const A_LOOK: SignedDuration = SignedDuration::from_mins(1);
 
 const CLOCKS: SignedDuration = SignedDuration::from_secs(8);
 
-/// When runs last overlapped, and how many lock-outs were looked at.
+/// When runs last overlapped, how many of them, and how many lock-outs were looked at.
 #[derive(Default)]
 pub struct Watch {
     overlapped_at: Option<Timestamp>,
+    beside: usize,
     lock_outs: usize,
 }
 
@@ -36,8 +37,11 @@ impl Watch {
     pub(super) fn check(&mut self, step: &Step<'_>) -> Holds {
         self.nobody_is_locked_out(step)?;
         let now = step.aws.now();
-        if step.run().is_some_and(|run| run.overlapped) {
-            self.overlapped_at = Some(now);
+        if self.overlapped_at.is_some_and(|at| now.duration_since(at) >= DEADLINE * 2) {
+            (self.overlapped_at, self.beside) = (None, 0);
+        }
+        if let Some(run) = step.run().filter(|run| run.beside > 0) {
+            (self.overlapped_at, self.beside) = (Some(now), self.beside.max(run.beside));
         }
         let Some((call, run)) = step.effect_of("SendCommand") else { return self.checks_at_work(step.aws) };
         let body = call.request();
@@ -75,7 +79,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Two at a time; twice as many where two senders overlap.
+    /// Two at a time, and two more for every other sender at the same time.
     fn checks_at_work(&self, aws: &LocalAws) -> Holds {
         let now = aws.now();
         let recent = aws.commands().rev().take_while(|one| now.duration_since(one.requested()) < DEADLINE);
@@ -83,9 +87,9 @@ impl Watch {
         let targets = checks.flat_map(|command| command.invocations());
         let at_work =
             targets.filter(|one| one.started.is_some() && one.finished.is_none() && !one.stopped).count();
-        let overlapped = self.overlapped_at.is_some_and(|at| now.duration_since(at) < DEADLINE * 2);
-        let most = if overlapped { 4 } else { 2 };
-        must(at_work <= most, || format!("{at_work} kept credentials are made to log on at a time"))
+        must(at_work <= 2 + 2 * self.beside, || {
+            format!("{at_work} kept credentials are made to log on at a time")
+        })
     }
 }
 
@@ -150,7 +154,7 @@ fn is_refused(step: &Step<'_>, run: &Run, changed: Timestamp) -> bool {
         let speaks = logon.is_none_or(|logon| failing_since > logon || logon <= changed);
         // What has left the window is forgotten: the password is unproven then.
         speaks
-            && judged > changed.max(run.began - WINDOW)
+            && judged > changed.max(run.read_at("ListCommands") - WINDOW + CLOCKS)
             && step.ground.history(step.aws, &one.ec2).any(|(command, invocation)| {
                 millis(command.requested()) == judged
                     && command.parameter("Action") == Some("map")
@@ -175,10 +179,12 @@ pub(super) fn open_failures(aws: &LocalAws, ground: &Ground, began: Timestamp) -
     failing(aws, ground, began).filter(|(_, since, _)| logon.is_none_or(|logon| *since > logon)).count()
 }
 
-/// There is a newer word of it, and that is no credential failure.
-fn speaks_of_something_else(aws: &LocalAws, ground: &Ground, one: &Registration) -> bool {
-    match ground.unjudged(aws, one) {
-        Some((_, Said::Failed { cause, .. })) => Cause::new(&cause).class() != Class::Credentials,
+/// A newer command to it is over, and that was no credential failure.
+fn speaks_of_something_else(aws: &LocalAws, ground: &Ground, one: &Registration, judged: Timestamp) -> bool {
+    let newer = ground.history(aws, &one.ec2).take_while(|(command, _)| millis(command.requested()) > judged);
+    let mut said = newer.map(|(command, invocation)| said(command, invocation, aws.now()));
+    match said.find(|word| *word != Said::Waiting) {
+        Some(Said::Failed { cause, .. }) => Cause::new(&cause).class() != Class::Credentials,
         word => word.is_some(),
     }
 }
@@ -194,7 +200,8 @@ fn failing<'g>(
         move |one: &&Registration| one.counts() && one.connected_since < read && one.state_since < read;
     ground.registrations.values().filter(stands).filter_map(move |one| match one.state() {
         Some(State::Unmapped { cause, judged, failing_since, .. })
-            if cause.class() == Class::Credentials && !speaks_of_something_else(aws, ground, one) =>
+            if cause.class() == Class::Credentials
+                && !speaks_of_something_else(aws, ground, one, *judged) =>
         {
             Some((one, *failing_since, *judged))
         }

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::passwords::open_failures;
-use super::silence::is_unwell;
+use super::silence::is_well;
 use super::{Holds, Step, must};
 use crate::simulation::ground::{DEADLINE, Registration, Said, millis, said};
 use crate::simulation::stage::REMOTE;
@@ -73,7 +72,7 @@ impl Watch {
             .filter_map(|run| run.ended_well)
             .any(|at| recent(&at));
         self.well_since = runs.len().saturating_sub(40);
-        if !through || is_unwell(step.aws, step.ground) || open_failures(step.aws, step.ground, now) >= 2 {
+        if !through || !is_well(step, now) {
             self.excused_at = Some(now);
         }
     }

@@ -78,11 +78,11 @@ pub(super) fn nobody_is_sent_to_while_at_work(step: &Step<'_>) -> Holds {
         let settled = one.gate_since < run.began - step.ground.ecs_lag
             && one.state_since < run.began - step.ground.ecs_lag;
         if is_map && one.is_open() && settled && !run.is_by_hand {
-            let changed = step.aws.world.parameters.existing().map(|one| one.modified).max();
-            let is_stale = match (one.state(), changed) {
-                (Some(State::Mapped { logon: Some(logon), .. }), Some(changed)) => *logon < changed,
-                _ => false,
-            };
+            // One that is gone by now was there when the run read it.
+            let parameters = &step.aws.world.parameters;
+            let changed = parameters.user.modified.max(parameters.password.modified);
+            let is_stale =
+                matches!(one.state(), Some(State::Mapped { logon: Some(logon), .. }) if *logon < changed);
             // The script spoke against it, and no write of that has come through yet.
             let mut words = step.ground.history(step.aws, id);
             let spoken_against = words.any(|(command, invocation)| {
