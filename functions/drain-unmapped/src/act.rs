@@ -3,20 +3,20 @@
 //! Before every write the instance is read again: what was decided on an older reading is dropped when the instance
 //! stands otherwise by now, and the next look decides anew. Nothing here decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_ecs::types::ContainerInstanceStatus;
 use jiff::Timestamp;
 use shared::ecs::{self, ATTRIBUTES_A_CALL, ContainerInstance, EcsError, Status};
-use shared::ids::{ClusterRef, ContainerInstanceArn};
+use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use shared::send::{self, SendError, Sent};
 use shared::state::{Drain, Gate, Recorded};
 
 use crate::App;
 use crate::decide::{Action, Plan, Why};
 use crate::drain::{DrainAction, drain_budget};
-use crate::fleet::{DoubtfulSend, Fleet};
+use crate::fleet::{DoubtfulSend, Fleet, Instance};
 use crate::judge::Verdict;
 use crate::read::Memory;
 use crate::sends::Order;
@@ -75,7 +75,8 @@ pub async fn carry_out(
             if is_over(app, end) {
                 return;
             }
-            send_order(app, memory, fleet, order, tally).await;
+            let order = Order { targets: written_targets(plan, fleet, order), ..order.clone() };
+            send_order(app, memory, fleet, &order, tally).await;
         }
     }
     write_states(app, pace, fleet, plan, tally, end, true).await;
@@ -117,6 +118,15 @@ fn is_over(app: &App, end: Timestamp) -> bool {
         tracing::warn!("time is up, the rest is left to the next run");
     }
     is_over
+}
+
+/// The targets on which what the order rests on stands: a `map` is not for a gate that is still open, nor what follows
+/// from a verdict for an instance that somebody else has changed.
+fn written_targets(plan: &Plan, fleet: &Fleet, order: &Order) -> Vec<InstanceId> {
+    let is_unwritten = |instance: &&Instance| !is_written(plan, &instance.record);
+    let unwritten: BTreeSet<&InstanceId> =
+        fleet.instances.values().filter(is_unwritten).map(|instance| &instance.id).collect();
+    order.targets.iter().filter(|id| !unwritten.contains(id)).cloned().collect()
 }
 
 /// What was decided on stands on the instance.

@@ -81,6 +81,29 @@ async fn a_check_that_is_refused_for_some_of_its_targets_stays_one_command() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_is_sent_a_command_for_a_verdict_that_could_not_be_written() {
+    let world = World::new(50, base()).cluster("apps").windows_instances("apps", 9);
+    let stack =
+        Stack::new(world.windows_instance("apps", |host| host.named("i-0000000000disk000").disk_on_letter()));
+    stack.minutes(5).await;
+    let since = stack.now();
+    let sent = |stack: &Stack| {
+        let aws = stack.local.aws();
+        let ours =
+            aws.commands().filter(|one| one.requested() > since && one.parameter("Action") == Some("map"));
+        ours.flat_map(|one| one.invocations()).filter(|one| &**one.instance() == "i-0000000000disk000").count()
+    };
+    // An operator opens its gate by hand; that it is shut again does not come through.
+    stack.local.aws().operator_sets_attribute("i-0000000000disk000", "smb.G", Some("mapped"));
+    stack.local.aws().faults.add(FaultRule::once("PutAttributes", Fault::Denied).times(u32::MAX));
+    stack.minutes(20).await;
+    assert_eq!((open(&stack).len(), sent(&stack)), (10, 0));
+    stack.local.aws().faults.clear();
+    stack.minutes(2).await;
+    assert_eq!((open(&stack).len(), sent(&stack)), (9, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cluster_that_is_gone_is_reported_and_holds_nobody_up() {
     let clusters = ["apps", "gone"].map(tests::local_aws::ecs::cluster_arn).join(",");
     let world = World::new(48, base()).cluster("apps").windows_instances("apps", 5);

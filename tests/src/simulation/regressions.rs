@@ -18,6 +18,9 @@ pub const REGRESSIONS: &[Regression] = &[
         seed: 466,
     },
     Regression { name: "hosts that take no command keep the same others waiting for ever", seed: 545 },
-    Regression { name: "a refused check goes on as several commands, each with two hosts at work", seed: 2206 },
+    Regression {
+        name: "a refused check goes on as several commands, each with two hosts at work",
+        seed: 2206,
+    },
     Regression { name: "a check is sent while the cluster that fails could not be read", seed: 3451 },
 ];
