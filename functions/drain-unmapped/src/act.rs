@@ -173,7 +173,7 @@ async fn write_states(
             let arns: Vec<ContainerInstanceArn> =
                 chunk.iter().map(|write| write.before.arn.clone()).collect();
             let again =
-                ecs::describe_container_instances(&app.clients.ecs, &cluster, &app.names, &arns).await;
+                ecs::describe_container_instances(app.clients.ecs(), &cluster, &app.names, &arns).await;
             let again = match again {
                 Ok(again) => again,
                 Err(error) => {
@@ -242,7 +242,7 @@ async fn write_group(
         let request: Vec<(&ContainerInstanceArn, Vec<ecs::NewAttribute>)> =
             group.iter().map(|write| (&write.before.arn, attributes(app, write))).collect();
         pace.turn().await;
-        match ecs::put_attributes(&app.clients.ecs, cluster, &request).await {
+        match ecs::put_attributes(app.clients.ecs(), cluster, &request).await {
             Ok(()) => {
                 for write in group {
                     written(app, fleet, write, tally);
@@ -300,7 +300,7 @@ async fn send_order(app: &App, memory: &mut Memory, fleet: &mut Fleet, order: &O
     };
     let now = app.clients.now();
     let Sent { commands, not_online, failed, left } =
-        send::send_in_groups(&app.clients.ssm, &request, &order.targets, send::TARGETS_A_COMMAND).await;
+        send::send_in_groups(app.clients.ssm(), &request, &order.targets, send::TARGETS_A_COMMAND).await;
     for (command_id, targets) in commands {
         tracing::info!(
             command_id = command_id.as_str(),
@@ -339,7 +339,7 @@ type Stands = Result<Option<ContainerInstance>, EcsError>;
 async fn read_again(app: &App, record: &ContainerInstance) -> Result<Option<ContainerInstance>, EcsError> {
     let arns = [record.arn.clone()];
     let again =
-        ecs::describe_container_instances(&app.clients.ecs, &record.cluster, &app.names, &arns).await?;
+        ecs::describe_container_instances(app.clients.ecs(), &record.cluster, &app.names, &arns).await?;
     Ok(again.into_iter().next())
 }
 
@@ -352,7 +352,7 @@ async fn put_drain(
     let Some(value) = drain.print() else { return Ok(()) };
     pace.turn().await;
     let write = [(&record.arn, vec![(app.names.drain.clone(), value)])];
-    ecs::put_attributes(&app.clients.ecs, &record.cluster, &write).await
+    ecs::put_attributes(app.clients.ecs(), &record.cluster, &write).await
 }
 
 async fn drain(
@@ -372,7 +372,7 @@ async fn drain(
         tracing::info!(instance_id = instance_id(record), "changed meanwhile, not drained");
         return Ok(Some(again));
     }
-    let draining = ecs::count_draining(&app.clients.ecs, &record.cluster).await?;
+    let draining = ecs::count_draining(app.clients.ecs(), &record.cluster).await?;
     if draining >= drain_budget(n, &app.config.policy) {
         tracing::info!(instance_id = instance_id(record), draining, rule = "budget", "drain withheld");
         return Ok(Some(again));
@@ -382,7 +382,7 @@ async fn drain(
     pace.turn().await;
     let status = ContainerInstanceStatus::Draining;
     if let Err(error) =
-        ecs::update_container_instance_state(&app.clients.ecs, &record.cluster, &record.arn, status).await
+        ecs::update_container_instance_state(app.clients.ecs(), &record.cluster, &record.arn, status).await
     {
         // Whether it took effect nobody can tell: read again, and claim nothing.
         failed(tally, record, &error);
@@ -427,7 +427,8 @@ async fn give_back(app: &App, pace: &mut Pace, record: &ContainerInstance, tally
     put_drain(app, pace, record, &released).await?;
     pace.turn().await;
     let status = ContainerInstanceStatus::Active;
-    match ecs::update_container_instance_state(&app.clients.ecs, &record.cluster, &record.arn, status).await {
+    match ecs::update_container_instance_state(app.clients.ecs(), &record.cluster, &record.arn, status).await
+    {
         Ok(()) => {
             tally.given_back += 1;
             tracing::warn!(cluster = %record.cluster, instance_id = instance_id(record), "given back");
@@ -454,7 +455,7 @@ async fn forget(app: &App, pace: &mut Pace, record: &ContainerInstance) -> Stand
     }
     pace.turn().await;
     let removal = [(&record.arn, vec![app.names.drain.clone()])];
-    ecs::delete_attributes(&app.clients.ecs, &record.cluster, &removal).await?;
+    ecs::delete_attributes(app.clients.ecs(), &record.cluster, &removal).await?;
     again.standing.drain = Drain::Absent;
     Ok(Some(again))
 }

@@ -62,13 +62,13 @@ pub async fn read_registrations(app: &App, only: Option<&ClusterRef>) -> Registr
 }
 
 async fn read_cluster(app: &App, cluster: &ClusterRef) -> Result<Vec<ContainerInstance>, EcsError> {
-    let arns = ecs::list_container_instances(&app.clients.ecs, cluster, ecs::WINDOWS).await?;
-    ecs::describe_container_instances(&app.clients.ecs, cluster, &app.names, &arns).await
+    let arns = ecs::list_container_instances(app.clients.ecs(), cluster, ecs::WINDOWS).await?;
+    ecs::describe_container_instances(app.clients.ecs(), cluster, &app.names, &arns).await
 }
 
 /// When the parameters last changed.
 pub async fn read_parameters(app: &App) -> Result<Parameters, SsmError> {
-    let parameters = ssm::describe_parameters(&app.clients.ssm, &app.config.parameters).await;
+    let parameters = ssm::describe_parameters(app.clients.ssm(), &app.config.parameters).await;
     parameters.inspect_err(|error| {
         tracing::error!(error = %error, "parameters' dates not read, no password is presented");
     })
@@ -82,7 +82,7 @@ pub async fn read_fleet(
     parameters: Parameters,
 ) -> Result<Fleet, SsmError> {
     let now = app.clients.now();
-    let mut commands = ssm::list_commands(&app.clients.ssm, &app.config.document, now - WINDOW).await?;
+    let mut commands = ssm::list_commands(app.clients.ssm(), &app.config.document, now - WINDOW).await?;
     memory.forget(now);
     for sent in &memory.sent {
         if !commands.iter().any(|command| command.id == sent.id) {
@@ -138,7 +138,7 @@ pub async fn read_agents(app: &App, fleet: &mut Fleet, asked: &Asked) -> Result<
 
 /// How many of them are online.
 async fn ask(app: &App, fleet: &mut Fleet, ids: &BTreeSet<InstanceId>) -> Result<usize, SsmError> {
-    let agents = ssm::describe_agents(&app.clients.ssm, ids).await?;
+    let agents = ssm::describe_agents(app.clients.ssm(), ids).await?;
     for instance in fleet.instances.values_mut().filter(|instance| ids.contains(&instance.id)) {
         instance.agent = match agents.get(&instance.id) {
             Some(agent) if agent.is_online => AgentState::Online,
@@ -280,7 +280,7 @@ impl Memory {
         if is_known {
             return Ok(());
         }
-        let invocations = ssm::list_invocations(&app.clients.ssm, &command.id).await?;
+        let invocations = ssm::list_invocations(app.clients.ssm(), &command.id).await?;
         let read = Read { completed: command.completed, was_past_deadline: is_past_deadline, invocations };
         self.invocations.insert(command.id.clone(), read);
         Ok(())

@@ -41,7 +41,7 @@ pub async fn release(app: &App, deadline: Timestamp) -> Result<Value, Error> {
         }
         pace.turn().await;
         let status = ContainerInstanceStatus::Active;
-        match ecs::update_container_instance_state(&app.clients.ecs, &record.cluster, &record.arn, status)
+        match ecs::update_container_instance_state(app.clients.ecs(), &record.cluster, &record.arn, status)
             .await
         {
             Ok(()) => {
@@ -65,7 +65,7 @@ pub async fn release(app: &App, deadline: Timestamp) -> Result<Value, Error> {
         let names = [&app.names.gate, &app.names.state, &app.names.drain].map(String::clone);
         let removals: Vec<_> = group.iter().map(|record| (&record.arn, names.to_vec())).collect();
         pace.turn().await;
-        match ecs::delete_attributes(&app.clients.ecs, &group[0].cluster, &removals).await {
+        match ecs::delete_attributes(app.clients.ecs(), &group[0].cluster, &removals).await {
             Ok(()) => cleaned += group.len(),
             Err(error) => {
                 tracing::error!(cluster = %group[0].cluster, error = %error, "attributes not removed");

@@ -31,7 +31,7 @@ pub(crate) async fn send(app: &App, mut work: Work, found: &Found, origin: Origi
         return;
     }
     let now = app.clients.now();
-    let commands = match ssm::list_commands(&app.clients.ssm, &app.config.document, now - WINDOW).await {
+    let commands = match ssm::list_commands(app.clients.ssm(), &app.config.document, now - WINDOW).await {
         Ok(commands) => commands,
         Err(error) => {
             let why = Outcome::Failed(ledger.failed(error));
@@ -85,7 +85,7 @@ async fn describe(
         for group in candidates.chunks(ecs::INSTANCES_A_CALL) {
             let arns: Vec<_> = group.iter().map(|candidate| candidate.arn.clone()).collect();
             let described =
-                ecs::describe_container_instances(&app.clients.ecs, cluster, &app.names(), &arns).await;
+                ecs::describe_container_instances(app.clients.ecs(), cluster, &app.names(), &arns).await;
             let described = match described {
                 Ok(described) => described,
                 Err(error) => {
@@ -148,7 +148,7 @@ async fn keep_online(app: &App, targets: &mut Targets, ledger: &mut Ledger) {
         return;
     }
     let ids = targets.keys().cloned().collect();
-    match ssm::describe_agents(&app.clients.ssm, &ids).await {
+    match ssm::describe_agents(app.clients.ssm(), &ids).await {
         Ok(agents) => targets.retain(|id, entry| {
             let is_online = agents.get(id).is_some_and(|agent| agent.is_online);
             if !is_online {
@@ -203,7 +203,7 @@ async fn send_to(app: &App, targets: &Targets, ledger: &mut Ledger) {
     let ids: Vec<InstanceId> = targets.keys().cloned().collect();
     let entries = |ids: &[InstanceId]| -> Vec<EntryId> { ids.iter().map(|id| targets[id]).collect() };
     for group in ids.chunks(TARGETS_A_COMMAND) {
-        let sent = send::send_in_groups(&app.clients.ssm, &order, group, TARGETS_A_COMMAND).await;
+        let sent = send::send_in_groups(app.clients.ssm(), &order, group, TARGETS_A_COMMAND).await;
         for (command, instances) in sent.commands {
             ledger.settle_all(entries(&instances), &Outcome::Did(Deed::Sent));
             ledger.sent(command, instances);

@@ -32,8 +32,8 @@ pub(crate) async fn read(
 ) -> Result<Evidence, CallError> {
     let config = &app.config;
     let of_ssm = async {
-        let parameters = ssm::describe_parameters(&app.clients.ssm, &config.parameters).await?;
-        let failed = ssm::list_failed_invocations(&app.clients.ssm, &config.document, now - WINDOW).await?;
+        let parameters = ssm::describe_parameters(app.clients.ssm(), &config.parameters).await?;
+        let failed = ssm::list_failed_invocations(app.clients.ssm(), &config.document, now - WINDOW).await?;
         Ok::<_, CallError>((parameters, failed))
     };
     // ECS and SSM at once, each one call after the other, as many as there are warm connections.
@@ -56,7 +56,7 @@ pub(crate) async fn read(
 
 /// A page of the instances whose gate is open, of every cluster.
 async fn some_open_gates(app: &App) -> Result<Vec<ContainerInstance>, CallError> {
-    let (client, names) = (&app.clients.ecs, app.names());
+    let (client, names) = (app.clients.ecs(), app.names());
     let open = format!("attribute:{} == mapped", names.gate);
     let mut instances = Vec::new();
     for cluster in &app.config.clusters {

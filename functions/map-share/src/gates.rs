@@ -64,7 +64,7 @@ pub(crate) async fn find_in_cluster(
     cluster: &ClusterRef,
     ids: &BTreeSet<InstanceId>,
 ) -> Result<Vec<ContainerInstance>, EcsError> {
-    let client = &app.clients.ecs;
+    let client = app.clients.ecs();
     let arns = match ecs::find_container_instances(client, cluster, ids).await {
         // As an error it would come back with every batch, and no instance is in it.
         Err(error) if error.is_cluster_gone() => {
@@ -176,5 +176,5 @@ async fn put(app: &App, group: &[Write<'_>], pace: &mut Interval) -> Result<(), 
     let Some(first) = group.first() else { return Ok(()) };
     pace.tick().await;
     let writes: Vec<_> = group.iter().map(|write| (write.arn, write.attributes.clone())).collect();
-    ecs::put_attributes(&app.clients.ecs, first.cluster, &writes).await
+    ecs::put_attributes(app.clients.ecs(), first.cluster, &writes).await
 }

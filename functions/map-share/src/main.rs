@@ -18,7 +18,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     let config = Config::from_env()?;
-    let clients = Clients::new(&sdk_config().await?);
+    let clients = Clients::new(sdk_config().await?);
     warm(&clients, &config).await;
     let metrics = Metrics::to_stdout(&config.metrics_namespace, &config.stack);
     let app = &App::new(config, clients, metrics);

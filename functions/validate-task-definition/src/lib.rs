@@ -125,7 +125,7 @@ impl Validator {
     }
 
     async fn check_named(&self, name: &str) -> Result<Answer, Failure> {
-        match describe_task_definition(&self.clients.ecs, name).await {
+        match describe_task_definition(self.clients.ecs(), name).await {
             Ok(described) => Ok(self.check_given(&described::to_json(&described), String::new(), false)),
             Err(error) if is_about_the_request(&error) => {
                 tracing::warn!(task_definition = name, error = %error, "not read");
@@ -185,7 +185,7 @@ impl Validator {
         deadline: Timestamp,
     ) -> (Vec<ClusterSummary>, Option<EcsError>) {
         let now = || self.clients.now();
-        let mut audit = Audit::new(&self.clients.ecs, &self.policy, &now, deadline);
+        let mut audit = Audit::new(self.clients.ecs(), &self.policy, &now, deadline);
         let mut summaries = Vec::with_capacity(clusters.len());
         for cluster in clusters {
             let summary = audit.cluster(cluster).await;

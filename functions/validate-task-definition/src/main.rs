@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     let config = ValidatorConfig::from_env()?;
     // No connection is made here: what CloudTrail tells is checked without one.
-    let clients = Clients::new(&sdk_config().await?);
+    let clients = Clients::new(sdk_config().await?);
     let metrics = Metrics::to_stdout(&config.metrics_namespace, &config.stack);
     let validator = &Validator::new(&config, clients, metrics);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {

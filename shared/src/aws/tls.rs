@@ -7,7 +7,14 @@ use std::time::Duration;
 
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// Amazon Trust Services' roots, which sign every public AWS endpoint outside China.
 /// Source: <https://www.amazontrust.com/repository/>.
@@ -35,6 +42,16 @@ pub enum TrustError {
         /// Its value.
         path: String,
     },
+    /// It holds something else, or a certificate that is broken.
+    #[error(
+        "environment variable AWS_CA_BUNDLE is {path:?}, all that is in it must be valid PEM certificates"
+    )]
+    BadCertificate {
+        /// Its value.
+        path: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The TLS library refused the certificates.
     #[error("the TLS trust store cannot be built")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -47,10 +64,11 @@ pub(super) fn http_client(region: &str, bundle: Option<String>) -> Result<Shared
         Some(path) => {
             let pem = std::fs::read(&path)
                 .map_err(|source| TrustError::Unreadable { path: path.clone(), source })?;
-            if !pem.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----") {
-                return Err(TrustError::NoCertificate { path });
+            match roots_of(&pem) {
+                Ok(roots) if roots.is_empty() => return Err(TrustError::NoCertificate { path }),
+                Ok(_) => TrustStore::empty().with_pem_certificate(pem),
+                Err(source) => return Err(TrustError::BadCertificate { path, source }),
             }
-            TrustStore::empty().with_pem_certificate(pem)
         }
         // China's endpoints are operated by others and signed by other authorities: trust what the system trusts.
         None if region.starts_with("cn-") => TrustStore::default(),
@@ -60,11 +78,40 @@ pub(super) fn http_client(region: &str, bundle: Option<String>) -> Result<Shared
         .with_trust_store(trust)
         .build()
         .map_err(|error| TrustError::Tls(error.into()))?;
-    Ok(aws_smithy_http_client::Builder::new()
+    let client = aws_smithy_http_client::Builder::new()
         .pool_idle_timeout(POOL_IDLE)
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(tls)
-        .build_https())
+        .build_https();
+    Ok(SharedHttpClient::new(BuiltWhenUsed(client)))
+}
+
+/// The SDK's HTTP client has panicked by its first connection where a root cannot be read, so they are read here before.
+fn roots_of(pem: &[u8]) -> Result<RootCertStore, Box<dyn std::error::Error + Send + Sync>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate?)?;
+    }
+    Ok(roots)
+}
+
+/// An HTTP client that reads its root certificates when it first connects. The SDK's own reads them for every API client
+/// that is made, and throws them away again.
+#[derive(Debug)]
+struct BuiltWhenUsed(SharedHttpClient);
+
+impl HttpClient for BuiltWhenUsed {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.connector_metadata()
+    }
 }
 
 #[cfg(test)]
@@ -81,8 +128,17 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_certificate_is_an_error_and_no_panic() {
+        let whole = String::from_utf8(AMAZON_ROOTS.to_vec()).unwrap();
+        for (part, instead) in [("MII", "MIJ"), ("-----END CERTIFICATE-----", ""), ("\nMII", "\n!II")] {
+            let broken = whole.replacen(part, instead, 1);
+            assert!(roots_of(broken.as_bytes()).is_err(), "{part:?} -> {instead:?}");
+        }
+    }
+
+    #[test]
     fn the_built_in_roots_are_accepted_by_the_tls_library() {
         http_client("eu-west-1", None).unwrap();
-        assert_eq!(String::from_utf8_lossy(AMAZON_ROOTS).matches("BEGIN CERTIFICATE").count(), 5);
+        assert_eq!(roots_of(AMAZON_ROOTS).unwrap().len(), 5);
     }
 }

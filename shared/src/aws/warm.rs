@@ -10,8 +10,7 @@ use aws_config::retry::RetryConfig;
 
 use super::Clients;
 use crate::config::Config;
-use crate::ecs::EcsError;
-use crate::ssm::SsmError;
+use crate::logs::with_causes;
 
 /// What is not open by then is left to the invocation that needs it.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -23,19 +22,17 @@ const LIMIT: Duration = Duration::from_secs(1);
 pub async fn warm(clients: &Clients, config: &Config) {
     let ssm = async {
         let once = aws_sdk_ssm::config::Config::builder().retry_config(RetryConfig::disabled());
-        let read = clients.ssm.describe_parameters().max_results(1).customize().config_override(once);
+        let read = clients.ssm().describe_parameters().max_results(1).customize().config_override(once);
         if let Err(error) = read.send().await {
-            let error = SsmError::new("DescribeParameters", error);
-            tracing::info!(%error, "not warmed");
+            tracing::info!(service = "ssm", error = with_causes(&error), "not warmed");
         }
     };
     let ecs = async {
         let Some(cluster) = config.clusters.first() else { return };
         let once = aws_sdk_ecs::config::Config::builder().retry_config(RetryConfig::disabled());
-        let read = clients.ecs.list_container_instances().cluster(cluster.as_str()).max_results(1);
+        let read = clients.ecs().list_container_instances().cluster(cluster.as_str()).max_results(1);
         if let Err(error) = read.customize().config_override(once).send().await {
-            let error = EcsError::new("ListContainerInstances", error);
-            tracing::info!(%error, "not warmed");
+            tracing::info!(service = "ecs", error = with_causes(&error), "not warmed");
         }
     };
     if tokio::time::timeout(LIMIT, async { tokio::join!(ssm, ecs) }).await.is_err() {

@@ -91,7 +91,9 @@ async fn nobody_is_sent_a_command_for_a_verdict_that_could_not_be_written() {
         let aws = stack.local.aws();
         let ours =
             aws.commands().filter(|one| one.requested() > since && one.parameter("Action") == Some("map"));
-        ours.flat_map(|one| one.invocations()).filter(|one| &**one.instance() == "i-0000000000disk000").count()
+        ours.flat_map(|one| one.invocations())
+            .filter(|one| &**one.instance() == "i-0000000000disk000")
+            .count()
     };
     // An operator opens its gate by hand; that it is shut again does not come through.
     stack.local.aws().operator_sets_attribute("i-0000000000disk000", "smb.G", Some("mapped"));

@@ -21,7 +21,7 @@ pub struct Report {
     pub rustc: String,
     /// Rounds, of which the medians are shown.
     pub rounds: usize,
-    /// The floor first.
+    /// The floor and the hello-world first.
     pub processes: Vec<Process>,
     /// By function.
     pub connections: Vec<Connections>,
@@ -42,7 +42,9 @@ pub struct Process {
     #[serde(flatten)]
     pub medians: Sample,
     /// Its init, where nobody answers the warm-up, for each of the floor's.
-    pub init_ratio: f64,
+    pub times_floor: f64,
+    /// The same for each of the hello-world's.
+    pub times_hello: f64,
 }
 
 /// What a function opened and asked.
@@ -87,17 +89,17 @@ impl Report {
     }
 
     fn processes(&self) -> String {
-        let mut table = "| function | zipped MB | init ms | × floor | with warm-up ms | first ms | warm ms | resident MiB |\n\
-                         |---|---:|---:|---:|---:|---:|---:|---:|\n"
+        let mut table = "| function | zipped MB | init ms | × floor | × hello | with warm-up ms | first ms | warm ms | resident MiB |\n\
+                         |---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
             .to_owned();
-        for Process { function, zipped_bytes, medians, init_ratio } in &self.processes {
+        for Process { function, zipped_bytes, medians, times_floor, times_hello } in &self.processes {
             let zipped = zipped_bytes.map_or("–".to_owned(), |bytes| format!("{:.2}", bytes as f64 / 1e6));
             let Sample { init_refused_ms, init_answered_ms, first_ms, warm_ms, resident_mib } = medians;
             row(
                 &mut table,
                 format_args!(
-                    "{function} | {zipped} | {init_refused_ms:.1} | {init_ratio:.2} | {init_answered_ms:.1} | {first_ms:.1} | \
-                     {warm_ms:.1} | {resident_mib:.1}"
+                    "{function} | {zipped} | {init_refused_ms:.1} | {times_floor:.2} | {times_hello:.2} | {init_answered_ms:.1} | \
+                     {first_ms:.1} | {warm_ms:.1} | {resident_mib:.1}"
                 ),
             );
         }
@@ -143,7 +145,8 @@ impl Report {
 
 const PROCESSES: &str = "*Init* is from the start of the process to its first request for work, while nobody answers the warm-up; *with warm-up* is \
 the same while both endpoints answer over TLS. *First* and *warm* are invocations after that, answered by a local AWS that takes 40 ms for each answer; memory is \
-resident after the first. The floor is a function that does nothing, over the same runtime crate, built with the same profile. \
+resident after the first. The *floor* is a function that does nothing, over the same runtime crate with the same features, built with the same \
+profile; *hello* is the hello-world of that crate's documentation, with all that it brings by default. \
 `boto3` is a small Python function under `awslambdaric` that makes the warm-up's two reads. There is no throttled CPU here: at \
 128 MB, init has the whole CPU on Lambda and an invocation a fraction of it.";
 

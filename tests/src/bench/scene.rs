@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(50);
 pub enum Work {
     /// A function that does nothing.
     Floor,
+    /// The same as the runtime's documentation writes it.
+    Hello,
     /// A new instance registered: it is sent a command.
     MapShare,
     /// A sweep over a hundred mapped instances.
@@ -52,6 +54,7 @@ impl Work {
     pub fn name(self) -> &'static str {
         match self {
             Work::Floor => "floor",
+            Work::Hello => "hello",
             Work::MapShare => "map-share",
             Work::DrainUnmapped => "drain-unmapped",
             Work::ValidateRegistered => "validate-task-definition",
@@ -158,7 +161,7 @@ impl Scene {
         let n = self.invocations;
         self.invocations += 1;
         match self.work {
-            Work::Floor | Work::Boto3 => json!({ "n": n }),
+            Work::Floor | Work::Hello | Work::Boto3 => json!({ "n": n }),
             Work::MapShare => {
                 let id = instance_id(MAPPED + 1 + n % NEW).to_string();
                 sqs(&[event_of(&self.server.aws(), &id, self.server.now())])

@@ -220,17 +220,17 @@ impl Process {
 
     /// The clients that a function of this process works with.
     pub fn clients(&self) -> Clients {
-        Clients::with_retry_partition(&self.sdk_config(), self.retry_partition())
+        Clients::with_retry_partition(self.sdk_config(), self.retry_partition())
     }
 
     /// An SSM client of this process.
     pub fn ssm(&self) -> aws_sdk_ssm::Client {
-        self.clients().ssm
+        self.clients().ssm().clone()
     }
 
     /// An ECS client of this process.
     pub fn ecs(&self) -> aws_sdk_ecs::Client {
-        self.clients().ecs
+        self.clients().ecs().clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -19,7 +19,7 @@
 //! let local = Local::new(LocalAws::new(world)); // in a runtime with `start_paused = true`
 //! let process = Process::new(&local, "drain-unmapped");
 //! let clients = process.clients(); // real SDK clients; `process.sdk_config()` is what they are made of
-//! let listed = clients.ecs.list_container_instances().cluster("apps").send().await?;
+//! let listed = clients.ecs().list_container_instances().cluster("apps").send().await?;
 //! assert_eq!(listed.container_instance_arns().len(), 4);
 //! local.wait(Duration::from_secs(30)).await; // tokio time and the world go on
 //! local.aws().world.host("i-0f1ee700000000001").lose_mapping();
