@@ -31,7 +31,10 @@ enum Expected {
 /// since each may be found on its own, and speaks against the password until a canary has proven it again.
 pub fn bound(policy: &Policy, world: &World) -> SignedDuration {
     let verify = policy.verify_every.unwrap_or_default();
-    let keeps_another = |host: &&Host| matches!(&host.letter, Letter::Smb(mapping) if mapping.password != world.account.password);
+    let keeps_another = |host: &&Host| match &host.letter {
+        Letter::Smb(mapping) => mapping.names(REMOTE) && mapping.password != world.account.password,
+        Letter::Disk | Letter::Free => false,
+    };
     let others = world.hosts.values().filter(keeps_another).count();
     let others = i32::try_from(others).expect("few hosts");
     (verify + policy.reprobe * 2 + DEADLINE + policy.base * 20) * 2 + policy.reprobe * 2 * others
