@@ -1,7 +1,7 @@
 """Breaks the product on purpose, one patch at a time, and has the simulation find it: run.py [NAME ...]
 
 Each NAME.patch beside this file is a defect in functions/ or shared/. It is applied to a copy of the tree, which is built and
-plays up to SEEDS histories. A patch that no longer applies, or that no history catches, is a failure: either the defect has
+plays the histories that once broke a promise, then up to SEEDS others. A patch that no longer applies, or that no history catches, is a failure: either the defect has
 become impossible, or a promise is no longer looked after.
 
 The copy has a target directory of its own: cargo tells a workspace's packages apart by where they lie in it, so two trees
@@ -55,7 +55,7 @@ def bite(patch):
     built = run(BUILD, cwd=TREE, env=os.environ | {"CARGO_TARGET_DIR": str(BUILT)})
     if built.returncode != 0:
         return False, "DOES NOT BUILD: " + built.stderr.strip()
-    played = run([BUILT / "simulate" / "simulate", "--no-shrink", SEEDS])
+    played = run([BUILT / "simulate" / "simulate", "--no-shrink", "--regressions", SEEDS])
     broken = BROKEN.search(played.stdout)
     if broken:
         return True, f"{broken[1]:>5}  {broken[2]}"

@@ -1,11 +1,13 @@
 //! Plays many seeds on every core, or one seed as a timeline: `simulate 10000`, `simulate --from 5000 1000`,
-//! `simulate --seed 7`. A broken promise is shrunk, told and an error.
+//! `simulate --seed 7`; with `--regressions` those that once broke a promise first. A broken promise is shrunk, told and an
+//! error.
 
 use std::process::ExitCode;
 
 use aws_smithy_async::time::{SystemTimeSource, TimeSource};
 use tests::simulation::plan::Plan;
 use tests::simulation::play::{Played, play};
+use tests::simulation::regressions::REGRESSIONS;
 use tests::simulation::seeds::play_many;
 use tests::simulation::shrink::shrink;
 
@@ -14,16 +16,18 @@ struct Options {
     seeds: u64,
     one: Option<u64>,
     shrinks: bool,
+    regressions: bool,
 }
 
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { from: 1, seeds: 300, one: None, shrinks: true };
+    let mut options = Options { from: 1, seeds: 300, one: None, shrinks: true, regressions: false };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("seed") => options.one = Some(arguments.value()?.parse()?),
             Long("no-shrink") => options.shrinks = false,
+            Long("regressions") => options.regressions = true,
             Long("from") => options.from = arguments.value()?.parse()?,
             Value(seeds) => options.seeds = seeds.parse()?,
             other => return Err(other.unexpected()),
@@ -38,7 +42,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(error) => {
             eprintln!(
-                "{error}\nusage: simulate [--no-shrink] [--from FIRST] [SEEDS], or simulate [--no-shrink] --seed SEED"
+                "{error}\nusage: simulate [--no-shrink] [--regressions] [--from FIRST] [SEEDS], or simulate [--no-shrink] --seed SEED"
             );
             return ExitCode::from(2);
         }
@@ -46,6 +50,13 @@ fn main() -> ExitCode {
     if let Some(seed) = options.one {
         let played = play(&Plan::draw(seed), true);
         return if tell(&played, options.shrinks) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    for regression in REGRESSIONS.iter().filter(|_| options.regressions) {
+        let played = play(&Plan::draw(regression.seed), true);
+        if played.violation.is_some() {
+            tell(&played, options.shrinks);
+            return ExitCode::FAILURE;
+        }
     }
     let began = SystemTimeSource::new().now();
     let (tally, broken) = play_many(options.from, options.seeds);
