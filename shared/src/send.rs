@@ -249,7 +249,10 @@ pub async fn send_in_groups(
     sent
 }
 
+/// In halves drawn anew each time: a host that is always refused would otherwise stand beside the same others always, and
+/// where the first command is the last, they would wait for ever.
 fn split(waiting: &mut Vec<(Vec<InstanceId>, bool)>, mut group: Vec<InstanceId>) {
+    fastrand::shuffle(&mut group);
     let second = group.split_off(group.len() / 2);
     waiting.push((second, true));
     waiting.push((group, true));

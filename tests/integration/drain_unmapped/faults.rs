@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use shared::state::State;
+
 use tests::fleet::{Agent, LockOut, Power, Presented, World};
 use tests::local_aws::faults::{Fault, FaultRule};
 use tests::local_aws::ssm::Command;
@@ -78,6 +81,22 @@ async fn a_check_that_is_refused_for_some_of_its_targets_stays_one_command() {
         let over = pair[0].invocations().iter().filter_map(|one| one.finished()).max();
         assert!(over.is_some_and(|over| over < pair[1].requested()), "two at work since {over:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_refused_time_and_again_keeps_nobody_waiting() {
+    let stack = mapped_fleet(51, 120).await;
+    stack.minutes(35).await;
+    // It was looked at longest ago, so every check begins with it.
+    let oldest = |id: &String| stack.standing(id).state.state().map(State::judged);
+    let refused = stack.instances("apps").into_iter().min_by_key(oldest).expect("one of many");
+    stack.local.aws().world.host(&refused).power = Power::ShuttingDown;
+    stack.minutes(60).await;
+    let old = |id: &String| {
+        oldest(id).is_none_or(|judged| stack.now().duration_since(judged) > SignedDuration::from_mins(40))
+    };
+    let waiting: Vec<String> = stack.instances("apps").into_iter().filter(old).collect();
+    assert_eq!(waiting, [refused]);
 }
 
 #[tokio::test(start_paused = true)]
