@@ -3,24 +3,25 @@
 //! Before every write the instance is read again: what was decided on an older reading is dropped when the instance
 //! stands otherwise by now, and the next look decides anew. Nothing here decides.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod drains;
+mod writes;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws_sdk_ecs::types::ContainerInstanceStatus;
 use jiff::Timestamp;
-use shared::ecs::{self, ATTRIBUTES_A_CALL, ContainerInstance, EcsError, Status};
-use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
+use shared::ecs::{ContainerInstance, EcsError};
+use shared::ids::InstanceId;
 use shared::send::{self, SendError, Sent};
-use shared::state::{Drain, Gate, Recorded};
 
 use crate::App;
-use crate::decide::{Action, Plan, Why};
-use crate::drain::{DrainAction, drain_budget};
+use crate::decide::{Action, Plan};
+use crate::drain::DrainAction;
 use crate::fleet::{DoubtfulSend, Fleet, Instance};
-use crate::judge::Verdict;
 use crate::read::Memory;
 use crate::sends::Order;
 use crate::tally::Tally;
+use writes::write_states;
 
 /// Spaces writes so that the account's rate is left to the customer's own `RunTask`.
 #[derive(Debug)]
@@ -41,19 +42,6 @@ impl Pace {
             tokio::time::sleep_until(next).await;
         }
         self.next = Some(tokio::time::Instant::now() + self.interval);
-    }
-}
-
-/// A write to one instance: what it rests on, and what it shall say.
-struct Write<'p> {
-    before: ContainerInstance,
-    verdict: &'p Verdict,
-    why: &'p Why,
-}
-
-impl Write<'_> {
-    fn opens(&self) -> bool {
-        self.verdict.gate == Gate::Mapped && self.before.standing.gate == Gate::Shut
     }
 }
 
@@ -94,11 +82,11 @@ pub async fn carry_out(
             }
             DrainAction::Drain(cause) => {
                 let n = fleet.counted().filter(|i| i.record.cluster == record.cluster).count();
-                drain(app, pace, &record, cause, n, tally).await
+                drains::drain(app, pace, &record, cause, n, tally).await
             }
-            DrainAction::Release => release(app, pace, &record).await,
-            DrainAction::GiveBack => give_back(app, pace, &record, tally).await,
-            DrainAction::Forget => forget(app, pace, &record).await,
+            DrainAction::Release => drains::release(app, pace, &record).await,
+            DrainAction::GiveBack => drains::give_back(app, pace, &record, tally).await,
+            DrainAction::Forget => drains::forget(app, pace, &record).await,
         };
         match outcome {
             Ok(Some(now_stands)) => {
@@ -146,151 +134,6 @@ fn failed(tally: &mut Tally, record: &ContainerInstance, error: &EcsError) {
     );
 }
 
-async fn write_states(
-    app: &App,
-    pace: &mut Pace,
-    fleet: &mut Fleet,
-    plan: &Plan,
-    tally: &mut Tally,
-    end: Timestamp,
-    opening: bool,
-) {
-    let mut by_cluster: BTreeMap<ClusterRef, Vec<Write<'_>>> = BTreeMap::new();
-    for action in &plan.actions {
-        let Action::Write { arn, verdict, why } = action else { continue };
-        let Some(instance) = fleet.instances.get(arn) else { continue };
-        let write = Write { before: instance.record.clone(), verdict, why };
-        if write.opens() == opening {
-            by_cluster.entry(instance.record.cluster.clone()).or_default().push(write);
-        }
-    }
-    for (cluster, writes) in by_cluster {
-        // One reading for as many as one call describes, so that it is young when their turn comes.
-        for chunk in writes.chunks(ecs::INSTANCES_A_CALL) {
-            if is_over(app, end) {
-                return;
-            }
-            let arns: Vec<ContainerInstanceArn> =
-                chunk.iter().map(|write| write.before.arn.clone()).collect();
-            let again =
-                ecs::describe_container_instances(app.clients.ecs(), &cluster, &app.names, &arns).await;
-            let again = match again {
-                Ok(again) => again,
-                Err(error) => {
-                    failed(tally, &chunk[0].before, &error);
-                    continue;
-                }
-            };
-            let mut still: Vec<&Write<'_>> = Vec::new();
-            for write in chunk {
-                match again.iter().find(|record| record.arn == write.before.arn) {
-                    Some(record) if stands_as_before(record, &write.before) => still.push(write),
-                    Some(_) => tracing::info!(
-                        instance_id = write.before.instance_id.as_ref().map(|id| id.as_str()),
-                        "changed meanwhile, decided anew"
-                    ),
-                    None => tracing::info!(
-                        instance_id = write.before.instance_id.as_ref().map(|id| id.as_str()),
-                        "deregistered meanwhile"
-                    ),
-                }
-            }
-            write_group(app, pace, fleet, &cluster, still, tally).await;
-        }
-    }
-}
-
-fn stands_as_before(now: &ContainerInstance, before: &ContainerInstance) -> bool {
-    now.registered_at == before.registered_at
-        && now.standing.gate == before.standing.gate
-        && now.standing.state == before.standing.state
-}
-
-/// The attributes that a write sets: the state, and the gate where it changes.
-fn attributes(app: &App, write: &Write<'_>) -> Vec<ecs::NewAttribute> {
-    let mut attributes = vec![(app.names.state.clone(), write.verdict.state.print())];
-    if write.verdict.gate != write.before.standing.gate {
-        attributes.insert(0, (app.names.gate.clone(), write.verdict.gate.as_str().to_owned()));
-    }
-    attributes
-}
-
-async fn write_group(
-    app: &App,
-    pace: &mut Pace,
-    fleet: &mut Fleet,
-    cluster: &ClusterRef,
-    writes: Vec<&Write<'_>>,
-    tally: &mut Tally,
-) {
-    // Packed so that no instance's gate and state part; a group that ECS refuses because one of it is gone is halved.
-    let mut groups: Vec<Vec<&Write<'_>>> = Vec::new();
-    let mut room = 0;
-    for write in writes {
-        let size = attributes(app, write).len();
-        match groups.last_mut() {
-            Some(group) if size <= room => group.push(write),
-            _ => {
-                groups.push(vec![write]);
-                room = ATTRIBUTES_A_CALL;
-            }
-        }
-        room -= size;
-    }
-    groups.reverse();
-    while let Some(group) = groups.pop() {
-        let request: Vec<(&ContainerInstanceArn, Vec<ecs::NewAttribute>)> =
-            group.iter().map(|write| (&write.before.arn, attributes(app, write))).collect();
-        pace.turn().await;
-        match ecs::put_attributes(app.clients.ecs(), cluster, &request).await {
-            Ok(()) => {
-                for write in group {
-                    written(app, fleet, write, tally);
-                }
-            }
-            Err(error) if error.is_target_gone() && group.len() > 1 => {
-                let (first, second) = group.split_at(group.len() / 2);
-                groups.push(second.to_vec());
-                groups.push(first.to_vec());
-            }
-            Err(error) if error.is_target_gone() => tracing::info!(
-                instance_id = group[0].before.instance_id.as_ref().map(|id| id.as_str()),
-                "deregistered meanwhile"
-            ),
-            Err(error) => failed(tally, &group[0].before, &error),
-        }
-    }
-}
-
-fn written(app: &App, fleet: &mut Fleet, write: &Write<'_>, tally: &mut Tally) {
-    let Some(instance) = fleet.instances.get_mut(&write.before.arn) else { return };
-    let (before, after) = (&write.before.standing, write.verdict);
-    let (cause, said, step, message) = match write.why {
-        Why::Failure(failure) => (None, Some(&failure.said), Some(&failure.step), Some(&failure.message)),
-        Why::Silent => (Some("silent"), None, None, None),
-        Why::NoWord => (Some("no word"), None, None, None),
-        Why::Tidied => (Some("attributes put in order"), None, None, None),
-        Why::Proof(_) => (None, None, None, None),
-    };
-    tracing::info!(
-        cluster = %instance.record.cluster,
-        instance_id = instance.id.as_str(),
-        gate_before = before.gate.as_str(),
-        gate = after.gate.as_str(),
-        state_before = before.state.state().map(|state| state.print()),
-        state = after.state.print(),
-        why = cause,
-        cause = said,
-        step,
-        message,
-        "judged"
-    );
-    tally.judged(&write.before, after, write.why, app.clients.now());
-    instance.record.standing.gate = after.gate;
-    instance.record.standing.state = Recorded::State(after.state.clone());
-    instance.record.standing.any = true;
-}
-
 async fn send_order(app: &App, memory: &mut Memory, fleet: &mut Fleet, order: &Order, tally: &mut Tally) {
     let request = send::Order {
         document: &app.config.document,
@@ -331,133 +174,6 @@ async fn send_order(app: &App, memory: &mut Memory, fleet: &mut Fleet, order: &O
             memory.doubtful.push(DoubtfulSend { at: now, action: order.action, targets });
         }
     }
-}
-
-/// What a drain step leaves behind: the record as it now stands, or nothing changed.
-type Stands = Result<Option<ContainerInstance>, EcsError>;
-
-async fn read_again(app: &App, record: &ContainerInstance) -> Result<Option<ContainerInstance>, EcsError> {
-    let arns = [record.arn.clone()];
-    let again =
-        ecs::describe_container_instances(app.clients.ecs(), &record.cluster, &app.names, &arns).await?;
-    Ok(again.into_iter().next())
-}
-
-async fn put_drain(
-    app: &App,
-    pace: &mut Pace,
-    record: &ContainerInstance,
-    drain: &Drain,
-) -> Result<(), EcsError> {
-    let Some(value) = drain.print() else { return Ok(()) };
-    pace.turn().await;
-    let write = [(&record.arn, vec![(app.names.drain.clone(), value)])];
-    ecs::put_attributes(app.clients.ecs(), &record.cluster, &write).await
-}
-
-async fn drain(
-    app: &App,
-    pace: &mut Pace,
-    record: &ContainerInstance,
-    cause: &shared::cause::Cause,
-    n: usize,
-    tally: &mut Tally,
-) -> Stands {
-    let Some(again) = read_again(app, record).await? else { return Ok(None) };
-    let may_drain = again.status == Status::Active
-        && !again.standing.hold
-        && matches!(again.standing.drain, Drain::Absent | Drain::Requested { .. })
-        && again.standing.state == record.standing.state;
-    if !may_drain {
-        tracing::info!(instance_id = instance_id(record), "changed meanwhile, not drained");
-        return Ok(Some(again));
-    }
-    let draining = ecs::count_draining(app.clients.ecs(), &record.cluster).await?;
-    if draining >= drain_budget(n, &app.config.policy) {
-        tracing::info!(instance_id = instance_id(record), draining, rule = "budget", "drain withheld");
-        return Ok(Some(again));
-    }
-    let at = app.clients.now();
-    put_drain(app, pace, record, &Drain::Requested { cause: cause.clone(), at }).await?;
-    pace.turn().await;
-    let status = ContainerInstanceStatus::Draining;
-    if let Err(error) =
-        ecs::update_container_instance_state(app.clients.ecs(), &record.cluster, &record.arn, status).await
-    {
-        // Whether it took effect nobody can tell: read again, and claim nothing.
-        failed(tally, record, &error);
-        return read_again(app, record).await;
-    }
-    let done = Drain::Done { cause: cause.clone(), at };
-    put_drain(app, pace, record, &done).await?;
-    tally.drains += 1;
-    tracing::warn!(cluster = %record.cluster, instance_id = instance_id(record), cause = cause.as_str(), "drained");
-    let mut stands = again;
-    stands.status = Status::Draining;
-    stands.standing.drain = done;
-    Ok(Some(stands))
-}
-
-async fn release(app: &App, pace: &mut Pace, record: &ContainerInstance) -> Stands {
-    let Some(mut again) = read_again(app, record).await? else { return Ok(None) };
-    if again.standing.drain != record.standing.drain || again.status != Status::Active {
-        return Ok(Some(again));
-    }
-    let released = Drain::Released { at: app.clients.now() };
-    put_drain(app, pace, record, &released).await?;
-    tracing::info!(cluster = %record.cluster, instance_id = instance_id(record), "drain released");
-    again.standing.drain = released;
-    Ok(Some(again))
-}
-
-async fn give_back(app: &App, pace: &mut Pace, record: &ContainerInstance, tally: &mut Tally) -> Stands {
-    let Some(mut again) = read_again(app, record).await? else { return Ok(None) };
-    let standing = &again.standing;
-    let may_give_back = again.status == Status::Draining
-        && !standing.hold
-        && standing.gate == Gate::Mapped
-        && standing.drain == record.standing.drain
-        && standing.state == record.standing.state;
-    if !may_give_back {
-        tracing::info!(instance_id = instance_id(record), "changed meanwhile, not given back");
-        return Ok(Some(again));
-    }
-    // Released first: a death between the two calls leaves it draining and reported, never undoes an operator's drain.
-    let released = Drain::Released { at: app.clients.now() };
-    put_drain(app, pace, record, &released).await?;
-    pace.turn().await;
-    let status = ContainerInstanceStatus::Active;
-    match ecs::update_container_instance_state(app.clients.ecs(), &record.cluster, &record.arn, status).await
-    {
-        Ok(()) => {
-            tally.given_back += 1;
-            tracing::warn!(cluster = %record.cluster, instance_id = instance_id(record), "given back");
-            again.status = Status::Active;
-            again.standing.drain = released;
-            Ok(Some(again))
-        }
-        Err(error) => {
-            failed(tally, record, &error);
-            let Some(mut again) = read_again(app, record).await? else { return Ok(None) };
-            if again.status == Status::Draining && again.standing.drain == released {
-                put_drain(app, pace, record, &record.standing.drain).await?;
-                again.standing.drain = record.standing.drain.clone();
-            }
-            Ok(Some(again))
-        }
-    }
-}
-
-async fn forget(app: &App, pace: &mut Pace, record: &ContainerInstance) -> Stands {
-    let Some(mut again) = read_again(app, record).await? else { return Ok(None) };
-    if again.standing.drain != record.standing.drain || again.status != Status::Active {
-        return Ok(Some(again));
-    }
-    pace.turn().await;
-    let removal = [(&record.arn, vec![app.names.drain.clone()])];
-    ecs::delete_attributes(app.clients.ecs(), &record.cluster, &removal).await?;
-    again.standing.drain = Drain::Absent;
-    Ok(Some(again))
 }
 
 fn instance_id(record: &ContainerInstance) -> Option<&str> {

@@ -1,7 +1,7 @@
 //! The AWS Lambda function `drain-unmapped`: the controller that proves, repairs, rations and gives back.
 //!
 //! Every minute: the fleet is read (`read.rs`), a pure function decides (`decide.rs`, and below it `judge.rs`, `due.rs`,
-//! `sends.rs`, `drain.rs`), and the actions are carried out (`act.rs`). What is in flight is read from SSM's own history
+//! `sends.rs`, `drain.rs`), and the actions are carried out (`act.rs`, `act/`). What is in flight is read from SSM's own history
 //! and what was proven from the instances' attributes, so the function may die after any call.
 
 pub mod act;

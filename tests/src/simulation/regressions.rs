@@ -23,4 +23,5 @@ pub const REGRESSIONS: &[Regression] = &[
         seed: 2206,
     },
     Regression { name: "a check is sent while the cluster that fails could not be read", seed: 3451 },
+    Regression { name: "a host whose gate could not be shut is sent a map", seed: 596 },
 ];
