@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use shared::config::Policy;
 use shared::share::DriveLetter;
-use shared::state::{AttributeNames, Gate, Standing, State};
+use shared::state::{AttributeNames, Drain, Gate, Standing, State};
 
 use super::stage::REMOTE;
 use crate::fleet::{InstanceId, Platform};
@@ -63,6 +63,8 @@ pub struct Registration {
     pub gate_since: Timestamp,
     /// Since when the state is as it is.
     pub state_since: Timestamp,
+    /// Until when at least it was mapped under an open gate, as of the last change before the newest.
+    pub mapped_until: Option<Timestamp>,
     /// The newest restart or request whose result has ever stood on it.
     pub newest_judged: Option<Timestamp>,
     /// Who wrote the state.
@@ -87,6 +89,11 @@ impl Registration {
     /// Its gate lets tasks in.
     pub fn is_open(&self) -> bool {
         self.standing.gate == Gate::Mapped
+    }
+
+    /// Mapped, and tasks are let in.
+    pub fn is_mapped(&self) -> bool {
+        self.is_open() && matches!(self.state(), Some(State::Mapped { .. }))
     }
 
     /// What was recorded last.
@@ -251,9 +258,11 @@ impl Ground {
         let raw = raw_of(instance);
         let ours_changed = before.is_some_and(|b| b.raw[..3] != raw[..3]);
         let was_active_again = before.is_some_and(|b| {
+            // A drain that was requested and no more is nobody's for sure, and is decided anew.
             b.status == Status::Draining
                 && instance.status == Status::Active
                 && matches!(b.status_by, Actor::Run(_))
+                && !matches!(b.standing.drain, Drain::Requested { .. })
         });
         Registration {
             id: instance.id.clone(),
@@ -276,6 +285,7 @@ impl Ground {
             ),
             gate_since: since(same(|s| s.gate.as_str().to_owned()), before.map(|b| b.gate_since)),
             state_since: since(same(|s| format!("{:?}", s.state)), before.map(|b| b.state_since)),
+            mapped_until: before.and_then(|b| if b.is_mapped() { Some(now) } else { b.mapped_until }),
             newest_judged: standing
                 .state
                 .state()

@@ -9,12 +9,15 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::cause::{Cause, Class};
-use shared::state::{Drain, State};
+use shared::state::{Drain, Recorded, State};
 
 use super::{Holds, Step, must};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::Status;
 use crate::simulation::ground::{Actor, Ground, Registration, RunId, Said, millis, said};
+
+/// A function's clock may be so far off.
+const CLOCKS: SignedDuration = SignedDuration::from_secs(5);
 
 /// A drain begins with words of the script's, ends with one, and nothing but failures lies between.
 pub(super) fn rests_on_the_hosts_own_words(step: &Step<'_>) -> Holds {
@@ -60,12 +63,8 @@ fn own_words(step: &Step<'_>, one: &Registration, read: Timestamp) -> Holds {
     match class {
         Class::Host => Ok(()),
         Class::Network | Class::Directory => {
-            // Of who was away when the run read the fleet, or came after, it knows nothing.
-            let is_known = |other: &&Registration| {
-                let here_since = other.connected_since.max(other.registered_at);
-                other.counts() && other.ec2 != one.ec2 && here_since < read
-            };
-            let others = step.ground.registrations.values().filter(is_known);
+            let others = step.ground.registrations.values();
+            let others = others.filter(|other| other.ec2 != one.ec2 && is_known(other, read));
             let needed = others.clone().count().min(3);
             let proven = others.filter(|other| was_proven(step, other, *failing_since, *judged)).count();
             must(needed > 0 && proven >= needed, || format!("{proven} of {needed} witnesses"))
@@ -74,6 +73,16 @@ fn own_words(step: &Step<'_>, one: &Registration, read: Timestamp) -> Holds {
             Err(format!("{cause} is not the host's"))
         }
     }
+}
+
+/// It counted when a run read the fleet: of who was away then, or came after, the run knows nothing; who has left since
+/// still counts for it.
+fn is_known(one: &Registration, read: Timestamp) -> bool {
+    let was_connected = one.is_connected == (one.connected_since <= read);
+    one.is_ours
+        && was_connected
+        && one.registered_at <= read
+        && matches!(one.status, Status::Active | Status::Draining)
 }
 
 fn was_proven(step: &Step<'_>, other: &Registration, after: Timestamp, before: Timestamp) -> bool {
@@ -123,7 +132,6 @@ impl Leeway {
         let listed = step.ground.runs[run].read_at("ListContainerInstances") - step.ground.ecs_lag;
         for cluster in &step.ground.watched {
             let best = self.best.entry((run, Arc::from(*cluster))).or_default();
-            // Who has left since the run read the fleet still counts for it; who has come, it does not know.
             let now = look(step.aws, step.ground, cluster, best.counted, listed);
             best.counted = best.counted.max(now.counted);
             best.half_stays |= now.half_stays;
@@ -153,10 +161,10 @@ impl Leeway {
 
 fn look(aws: &LocalAws, ground: &Ground, cluster: &str, least: usize, listed: Timestamp) -> Best {
     let policy = &ground.policy;
-    let (now, hour) = (aws.now(), SignedDuration::from_hours(1));
-    let (mut n, mut new, mut staying, mut mapped, mut in_trouble, mut unknown) = (0, 0, 0, 0, 0, 0);
+    let (now, hour) = (aws.now(), SignedDuration::from_hours(1) - CLOCKS);
+    let (mut n, mut staying, mut mapped, mut in_trouble, mut unknown) = (0, 0, 0, 0, 0);
     let mut recent: Vec<Class> = Vec::new();
-    for one in ground.counted(cluster) {
+    for one in ground.registrations.values().filter(|one| *one.cluster == *cluster && is_known(one, listed)) {
         n += 1;
         let heard = ground
             .history(aws, &one.ec2)
@@ -164,16 +172,15 @@ fn look(aws: &LocalAws, ground: &Ground, cluster: &str, least: usize, listed: Ti
                 one.state().is_none_or(|state| millis(command.requested()) > state.judged())
             })
             .any(|(command, invocation)| matches!(said(command, invocation, now), Said::Mapped { .. }));
-        let is_mapped = heard || one.is_open() && matches!(one.state(), Some(State::Mapped { .. }));
-        let is_active = one.status == Status::Active;
+        let is_mapped = heard || one.is_mapped() || one.mapped_until.is_some_and(|until| until > listed);
+        // What became of it since is seen by nobody but who reads it again before a write.
+        let is_active = one.status == Status::Active || one.status_since > listed;
         mapped += usize::from(is_mapped);
         staying += usize::from(is_mapped && is_active);
-        let is_new = !is_mapped && one.registered_at > listed;
-        new += usize::from(is_new);
-        unknown += usize::from(!heard && !is_new && one.standing.state == shared::state::Recorded::Nothing);
+        unknown += usize::from(!heard && one.standing.state == Recorded::Nothing);
         let drained_by_us = !is_active && matches!(one.standing.drain, Drain::Done { .. });
         let unmapped = match one.state() {
-            Some(State::Unmapped { cause, failing_since, .. }) if !heard => {
+            Some(State::Unmapped { cause, failing_since, .. }) if !is_mapped => {
                 Some((cause.class(), *failing_since))
             }
             _ => None,
@@ -182,15 +189,13 @@ fn look(aws: &LocalAws, ground: &Ground, cluster: &str, least: usize, listed: Ti
         recent
             .extend(unmapped.filter(|(_, since)| now.duration_since(*since) <= hour).map(|(class, _)| class));
     }
+    let half_stays = staying > 0 && staying * 2 >= n;
+    // Who has deregistered since still counts for the run.
     let n = n.max(least);
     let herd = Class::ALL.into_iter().filter(|class| *class != Class::Host).any(|class| {
         let alike = recent.iter().filter(|other| **other == class).count();
         alike >= 3 && alike * 2 >= recent.len()
     });
     let too_many = in_trouble > (n * policy.breaker_percent as usize).div_ceil(100);
-    Best {
-        counted: n,
-        half_stays: staying > 0 && staying * 2 >= n - new,
-        breaker_shut: mapped > 0 && !too_many && !herd && unknown * 5 <= n,
-    }
+    Best { counted: n, half_stays, breaker_shut: mapped > 0 && !too_many && !herd && unknown * 5 <= n }
 }

@@ -38,7 +38,8 @@ pub(super) fn a_restart_shuts_it(step: &Step<'_>) -> Holds {
         must(!run.is_sweep, || format!("a sweep recorded a restart of {of}"))?;
         must(!after.is_open(), || format!("{of} was restarted at {at}, and its gate is open"))?;
         must(*at > after.registered_at, || format!("{of} registered after its restart at {at}"))?;
-        let was_read = before.state_since <= run.read_at("DescribeContainerInstances") - step.ground.ecs_lag;
+        // It reads one cluster after the other and then writes: another batch may have written meanwhile.
+        let was_read = before.state_since <= run.began - step.ground.ecs_lag;
         if let (Some(known), true) = (before.state(), was_read) {
             must(*at > known.judged(), || format!("a restart at {at} voids the later {known:?} of {of}"))?;
             must(*logon == known.logon(), || format!("the log-on of {of} was forgotten: {known:?}"))?;
