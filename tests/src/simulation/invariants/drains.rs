@@ -85,6 +85,11 @@ fn is_known(one: &Registration, read: Timestamp) -> bool {
         && matches!(one.status, Status::Active | Status::Draining)
 }
 
+/// It counts, and the run can have seen it.
+fn is_here(one: &Registration, read: Timestamp) -> bool {
+    one.counts() && (one.registered_at <= read || one.is_mapped())
+}
+
 fn was_proven(step: &Step<'_>, other: &Registration, after: Timestamp, before: Timestamp) -> bool {
     step.ground.history(step.aws, &other.ec2).any(|(command, invocation)| {
         let at = millis(command.requested());
@@ -132,10 +137,13 @@ impl Leeway {
         let listed = step.ground.runs[run].read_at("ListContainerInstances") - step.ground.ecs_lag;
         for cluster in &step.ground.watched {
             let best = self.best.entry((run, Arc::from(*cluster))).or_default();
-            let now = look(step.aws, step.ground, cluster, best.counted, listed);
-            best.counted = best.counted.max(now.counted);
-            best.half_stays |= now.half_stays;
-            best.breaker_shut |= now.breaker_shut;
+            // Late listings may show the fleet as it was, as it is, or anything between.
+            for view in [is_known as View, is_here] {
+                let seen = look(step.aws, step.ground, cluster, view, best.counted, listed);
+                best.counted = best.counted.max(seen.counted);
+                best.half_stays |= seen.half_stays;
+                best.breaker_shut |= seen.breaker_shut;
+            }
         }
     }
 
@@ -159,12 +167,15 @@ impl Leeway {
     }
 }
 
-fn look(aws: &LocalAws, ground: &Ground, cluster: &str, least: usize, listed: Timestamp) -> Best {
+/// Whether a registration counts for a run that read the fleet then.
+type View = fn(&Registration, Timestamp) -> bool;
+
+fn look(aws: &LocalAws, ground: &Ground, cluster: &str, view: View, least: usize, listed: Timestamp) -> Best {
     let policy = &ground.policy;
     let (now, hour) = (aws.now(), SignedDuration::from_hours(1) - CLOCKS);
     let (mut n, mut staying, mut mapped, mut in_trouble, mut unknown) = (0, 0, 0, 0, 0);
     let mut recent: Vec<Class> = Vec::new();
-    for one in ground.registrations.values().filter(|one| *one.cluster == *cluster && is_known(one, listed)) {
+    for one in ground.registrations.values().filter(|one| *one.cluster == *cluster && view(one, listed)) {
         n += 1;
         let heard = ground
             .history(aws, &one.ec2)
@@ -180,7 +191,7 @@ fn look(aws: &LocalAws, ground: &Ground, cluster: &str, least: usize, listed: Ti
         unknown += usize::from(!heard && one.standing.state == Recorded::Nothing);
         let drained_by_us = !is_active && matches!(one.standing.drain, Drain::Done { .. });
         let unmapped = match one.state() {
-            Some(State::Unmapped { cause, failing_since, .. }) if !is_mapped => {
+            Some(State::Unmapped { cause, failing_since, .. }) if !heard => {
                 Some((cause.class(), *failing_since))
             }
             _ => None,
