@@ -64,7 +64,7 @@ fn own_words(step: &Step<'_>, one: &Registration, read: Timestamp) -> Holds {
         Class::Host => Ok(()),
         Class::Network | Class::Directory => {
             let others = step.ground.registrations.values();
-            let others = others.filter(|other| other.ec2 != one.ec2 && is_known(other, read));
+            let others = others.filter(|other| other.ec2 != one.ec2 && was_known(other, read));
             let needed = others.clone().count().min(3);
             let proven = others.filter(|other| was_proven(step, other, *failing_since, *judged)).count();
             must(needed > 0 && proven >= needed, || format!("{proven} of {needed} witnesses"))
@@ -77,7 +77,7 @@ fn own_words(step: &Step<'_>, one: &Registration, read: Timestamp) -> Holds {
 
 /// It counted when a run read the fleet: of who was away then, or came after, the run knows nothing; who has left since
 /// still counts for it.
-fn is_known(one: &Registration, read: Timestamp) -> bool {
+fn was_known(one: &Registration, read: Timestamp) -> bool {
     let was_connected = one.is_connected == (one.connected_since <= read);
     one.is_ours
         && was_connected
@@ -85,9 +85,14 @@ fn is_known(one: &Registration, read: Timestamp) -> bool {
         && matches!(one.status, Status::Active | Status::Draining)
 }
 
-/// It counts, and the run can have seen it.
-fn is_here(one: &Registration, read: Timestamp) -> bool {
+/// It counts, and surely did when the run read the fleet.
+fn is_known(one: &Registration, read: Timestamp) -> bool {
     one.counts() && (one.registered_at <= read || one.is_mapped())
+}
+
+/// It counts, though it may have come after.
+fn is_here(one: &Registration, _: Timestamp) -> bool {
+    one.counts()
 }
 
 fn was_proven(step: &Step<'_>, other: &Registration, after: Timestamp, before: Timestamp) -> bool {
@@ -138,7 +143,7 @@ impl Leeway {
         for cluster in &step.ground.watched {
             let best = self.best.entry((run, Arc::from(*cluster))).or_default();
             // Late listings may show the fleet as it was, as it is, or anything between.
-            for view in [is_known as View, is_here] {
+            for view in [was_known as View, is_known, is_here] {
                 let seen = look(step.aws, step.ground, cluster, view, best.counted, listed);
                 best.counted = best.counted.max(seen.counted);
                 best.half_stays |= seen.half_stays;
