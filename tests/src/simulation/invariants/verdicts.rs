@@ -122,9 +122,12 @@ fn failed(before: &Registration, after: &Registration, state: &State, said: &str
         return Ok(());
     }
     must(state.logon() == before.state().and_then(State::logon), || "the log-on was forgotten".to_owned())?;
+    let may_pass = matches!(class, Class::Network | Class::Directory);
+    let is_first = before.is_mapped() && matches!(state, State::Unmapped { .. });
+    must(!(may_pass && is_first), || format!("{said} may pass, and shut the gate the first time"))?;
     if let State::Doubtful { .. } = state {
         must(after.is_open() && before.is_open(), || "doubt is for open gates".to_owned())?;
-        must(matches!(class, Class::Network | Class::Directory), || format!("{said} does not pass"))?;
+        must(may_pass, || format!("{said} does not pass"))?;
         return must(!matches!(before.state(), Some(State::Doubtful { .. })), || "doubted twice".to_owned());
     }
     must(!after.is_open(), || format!("open though the script said {said}"))
