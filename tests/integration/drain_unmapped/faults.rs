@@ -14,6 +14,8 @@ use tests::stack::Stack;
 use super::{base, calls, open};
 
 async fn mapped_fleet(seed: u64, n: usize) -> Stack {
+    // What refused groups are halved by, and the SDK's jitter: this thread's generator.
+    fastrand::seed(seed);
     let stack = Stack::new(World::new(seed, base()).cluster("apps").windows_instances("apps", n));
     stack.minutes(5).await;
     assert_eq!(open(&stack).len(), n);
