@@ -1,8 +1,8 @@
 """Breaks the product on purpose, one patch at a time, and has the simulation find it: run.py [NAME ...]
 
 Each NAME.patch beside this file is a defect in functions/ or shared/. It is applied to a copy of the tree, which is built and
-plays the histories that once broke a promise, then up to SEEDS others. A patch that no longer applies, or that no history catches, is a failure: either the defect has
-become impossible, or a promise is no longer looked after.
+plays the histories that once broke a promise, then up to SEEDS others. A patch that no longer applies, or that no history
+catches, is a failure: either the defect has become impossible, or a promise is no longer looked after.
 
 The copy has a target directory of its own: cargo tells a workspace's packages apart by where they lie in it, so two trees
 in one directory would take each other's results for fresh. It begins with what `make simulate` has built.

@@ -58,12 +58,14 @@ pub async fn carry_out(
     // What shuts a gate or keeps one comes first, for that is what keeps tasks off. Then the commands, so that hosts are at
     // work while gates are opened: of thousands, that takes a minute.
     write_states(app, pace, fleet, plan, tally, end, false).await;
+    let unwritten = unwritten(plan, fleet);
     for action in &plan.actions {
         if let Action::Send(order) = action {
             if is_over(app, end) {
                 return;
             }
-            let order = Order { targets: written_targets(plan, fleet, order), ..order.clone() };
+            let mut order = order.clone();
+            order.targets.retain(|id| !unwritten.contains(id));
             send_order(app, memory, fleet, &order, tally).await;
         }
     }
@@ -108,13 +110,11 @@ fn is_over(app: &App, end: Timestamp) -> bool {
     is_over
 }
 
-/// The targets on which what the order rests on stands: a `map` is not for a gate that is still open, nor what follows
-/// from a verdict for an instance that somebody else has changed.
-fn written_targets(plan: &Plan, fleet: &Fleet, order: &Order) -> Vec<InstanceId> {
+/// The instances on which what was decided does not stand, and no command may rest on it: a `map` is not for a gate that is
+/// still open, nor what follows from a verdict for an instance that somebody else has changed.
+fn unwritten(plan: &Plan, fleet: &Fleet) -> BTreeSet<InstanceId> {
     let is_unwritten = |instance: &&Instance| !is_written(plan, &instance.record);
-    let unwritten: BTreeSet<&InstanceId> =
-        fleet.instances.values().filter(is_unwritten).map(|instance| &instance.id).collect();
-    order.targets.iter().filter(|id| !unwritten.contains(id)).cloned().collect()
+    fleet.instances.values().filter(is_unwritten).map(|instance| instance.id.clone()).collect()
 }
 
 /// What was decided on stands on the instance.
@@ -128,7 +128,7 @@ fn failed(tally: &mut Tally, record: &ContainerInstance, error: &EcsError) {
     tally.failed(error.is_throttle());
     tracing::error!(
         cluster = %record.cluster,
-        instance_id = record.instance_id.as_ref().map(|id| id.as_str()),
+        instance_id = instance_id(record),
         error = %error,
         "write failed, the next run decides anew"
     );

@@ -32,7 +32,7 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
     if found.failed.len() == app.config.clusters.len() {
         return Err(Error::NoCluster);
     }
-    for error in found.failed.iter().map(|(_, error)| error) {
+    for (_, error) in &found.failed {
         tally.failed(error.is_throttle());
     }
     let parameters = parameters.unwrap_or_else(|error| {

@@ -8,7 +8,7 @@ use shared::ecs::{self, ATTRIBUTES_A_CALL, ContainerInstance};
 use shared::ids::{ClusterRef, ContainerInstanceArn};
 use shared::state::{Gate, Recorded};
 
-use super::{Pace, failed, is_over};
+use super::{Pace, failed, instance_id, is_over};
 use crate::App;
 use crate::decide::{Action, Plan, Why};
 use crate::fleet::Fleet;
@@ -69,13 +69,12 @@ pub(super) async fn write_states(
                 match again.iter().find(|record| record.arn == write.before.arn) {
                     Some(record) if stands_as_before(record, &write.before) => still.push(write),
                     Some(_) => tracing::info!(
-                        instance_id = write.before.instance_id.as_ref().map(|id| id.as_str()),
+                        instance_id = instance_id(&write.before),
                         "changed meanwhile, decided anew"
                     ),
-                    None => tracing::info!(
-                        instance_id = write.before.instance_id.as_ref().map(|id| id.as_str()),
-                        "deregistered meanwhile"
-                    ),
+                    None => {
+                        tracing::info!(instance_id = instance_id(&write.before), "deregistered meanwhile");
+                    }
                 }
             }
             write_group(app, pace, fleet, &cluster, still, tally).await;
@@ -136,10 +135,9 @@ async fn write_group(
                 groups.push(second.to_vec());
                 groups.push(first.to_vec());
             }
-            Err(error) if error.is_target_gone() => tracing::info!(
-                instance_id = group[0].before.instance_id.as_ref().map(|id| id.as_str()),
-                "deregistered meanwhile"
-            ),
+            Err(error) if error.is_target_gone() => {
+                tracing::info!(instance_id = instance_id(&group[0].before), "deregistered meanwhile");
+            }
             Err(error) => failed(tally, &group[0].before, &error),
         }
     }

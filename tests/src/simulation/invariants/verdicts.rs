@@ -88,23 +88,22 @@ fn is_word(
     word: Said,
 ) -> Holds {
     let logon = before.state().and_then(State::logon);
+    let is_raced = is_raced(step, run, before);
     match (&word, state) {
         (Said::Mapped { changed }, State::Mapped { logon: recorded, .. }) => {
-            must(after.is_open() || is_raced(step, run, before), || "proven, and shut".to_owned())?;
+            must(after.is_open() || is_raced, || "proven, and shut".to_owned())?;
             let expected = if *changed { Some(state.judged()) } else { logon };
-            must(*recorded == expected || is_raced(step, run, before), || {
-                format!("the log-on must be {expected:?}")
-            })
+            must(*recorded == expected || is_raced, || format!("the log-on must be {expected:?}"))
         }
         (Said::Failed { cause, .. }, _) => {
-            failed(before, after, state, cause, is_raced(step, run, before))?;
-            counted(step, run, before, state)
+            failed(before, after, state, cause, is_raced)?;
+            counted(before, state, is_raced)
         }
         (Said::Nothing | Said::Lost, State::Unmapped { cause, .. }) => {
             must(!before.is_open(), || format!("{word:?} shut an open gate"))?;
             let proves_nothing = cause.class() == Class::Unknown || cause.as_str() == "refused-by-ssm";
             must(proves_nothing, || format!("{word:?} was taken for {cause}"))?;
-            counted(step, run, before, state)
+            counted(before, state, is_raced)
         }
         _ => Err(format!("the command said {word:?}")),
     }
@@ -134,9 +133,9 @@ fn failed(before: &Registration, after: &Registration, state: &State, said: &str
 }
 
 /// Failures are counted from the last proof or the last change of class, as the run has read them.
-fn counted(step: &Step<'_>, run: &Run, before: &Registration, state: &State) -> Holds {
+fn counted(before: &Registration, state: &State, is_raced: bool) -> Holds {
     let State::Unmapped { attempts, judged, cause, failing_since, .. } = state else { return Ok(()) };
-    if is_raced(step, run, before) {
+    if is_raced {
         return Ok(());
     }
     let expected = match before.state() {
