@@ -133,7 +133,7 @@ impl Scene {
         let ground = &mut watched.checker.ground;
         let lag = ground.ssm_lag.max(ground.ecs_lag);
         let mut beside = 0;
-        for other in ground.runs.iter_mut().rev().take(20).filter(|other| other.is_sweep == is_sweep) {
+        for other in ground.runs.iter_mut().rev().filter(|other| other.is_sweep == is_sweep).take(20) {
             if other.ended.is_none_or(|ended| now < ended + lag) {
                 other.beside += 1;
                 beside += 1;
