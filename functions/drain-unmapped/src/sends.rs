@@ -188,19 +188,18 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
         if at > now || canary == Some(&instance.id) {
             continue;
         }
+        let turn = last_turn(instance, now);
         match due {
             Due::First | Due::Retry if proven => maps.push((at, instance.id.clone())),
             // Presents nothing of ours, and adopts a fleet that was mapped by hand.
             Due::First => checks.push(((Timestamp::MIN, 0), instance.id.clone())),
             // Stopped with its siblings, or not reached: nothing is known about it but that.
-            Due::Retry if was_not_delivered(instance) => {
-                checks.push((last_turn(instance), instance.id.clone()));
-            }
+            Due::Retry if was_not_delivered(instance) => checks.push((turn, instance.id.clone())),
             Due::Retry => {}
             Due::Verify if proven && is_stale(instance, &signs) => {
-                renewals.push((last_turn(instance), instance.id.clone()));
+                renewals.push((turn, instance.id.clone()));
             }
-            Due::Verify => checks.push((last_turn(instance), instance.id.clone())),
+            Due::Verify => checks.push((turn, instance.id.clone())),
         }
     }
 
@@ -258,12 +257,14 @@ fn room_for_maps(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
 /// stop all that come after it, for ever.
 ///
 /// Those whose turn came to nothing are shuffled each time: two that take no command hold both places until it expires, and
-/// SSM then says the same of all that waited behind them.
-fn last_turn(instance: &Instance) -> (Timestamp, u64) {
+/// SSM then says the same of all that waited behind them. So are those whose turn, if they had one, SSM's history no longer
+/// tells of: ten that hang would else lead by turns.
+fn last_turn(instance: &Instance, now: Timestamp) -> (Timestamp, u64) {
     let turns = instance.answers.iter().filter(|answer| !answer.is_stopped).map(|answer| answer.requested_at);
-    match turns.max() {
-        Some(turn) if turn > instance.floor() => (turn, due::hash(&instance.id, turn)),
-        _ => (instance.floor(), 0),
+    let turn = turns.fold(now - WINDOW, Timestamp::max);
+    match instance.floor() {
+        judged if judged >= turn => (judged, 0),
+        _ => (turn, due::hash(&instance.id, turn)),
     }
 }
 

@@ -29,6 +29,7 @@ fn faults_are_added_strike_and_are_cleared() {
         (json!({"fault": "error-before", "status": 503}), 503),
         (json!({"fault": "error-after"}), 500),
         (json!({"fault": "denied", "caller": "test"}), 400),
+        (json!({"fault": "invalid-instance"}), 400),
     ] {
         bench.order("POST faults", fault);
         assert_eq!(bench.reply("ListClusters", json!({})).status, status);

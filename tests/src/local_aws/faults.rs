@@ -23,6 +23,8 @@ pub enum Fault {
     Late(Duration),
     /// `AccessDeniedException`, without effect.
     Denied,
+    /// `InvalidInstanceId`, without effect: some target cannot be sent to, though its agent is said to be online.
+    InvalidInstance,
 }
 
 /// A rule that makes calls fail.

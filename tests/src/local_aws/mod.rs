@@ -194,6 +194,7 @@ impl LocalAws {
                 let message = format!("User: {} is not authorized to perform: {name}", caller.0);
                 (Err(ApiError::new("AccessDeniedException", message)), false)
             }
+            Some(Fault::InvalidInstance) => (Err(ssm::send::invalid_instance()), false),
             Some(Fault::NotReached) => (Ok(Vec::new()), false),
             _ => self.carry_out(operation, body),
         };

@@ -49,11 +49,13 @@ pub enum FaultKind {
     ClockOff,
     /// A call fails through all its retries, and the next one does not.
     FailedForGood,
+    /// SSM refuses a command's targets, though their agents are online.
+    TargetsRefused,
 }
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [FaultKind; 16] = [
+    pub const ALL: [FaultKind; 17] = [
         FaultKind::EventLost,
         FaultKind::EventDoubled,
         FaultKind::EventDelayed,
@@ -70,6 +72,7 @@ impl FaultKind {
         FaultKind::Overlap,
         FaultKind::ClockOff,
         FaultKind::FailedForGood,
+        FaultKind::TargetsRefused,
     ];
 
     /// How often it strikes where a seed has it at all: in ten thousand draws, from the mildest to the worst.
@@ -86,6 +89,7 @@ impl FaultKind {
             FaultKind::ListingsLate | FaultKind::ClockOff => (10_000, 10_000),
             FaultKind::Killed | FaultKind::CutOff => (100, 2_000),
             FaultKind::FailedForGood => (50, 500),
+            FaultKind::TargetsRefused => (300, 5_000),
             FaultKind::Overlap => (200, 2_000),
         }
     }
@@ -100,7 +104,8 @@ pub fn draw_rates(rng: &mut fastrand::Rng) -> Rates {
     // Drawn apart, so that what else seeds draw stays as it was.
     let mut apart = fastrand::Rng::with_seed(!rng.clone().u64(..));
     for kind in FaultKind::ALL {
-        let rng = if kind == FaultKind::FailedForGood { &mut apart } else { &mut *rng };
+        let is_apart = matches!(kind, FaultKind::FailedForGood | FaultKind::TargetsRefused);
+        let rng = if is_apart { &mut apart } else { &mut *rng };
         let (mildest, worst) = kind.range();
         // Mild ones are more common: the square of an even draw.
         let share = rng.f64().powi(2);
@@ -170,6 +175,9 @@ impl Dice {
         let subject = format!("{operation} of {caller}");
         if self.fails_again(&subject) || self.fails_for_good(&subject, now) {
             return Some(Fault::ErrorBefore(500));
+        }
+        if operation == "SendCommand" && self.roll(FaultKind::TargetsRefused, &subject, now).is_some() {
+            return Some(Fault::InvalidInstance);
         }
         let kinds = [
             FaultKind::Throttled,

@@ -24,4 +24,5 @@ pub const REGRESSIONS: &[Regression] = &[
     },
     Regression { name: "a check is sent while the cluster that fails could not be read", seed: 3451 },
     Regression { name: "a host whose gate could not be shut is sent a map", seed: 596 },
+    Regression { name: "ten hosts that hang lead every check by turns", seed: 10_894 },
 ];

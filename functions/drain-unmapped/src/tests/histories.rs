@@ -1,9 +1,10 @@
 //! Rules whose point shows only in time.
 
 use jiff::SignedDuration;
+use shared::brake::Parameters;
 
 use super::build::{FleetWith, NOW, fleet, host, hosts, of_kind, policy};
-use super::world::World;
+use super::world::{HANGS, World};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -50,6 +51,26 @@ fn a_file_server_that_was_away_for_ninety_minutes_shuts_no_gate_by_silence_and_d
             assert!(world.fleet.instances.values().all(|i| i.is_mapped()), "{size} {offset}");
             shut_within(&mut world, 90);
             assert!(!world.has_drained, "{size} {offset}");
+        }
+    }
+}
+
+#[test]
+fn hosts_whose_scripts_hang_do_not_keep_the_others_from_being_looked_at_however_many_they_are() {
+    // Two of them hold a check for ten minutes, and then SSM stops it. With ten or more, SSM's history no longer tells of
+    // the first one's turn when all have had theirs.
+    for hanging in [2, 9, 10, 15, 30] {
+        // Whose gate is shut and was never looked at is told to map, but for when the parameters cannot be read.
+        for hangs in ["open mapped -9d -62m -1d", "shut"] {
+            let stands = |n| if n < hanging { hangs } else { "open mapped -9d -61m -1d" };
+            let hosts = fleet((0..hanging + 4).map(|n| host(n, stands(n))));
+            let nature = move |n, _, _| if n < hanging { HANGS } else { "mapped" };
+            let unread = hosts.having(|fleet| fleet.parameters = Parameters::Unread);
+            let mut world = World::new(unread, policy(), Box::new(nature));
+            shut_within(&mut world, 15 * 60);
+            let others = world.fleet.instances.values().skip(hanging as usize);
+            let unseen: Vec<_> = others.filter(|one| one.floor() < NOW).map(|one| &one.id).collect();
+            assert!(unseen.is_empty(), "{hanging} hang, {hangs}: {unseen:?}");
         }
     }
 }

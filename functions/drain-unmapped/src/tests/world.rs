@@ -34,9 +34,22 @@ struct Sent {
     action: Action,
     at: Timestamp,
     targets: Vec<InstanceId>,
-    /// When each target's invocation ends, and its word.
-    said: Vec<(InstanceId, Timestamp, Word)>,
+    said: Vec<Said>,
 }
+
+/// A target's invocation.
+struct Said {
+    id: InstanceId,
+    end: Timestamp,
+    word: Word,
+    is_stopped: bool,
+}
+
+/// What a host says whose script hangs, when its time has run out.
+pub(super) const HANGS: &str = "no timeout";
+
+/// How long a script may take.
+const SCRIPT: SignedDuration = SignedDuration::from_mins(10);
 
 impl World {
     pub(super) fn new(fleet: Fleet, policy: Policy, nature: Nature) -> Self {
@@ -81,7 +94,7 @@ impl World {
         self.fleet.commands.clear();
         self.fleet.instances.values_mut().for_each(|instance| instance.answers.clear());
         for sent in &self.sent {
-            let completed = sent.said.iter().filter(|(_, end, _)| *end <= now).count();
+            let completed = sent.said.iter().filter(|said| said.end <= now).count();
             self.fleet.commands.push(Command {
                 id: sent.id.clone(),
                 requested_at: sent.at,
@@ -93,11 +106,9 @@ impl World {
         }
         for instance in self.fleet.instances.values_mut() {
             for sent in &self.sent {
-                let Some((_, end, word)) = sent.said.iter().find(|(id, ..)| *id == instance.id) else {
-                    continue;
-                };
-                let word = match word {
-                    word if *end <= now => word.clone(),
+                let Some(said) = sent.said.iter().find(|said| said.id == instance.id) else { continue };
+                let word = match &said.word {
+                    word if said.end <= now => word.clone(),
                     _ if now.duration_since(sent.at) > DEADLINE => Word::NoWord(Cause::new("lost")),
                     _ => Word::Wait,
                 };
@@ -106,7 +117,7 @@ impl World {
                     requested_at: sent.at,
                     action: sent.action,
                     word: Some(word),
-                    is_stopped: false,
+                    is_stopped: said.is_stopped,
                 });
             }
         }
@@ -125,19 +136,21 @@ impl World {
             let is_stopped =
                 matches!(order.rationing.max_errors, MaxErrors::Count(most) if until_now > most as usize);
             if is_stopped {
-                said.push((id.clone(), start, Word::NoWord(Cause::new("undelivered"))));
+                let word = Word::NoWord(Cause::new("undelivered"));
+                said.push(Said { id: id.clone(), end: start, word, is_stopped });
                 continue;
             }
             let n: u32 = id.as_str().trim_start_matches("i-").parse().unwrap();
             let text = (self.nature)(n, order.action, start);
             let word = answer(&format!("{} -0s {text}", order.action.as_str())).word.unwrap();
             let seconds = 4 + (u64::from(n) * 7 + i as u64) % 9;
-            let end = start + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
+            let lasts = SignedDuration::from_secs(i64::try_from(seconds).unwrap());
+            let end = start + if text == HANGS { SCRIPT } else { lasts };
             // A check that finds the letter free has looked, and that is no error.
             let is_error = !matches!(word, Word::Mapped(_)) && text != "not-mapped";
             errors.extend(is_error.then_some(end));
             free[lane] = end;
-            said.push((id.clone(), end, word));
+            said.push(Said { id: id.clone(), end, word, is_stopped });
         }
         let id = CommandId::parse(&format!("{} {}", self.sent.len(), self.now)).unwrap();
         self.sent.push(Sent { id, action: order.action, at: self.now, targets: order.targets.clone(), said });

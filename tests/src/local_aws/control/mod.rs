@@ -127,10 +127,12 @@ fn faults(aws: &mut LocalAws, body: &[u8]) -> Result<Value, String> {
         "not-reached" => Fault::NotReached,
         "answer-lost" => Fault::AnswerLost,
         "denied" => Fault::Denied,
+        "invalid-instance" => Fault::InvalidInstance,
         "late" => Fault::Late(duration(asked.seconds.ok_or("a late answer needs seconds")?)?),
         other => {
             return Err(format!(
-                "fault is {other:?}, it must be throttle, error-before, error-after, not-reached, answer-lost, denied or late"
+                "fault is {other:?}, it must be throttle, error-before, error-after, not-reached, answer-lost, denied, \
+                 invalid-instance or late"
             ));
         }
     };

@@ -269,7 +269,7 @@ fn check_instances(aws: &LocalAws, instances: &[InstanceId], elsewhere: Elsewher
     Ok(())
 }
 
-fn invalid_instance() -> ApiError {
+pub(crate) fn invalid_instance() -> ApiError {
     ApiError::new("InvalidInstanceId", "Instances not in a valid state for account")
 }
 

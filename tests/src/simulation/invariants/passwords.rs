@@ -1,11 +1,11 @@
 //! Invariant 6: an unproven or refused password is presented by one instance at a time, a refused one once in two
-//! reprobes; kept credentials log on two at a time, and not while two instances' fail. The parameters' password alone
+//! reprobes; kept credentials log on two at a time, by one command of a run, and not while two instances' fail. The parameters' password alone
 //! never locks the account.
 //!
 //! What is unproven is asked of the world: nobody's command that was requested after both parameters' dates has ended
 //! with a mapping made anew, and no recorded log-on is that young.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use shared::cause::{Cause, Class};
@@ -15,7 +15,7 @@ use super::sends::{in_flight, listed_until, order};
 use super::{Holds, Step, must, newest_logon};
 use crate::fleet::{LogOn, Presented};
 use crate::local_aws::LocalAws;
-use crate::simulation::ground::{DEADLINE, Ground, Registration, Run, Said, millis, said};
+use crate::simulation::ground::{DEADLINE, Ground, Registration, Run, RunId, Said, millis, said};
 
 /// SSM's history is read so far back.
 const WINDOW: SignedDuration = SignedDuration::from_mins(45);
@@ -25,12 +25,13 @@ const A_LOOK: SignedDuration = SignedDuration::from_mins(1);
 
 const CLOCKS: SignedDuration = SignedDuration::from_secs(8);
 
-/// When runs last overlapped, how many of them, and how many lock-outs were looked at.
+/// When runs last overlapped, how many of them, and how many lock-outs were looked at; and when each run last sent a check.
 #[derive(Default)]
 pub struct Watch {
     overlapped_at: Option<Timestamp>,
     beside: usize,
     lock_outs: usize,
+    checked: BTreeMap<RunId, Timestamp>,
 }
 
 impl Watch {
@@ -49,6 +50,7 @@ impl Watch {
         if is_map {
             map_is_sent(step, run, targets.len())
         } else {
+            self.own_check_is_over(step)?;
             check_is_sent(step, run)?;
             self.checks_at_work(step.aws)
         }
@@ -77,6 +79,16 @@ impl Watch {
         }
         self.lock_outs = account.locked_by.len();
         Ok(())
+    }
+
+    /// A run knows of its own check, listed or not: SSM rations the targets of one command only.
+    fn own_check_is_over(&mut self, step: &Step<'_>) -> Holds {
+        let Some((_, run)) = step.call else { return Ok(()) };
+        let before = self.checked.insert(run, step.aws.now());
+        let own = step.aws.commands().rev().find(|command| before == Some(command.requested()));
+        must(own.is_none_or(|own| own.invocations().iter().all(|one| one.finished().is_some())), || {
+            format!("{} sent a check while its own of {before:?} is at work", step.ground.runs[run].name)
+        })
     }
 
     /// Two at a time, and two more for every other sender at the same time.
