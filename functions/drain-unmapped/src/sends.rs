@@ -37,6 +37,9 @@ const INSTANCES_A_CHECK: usize = 500;
 /// default, to the tasks of this account as well, and a host waits no longer than 30 s for its turn.
 const MAPS: usize = 600;
 
+/// What is said of a host that a command did not reach.
+const UNDELIVERED: &str = "undelivered";
+
 /// A command to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
@@ -188,18 +191,16 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
         if at > now || canary == Some(&instance.id) {
             continue;
         }
-        let turn = last_turn(instance, now);
+        let waiting = Waiting::new(instance, now);
         match due {
             Due::First | Due::Retry if proven => maps.push((at, instance.id.clone())),
             // Presents nothing of ours, and adopts a fleet that was mapped by hand.
-            Due::First => checks.push(((Timestamp::MIN, 0), instance.id.clone())),
+            Due::First => checks.push(Waiting { last_turn: Timestamp::MIN, ..waiting }),
             // Stopped with its siblings, or not reached: nothing is known about it but that.
-            Due::Retry if was_not_delivered(instance) => checks.push((turn, instance.id.clone())),
+            Due::Retry if was_not_delivered(instance) => checks.push(waiting),
             Due::Retry => {}
-            Due::Verify if proven && is_stale(instance, &signs) => {
-                renewals.push((turn, instance.id.clone()));
-            }
-            Due::Verify => checks.push((turn, instance.id.clone())),
+            Due::Verify if proven && is_stale(instance, &signs) => renewals.push(waiting),
+            Due::Verify => checks.push(waiting),
         }
     }
 
@@ -220,7 +221,7 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
         reason: "canary",
     }));
     if !renewal_at_work(fleet, policy, now) {
-        orders.extend(oldest_first(renewals).chunks(RENEWALS_A_COMMAND).take(1).map(|targets| Order {
+        orders.extend(in_turn(renewals, now).chunks(RENEWALS_A_COMMAND).take(1).map(|targets| Order {
             action: Action::Map,
             targets: targets.to_vec(),
             rationing: RENEWAL,
@@ -233,7 +234,7 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
             .count()
             .div_ceil(INSTANCES_A_CHECK)
             .saturating_sub(fleet.at_work(Action::Check, policy.base, now).count());
-        orders.extend(oldest_first(checks).chunks(TARGETS_A_COMMAND).take(room).map(|targets| Order {
+        orders.extend(in_turn(checks, now).chunks(TARGETS_A_COMMAND).take(room).map(|targets| Order {
             action: Action::Check,
             targets: targets.to_vec(),
             rationing: CHECK,
@@ -252,29 +253,56 @@ fn room_for_maps(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
     MAPS.saturating_sub(told) / TARGETS_A_COMMAND
 }
 
-/// When an instance last had its turn: was judged, or was sent something, whatever came of it. One that SSM stopped because
-/// of its siblings had none. Without this a host that hangs, and so is never judged, would lead every check, and SSM would
-/// stop all that come after it, for ever.
-///
-/// Those whose turn came to nothing are shuffled each time: two that take no command hold both places until it expires, and
-/// SSM then says the same of all that waited behind them. So are those whose turn, if they had one, SSM's history no longer
-/// tells of: ten that hang would else lead by turns.
-fn last_turn(instance: &Instance, now: Timestamp) -> (Timestamp, u64) {
-    let turns = instance.answers.iter().filter(|answer| !answer.is_stopped).map(|answer| answer.requested_at);
-    let turn = turns.fold(now - WINDOW, Timestamp::max);
-    match instance.floor() {
-        judged if judged >= turn => (judged, 0),
-        _ => (turn, due::hash(&instance.id, turn)),
+/// An instance that waits for a rationed command.
+struct Waiting {
+    /// When it last had its turn: was judged, or sent something, whatever came of it. Without this a host that hangs, and
+    /// so is never judged, would lead every check, and SSM would stop all that come after it, for ever.
+    last_turn: Timestamp,
+    /// Two hosts that take no command hold both places until it expires, and SSM then says the same of all that waited
+    /// behind them: it is not known whose turn it was.
+    is_unsure: bool,
+    id: InstanceId,
+}
+
+impl Waiting {
+    fn new(instance: &Instance, now: Timestamp) -> Self {
+        // One that SSM stopped because of its siblings had no turn.
+        let last = instance
+            .answers
+            .iter()
+            .filter(|answer| !answer.is_stopped)
+            .max_by_key(|answer| answer.requested_at);
+        let sent = last.map_or(Timestamp::MIN, |answer| answer.requested_at);
+        let judged = if was_not_delivered(instance) { Timestamp::MIN } else { instance.floor() };
+        let is_unsure = sent > judged
+            && last
+                .and_then(|answer| answer.word.as_ref())
+                .is_none_or(|word| matches!(word, Word::NoWord(cause) if cause.as_str() == UNDELIVERED));
+        // SSM's history tells of no turn before that.
+        Waiting { last_turn: judged.max(sent).max(now - WINDOW), is_unsure, id: instance.id.clone() }
     }
 }
 
-fn oldest_first<Turn: Ord>(mut waiting: Vec<(Turn, InstanceId)>) -> Vec<InstanceId> {
+/// Who waited longest goes first. Those of whom it is not known are equals, each as long as the longest, and are shuffled
+/// anew each time; so are those whose turn, if they had one, SSM's history no longer tells of. Else two that take no command,
+/// or ten that hang and lead by turns, would keep the same others waiting for ever.
+fn in_turn(mut waiting: Vec<Waiting>, now: Timestamp) -> Vec<InstanceId> {
+    let unsure = waiting.iter().filter(|one| one.is_unsure).map(|one| one.last_turn).min();
+    waiting.sort_by_cached_key(|one| {
+        let turn = unsure.filter(|_| one.is_unsure).unwrap_or(one.last_turn);
+        let is_shuffled = one.is_unsure || turn <= now - WINDOW;
+        (turn, is_shuffled.then(|| due::hash(&one.id, now)), one.id.clone())
+    });
+    waiting.into_iter().map(|one| one.id).collect()
+}
+
+fn oldest_first(mut waiting: Vec<(Timestamp, InstanceId)>) -> Vec<InstanceId> {
     waiting.sort();
     waiting.into_iter().map(|(_, id)| id).collect()
 }
 
 fn was_not_delivered(instance: &Instance) -> bool {
-    matches!(instance.state(), Some(State::Unmapped { cause, .. }) if cause.as_str() == "undelivered")
+    matches!(instance.state(), Some(State::Unmapped { cause, .. }) if cause.as_str() == UNDELIVERED)
 }
 
 /// The mapping was made with a password that was changed since. `-`, never logged on by us, is nobody's business.
@@ -293,7 +321,8 @@ fn renewal_at_work(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
 /// The one that may try: first one without a failed `map`, then the least recently judged, then by ARN.
 ///
 /// A command that was not delivered is no failed `map`, once: a host whose agent takes none, try after try, would
-/// otherwise be the canary for ever, and all others would wait for it.
+/// otherwise be the canary for ever, and all others would wait for it. A check that was not delivered is no try: SSM says
+/// so of all that waited behind such a host, and whoever is judged by every check would never be the canary.
 fn choose_canary<'f>(
     ready: &[&'f Instance],
     signs: &Signs,
@@ -309,13 +338,19 @@ fn choose_canary<'f>(
         let has_failed_map = match instance.state() {
             Some(State::Unmapped { attempts, cause, .. }) => match cause.as_str() {
                 "not-mapped" => false,
-                "undelivered" => *attempts > 1,
+                UNDELIVERED => *attempts > 1,
                 _ => true,
             },
             _ => false,
         };
-        let judged = instance.state().map_or(Timestamp::MIN, State::judged);
-        (has_failed_map, judged, instance.record.arn.clone())
+        let told = instance.answers.iter().filter(|a| a.action == Action::Map && !a.is_stopped);
+        let told = told.map(|answer| answer.requested_at).fold(now - WINDOW, Timestamp::max);
+        let tried = match instance.state() {
+            _ if was_not_delivered(instance) => (told, due::hash(&instance.id, told)),
+            Some(state) => (state.judged(), 0),
+            None => (Timestamp::MIN, 0),
+        };
+        (has_failed_map, tried, instance.record.arn.clone())
     };
     ready.iter().filter(may_try).min_by_key(rank).map(|instance| &instance.id)
 }

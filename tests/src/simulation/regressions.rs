@@ -25,4 +25,12 @@ pub const REGRESSIONS: &[Regression] = &[
     Regression { name: "a check is sent while the cluster that fails could not be read", seed: 3451 },
     Regression { name: "a host whose gate could not be shut is sent a map", seed: 596 },
     Regression { name: "ten hosts that hang lead every check by turns", seed: 10_894 },
+    Regression {
+        name: "those that waited behind hosts that take no command are judged with them, and stay behind",
+        seed: 44_514,
+    },
+    Regression {
+        name: "hosts that take no command lead each check in which the last had them not",
+        seed: 23_922,
+    },
 ];

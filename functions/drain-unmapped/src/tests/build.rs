@@ -185,6 +185,11 @@ pub(super) trait With: Sized {
         self.with(|i| i.record.standing.drain = Drain::parse(Some(&stamped(text))))
     }
 
+    /// SSM stopped all its commands because of its siblings.
+    fn stopped(self) -> Self {
+        self.with(|i| i.answers.iter_mut().for_each(|answer| answer.is_stopped = true))
+    }
+
     /// One more answer, later than those before.
     fn answer(self, text: &str) -> Self {
         self.with(|i| i.answers.push(answer(text)))

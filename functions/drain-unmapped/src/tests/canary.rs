@@ -61,6 +61,8 @@ fn the_canary_goes_alone_and_after_its_pause() {
 #[test]
 fn first_goes_who_has_not_failed_then_who_was_judged_longest_ago_then_by_arn() {
     let failed = "shut unmapped 1 -50m - 53 -50m";
+    let tried = "shut unmapped 9 -40m - 53 -9h";
+    let unreached = |answer: &str| host(2, "shut unmapped 9 -5m - undelivered -9h").answer(answer);
     let table = [
         ("by ARN", vec![host(2, "shut"), host(1, "shut")], 1),
         ("no state", vec![host(1, failed), host(2, "shut")], 2),
@@ -77,6 +79,13 @@ fn first_goes_who_has_not_failed_then_who_was_judged_longest_ago_then_by_arn() {
         ("a failed map", vec![host(1, "shut unmapped 1 -5m - silent -5m"), host(2, failed)], 2),
         ("least recently judged", vec![host(1, "shut restarted -5m -"), host(2, "shut restarted -6m -")], 2),
         ("least recently judged", vec![host(1, "shut unmapped 1 -49m - 53 -9h"), host(2, failed)], 2),
+        (
+            "a check that was not delivered is no try",
+            vec![host(1, tried), unreached("check -5m no undelivered")],
+            2,
+        ),
+        ("a map that was not delivered is", vec![host(1, tried), unreached("map -5m no undelivered")], 1),
+        ("stopped", vec![host(1, tried), unreached("map -5m no undelivered").stopped()], 2),
         ("draining", vec![host(1, "shut").draining(), host(2, failed)], 1),
         ("held", vec![host(1, "shut").held(), host(2, failed)], 1),
         ("not yet its turn of retry", vec![host(1, "shut unmapped 9 -5m - 1326 -9h")], 1),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use shared::brake::Parameters;
 use shared::config::Policy;
 use shared::ecs::Status;
@@ -139,22 +140,21 @@ fn the_longest_unlooked_at_are_checked_first() {
 fn a_host_whose_check_hangs_does_not_lead_the_next_one() {
     // Where it led, SSM would stop all that come after it, again and again.
     let hangs = host(60, "open mapped -9d -89m -").answer("check -12m no undelivered");
-    let stopped = hosts(0..50, "open mapped -9d -41m -").into_iter().map(|instance| {
-        let stopped = |i: &mut Instance| i.answers.iter_mut().for_each(|answer| answer.is_stopped = true);
-        instance.answer("check -12m no undelivered").with(stopped)
-    });
+    let stopped = hosts(0..50, "open mapped -9d -41m -")
+        .into_iter()
+        .map(|instance| instance.answer("check -12m no undelivered").stopped());
     check_sent(&fleet(stopped.chain([hangs])), &["check 0..=49 (2/0)"]);
 }
 
 #[test]
 fn hosts_that_take_no_command_do_not_keep_the_same_others_waiting() {
     // Two of them hold both of a command's places until it expires, and it says the same of those that waited.
-    let whom = |minutes: u32| {
-        let undelivered = format!("check -{minutes}m no undelivered");
-        let waited = hosts(0..40, "open mapped -9d -99m -").into_iter().map(|one| one.answer(&undelivered));
-        plan_sends(&fleet(waited), &policy(), NOW)[0].targets.clone()
+    let whom = |minutes: i64| {
+        let waited = hosts(0..40, "open mapped -9d -99m -").into_iter();
+        let waited = waited.map(|one| one.answer("check -12m no undelivered"));
+        plan_sends(&fleet(waited), &policy(), NOW + SignedDuration::from_mins(minutes))[0].targets.clone()
     };
-    let leaders: BTreeSet<InstanceId> = (20..60).flat_map(|minutes| whom(minutes)[..2].to_vec()).collect();
+    let leaders: BTreeSet<InstanceId> = (0..40).flat_map(|minutes| whom(minutes)[..2].to_vec()).collect();
     assert!(leaders.len() > 25, "{leaders:?}");
 }
 

@@ -48,8 +48,14 @@ struct Said {
 /// What a host says whose script hangs, when its time has run out.
 pub(super) const HANGS: &str = "no timeout";
 
+/// What SSM says of a host whose agent takes no command, when the command expires, and of all that waited behind it.
+pub(super) const TAKES_NONE: &str = "no undelivered";
+
 /// How long a script may take.
 const SCRIPT: SignedDuration = SignedDuration::from_mins(10);
+
+/// When a command expires that was not delivered.
+const EXPIRY: SignedDuration = SignedDuration::from_mins(12);
 
 impl World {
     pub(super) fn new(fleet: Fleet, policy: Policy, nature: Nature) -> Self {
@@ -135,7 +141,7 @@ impl World {
             let until_now = errors.iter().filter(|end| **end <= start).count();
             let is_stopped =
                 matches!(order.rationing.max_errors, MaxErrors::Count(most) if until_now > most as usize);
-            if is_stopped {
+            if is_stopped || start >= self.now + EXPIRY {
                 let word = Word::NoWord(Cause::new("undelivered"));
                 said.push(Said { id: id.clone(), end: start, word, is_stopped });
                 continue;
@@ -145,7 +151,11 @@ impl World {
             let word = answer(&format!("{} -0s {text}", order.action.as_str())).word.unwrap();
             let seconds = 4 + (u64::from(n) * 7 + i as u64) % 9;
             let lasts = SignedDuration::from_secs(i64::try_from(seconds).unwrap());
-            let end = start + if text == HANGS { SCRIPT } else { lasts };
+            let end = match text {
+                HANGS => start + SCRIPT,
+                TAKES_NONE => self.now + EXPIRY,
+                _ => start + lasts,
+            };
             // A check that finds the letter free has looked, and that is no error.
             let is_error = !matches!(word, Word::Mapped(_)) && text != "not-mapped";
             errors.extend(is_error.then_some(end));

@@ -27,17 +27,26 @@ enum Expected {
 }
 
 /// The longest that it may take: the longest of what an instance can wait for (a check, a canary, an unanswered command),
-/// twice, since one may follow from another; and a canary's pause for every host that Windows kept another password for,
-/// since each may be found on its own, and speaks against the password until a canary has proven it again.
+/// twice, since one may follow from another; a canary's pause for every host that Windows kept another password for,
+/// since each may be found on its own, and speaks against the password until a canary has proven it again; and the
+/// deadline for every host whose scripts hang, since each may hold up a check or be the canary.
 pub fn bound(policy: &Policy, world: &World) -> SignedDuration {
     let verify = policy.verify_every.unwrap_or_default();
     let keeps_another = |host: &&Host| match &host.letter {
         Letter::Smb(mapping) => mapping.names(REMOTE) && mapping.password != world.account.password,
         Letter::Disk | Letter::Free => false,
     };
-    let others = world.hosts.values().filter(keeps_another).count();
-    let others = i32::try_from(others).expect("few hosts");
-    (verify + policy.reprobe * 2 + DEADLINE + policy.base * 20) * 2 + policy.reprobe * 2 * others
+    let count = |which: &dyn Fn(&&Host) -> bool| {
+        i32::try_from(world.hosts.values().filter(which).count()).expect("few hosts")
+    };
+    (verify + policy.reprobe * 2 + DEADLINE + policy.base * 20) * 2
+        + policy.reprobe * 2 * count(&keeps_another)
+        + DEADLINE * count(&|host| never_speaks(host))
+}
+
+/// Its script hangs, or is slower than it may be.
+fn never_speaks(host: &Host) -> bool {
+    matches!(host.hang, Some(Hang::Process | Hang::Child)) || host.script_delay > Duration::from_secs(500)
 }
 
 /// Whoever has not ended as promised, and how it stands.
@@ -74,11 +83,8 @@ fn password_is_right(world: &World) -> bool {
 
 /// What a `map` would find: in the order in which the script looks.
 fn expected(world: &World, host: &Host) -> Expected {
-    let limit = Duration::from_secs(500);
     match &host.letter {
-        _ if matches!(host.hang, Some(Hang::Process | Hang::Child)) || host.script_delay > limit => {
-            Expected::Unknowable
-        }
+        _ if never_speaks(host) => Expected::Unknowable,
         _ if !host.domain_joined => Expected::Unmapped("not-domain-joined"),
         _ if host.dns_broken || !world.file_server.resolves => Expected::Unmapped("dns"),
         _ if host.port_445_blocked || !world.file_server.up => Expected::Unmapped("port-445"),
