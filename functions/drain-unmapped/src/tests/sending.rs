@@ -150,9 +150,13 @@ fn a_host_whose_check_hangs_does_not_lead_the_next_one() {
 fn hosts_that_take_no_command_do_not_keep_the_same_others_waiting() {
     // Two of them hold both of a command's places until it expires, and it says the same of those that waited.
     let whom = |minutes: i64| {
-        let waited = hosts(0..40, "open mapped -9d -99m -").into_iter();
-        let waited = waited.map(|one| one.answer("check -12m no undelivered"));
-        plan_sends(&fleet(waited), &policy(), NOW + SignedDuration::from_mins(minutes))[0].targets.clone()
+        let open = "open mapped -9d -99m -";
+        // Nor do those lead that the last check, of which nobody knows whose turn it was, was not sent to.
+        let waited = hosts(0..40, open).into_iter().map(|one| one.answer("check -12m no undelivered"));
+        let others = hosts(40..42, open).into_iter().map(|one| one.answer("check -24m no undelivered"));
+        plan_sends(&fleet(waited.chain(others)), &policy(), NOW + SignedDuration::from_mins(minutes))[0]
+            .targets
+            .clone()
     };
     let leaders: BTreeSet<InstanceId> = (0..40).flat_map(|minutes| whom(minutes)[..2].to_vec()).collect();
     assert!(leaders.len() > 25, "{leaders:?}");
