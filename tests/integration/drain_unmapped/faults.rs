@@ -95,7 +95,7 @@ async fn a_host_that_is_refused_time_and_again_keeps_nobody_waiting() {
     stack.local.aws().world.host(&refused).power = Power::ShuttingDown;
     stack.minutes(60).await;
     let old = |id: &String| {
-        oldest(id).is_none_or(|judged| stack.now().duration_since(judged) > SignedDuration::from_mins(40))
+        oldest(id).is_none_or(|judged| stack.now().duration_since(judged) > SignedDuration::from_mins(45))
     };
     let waiting: Vec<String> = stack.instances("apps").into_iter().filter(old).collect();
     assert_eq!(waiting, [refused]);
