@@ -125,10 +125,10 @@ package: .venv/cargo-lambda/installed .venv/package/installed ## dist/: three zi
 # Where PyPI is not at hand, the tables lack Python's row.
 bench: package bench-items ## init, memory, handshakes, calls, costs an item, beside a floor and boto3; writes docs/bench.md and the README's table
 	-$(MAKE) .venv/boto3/installed
-	$(with-cargo-lambda) cargo lambda build --release --locked $(target-option) --package floor --features documented
-	rm -rf target/lambda/hello && mv target/lambda/floor target/lambda/hello
 	$(with-cargo-lambda) cargo lambda build --release --locked $(target-option) --package floor
-	for each in floor hello; do .venv/package/bin/python tests/template/package.py $(ARCH) $$each target/bench || exit; done
+	rm -rf target/lambda/leanest && mv target/lambda/floor target/lambda/leanest
+	$(with-cargo-lambda) cargo lambda build --release --locked $(target-option) --package floor --features documented
+	for each in floor leanest; do .venv/package/bin/python tests/template/package.py $(ARCH) $$each target/bench || exit; done
 	cargo bench --quiet --locked -p tests --bench bench --profile simulate
 
 bench-items: ## costs an instance, an event's record, a task definition, without a call

@@ -1,6 +1,6 @@
-//! A function that answers what it is given: what no function over the same runtime, built with the same profile, can be
-//! faster or smaller than. `make bench` measures the others against it, and against the same with the feature `documented`:
-//! the hello-world of the runtime's documentation.
+//! A function that answers what it is given. With the feature `documented` it is the hello-world of the runtime's documentation,
+//! the floor of `make bench`; without, what no function over that runtime, built with the same profile, can be faster or
+//! smaller than.
 //!
 //! A package of its own, so that it is built with none of the features that the others need.
 

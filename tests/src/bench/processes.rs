@@ -11,9 +11,7 @@ const WARM: usize = 9;
 /// One process's figures, or the medians of many.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Sample {
-    /// From the start of the process to the first `next`, in ms, where nobody answers the warm-up.
-    pub init_refused_ms: f64,
-    /// The same where the endpoints answer.
+    /// From the start of the process to the first `next`, in ms, where the endpoints answer the warm-up.
     pub init_answered_ms: f64,
     /// The first invocation after that, in ms.
     pub first_ms: f64,
@@ -23,14 +21,21 @@ pub struct Sample {
     pub resident_mib: f64,
 }
 
-/// Runs a function's binary from its start: once unmeasured, so that all are measured with their files in memory and after
-/// a process of their own; once with nobody at the other end; once with all of it.
+/// From the start of a function's process to its first `next`, in ms, where nobody answers the warm-up. It is started once
+/// unmeasured before, so that all are measured with their files in memory and after a process of their own.
+///
+/// # Panics
+/// Where it does not start.
+pub async fn init_refused_ms(work: Work, program: &Path) -> f64 {
+    start(work, program).await;
+    start(work, program).await
+}
+
+/// Runs a function's binary from its start, with all of AWS at the other end.
 ///
 /// # Panics
 /// Where it does not start, or does not answer.
 pub async fn run(work: Work, program: &Path) -> Sample {
-    start(work, program).await;
-    let init_refused_ms = start(work, program).await;
     let mut scene = Scene::open(work, program, Way::Tls).await.expect("a free port");
     let init_answered_ms = initialize(&scene).await;
     let first_ms = invoke(&mut scene).await;
@@ -41,7 +46,7 @@ pub async fn run(work: Work, program: &Path) -> Sample {
         warm.push(invoke(&mut scene).await);
     }
     scene.function.stop().await;
-    Sample { init_refused_ms, init_answered_ms, first_ms, warm_ms: median(warm), resident_mib }
+    Sample { init_answered_ms, first_ms, warm_ms: median(warm), resident_mib }
 }
 
 /// One start where nobody answers. The process has ended when this returns, so that it costs the next one nothing.
@@ -77,7 +82,6 @@ fn resident_mib(process: u32) -> Option<f64> {
 pub fn medians(samples: &[Sample]) -> Sample {
     let of = |figure: fn(&Sample) -> f64| median(samples.iter().map(figure).collect());
     Sample {
-        init_refused_ms: of(|sample| sample.init_refused_ms),
         init_answered_ms: of(|sample| sample.init_answered_ms),
         first_ms: of(|sample| sample.first_ms),
         warm_ms: of(|sample| sample.warm_ms),
@@ -85,7 +89,8 @@ pub fn medians(samples: &[Sample]) -> Sample {
     }
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+/// The middle one of an odd number of figures.
+pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
 }

@@ -21,7 +21,9 @@ pub struct Report {
     pub rustc: String,
     /// Rounds, of which the medians are shown.
     pub rounds: usize,
-    /// The floor and the hello-world first.
+    /// Starts, of which the median init is shown.
+    pub starts: usize,
+    /// The floor first.
     pub processes: Vec<Process>,
     /// By function.
     pub connections: Vec<Connections>,
@@ -38,13 +40,13 @@ pub struct Process {
     pub function: String,
     /// Its package, in bytes; none where Lambda brings what it needs.
     pub zipped_bytes: Option<u64>,
-    /// Medians.
+    /// The median init where nobody answers the warm-up, in ms.
+    pub init_refused_ms: f64,
+    /// The median of its ratio to the floor's in the same round.
+    pub times_floor: f64,
+    /// The other medians.
     #[serde(flatten)]
     pub medians: Sample,
-    /// Its init, where nobody answers the warm-up, for each of the floor's.
-    pub times_floor: f64,
-    /// The same for each of the hello-world's.
-    pub times_hello: f64,
 }
 
 /// What a function opened and asked.
@@ -66,13 +68,15 @@ impl Connections {
 impl Report {
     /// A line about when and where.
     fn provenance(&self) -> String {
-        let Report { date, machine, rustc, rounds, .. } = self;
-        format!("Measured on {date}, {machine}, {rustc}; medians of {rounds} rounds, each function in turn.")
+        let Report { date, machine, rustc, rounds, starts, .. } = self;
+        format!(
+            "Measured on {date}, {machine}, {rustc}; each function in turn, medians of {starts} starts and of {rounds} rounds of the rest."
+        )
     }
 
     /// The tables of what a user of the functions notices: for the README.
     pub fn summary(&self) -> String {
-        format!("{}\n\n{}\n{}", self.provenance(), self.processes(), self.connections())
+        format!("{FLOORS}\n\n{}\n\n{}\n{}", self.provenance(), self.processes(), self.connections())
     }
 
     /// Everything.
@@ -89,16 +93,16 @@ impl Report {
     }
 
     fn processes(&self) -> String {
-        let mut table = "| function | zipped MB | init ms | × floor | × hello | with warm-up ms | first ms | warm ms | resident MiB |\n\
-                         |---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+        let mut table = "| function | zipped MB | init ms | × floor | with warm-up ms | first ms | warm ms | resident MiB |\n\
+                         |---|---:|---:|---:|---:|---:|---:|---:|\n"
             .to_owned();
-        for Process { function, zipped_bytes, medians, times_floor, times_hello } in &self.processes {
+        for Process { function, zipped_bytes, init_refused_ms, times_floor, medians } in &self.processes {
             let zipped = zipped_bytes.map_or("–".to_owned(), |bytes| format!("{:.2}", bytes as f64 / 1e6));
-            let Sample { init_refused_ms, init_answered_ms, first_ms, warm_ms, resident_mib } = medians;
+            let Sample { init_answered_ms, first_ms, warm_ms, resident_mib } = medians;
             row(
                 &mut table,
                 format_args!(
-                    "{function} | {zipped} | {init_refused_ms:.1} | {times_floor:.2} | {times_hello:.2} | {init_answered_ms:.1} | \
+                    "{function} | {zipped} | {init_refused_ms:.1} | {times_floor:.2} | {init_answered_ms:.1} | \
                      {first_ms:.1} | {warm_ms:.1} | {resident_mib:.1}"
                 ),
             );
@@ -143,10 +147,13 @@ impl Report {
     }
 }
 
+const FLOORS: &str = "In the table, *floor* is the hello-world of the runtime's documentation, and *leanest* the same with no more of the \
+runtime than ours use.";
+
 const PROCESSES: &str = "*Init* is from the start of the process to its first request for work, while nobody answers the warm-up; *with warm-up* is \
 the same while both endpoints answer over TLS. *First* and *warm* are invocations after that, answered by a local AWS that takes 40 ms for each answer; memory is \
-resident after the first. The *floor* is a function that does nothing, over the same runtime crate with the same features, built with the same \
-profile; *hello* is the hello-world of that crate's documentation, with all that it brings by default. \
+resident after the first. The *floor* is the hello-world of the documentation of the same runtime crate, built with the same profile; *leanest* is the same \
+with no more of that crate than our functions use. *× floor* is the median of the ratios within each round. \
 `boto3` is a small Python function under `awslambdaric` that makes the warm-up's two reads. There is no throttled CPU here: at \
 128 MB, init has the whole CPU on Lambda and an invocation a fraction of it.";
 

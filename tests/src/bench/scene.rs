@@ -30,10 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(50);
 /// What is invoked, and with what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
-    /// A function that does nothing.
+    /// The hello-world of the runtime's documentation.
     Floor,
-    /// The same as the runtime's documentation writes it.
-    Hello,
+    /// A function that does nothing, over no more of the runtime than ours use.
+    Leanest,
     /// A new instance registered: it is sent a command.
     MapShare,
     /// A sweep over a hundred mapped instances.
@@ -54,7 +54,7 @@ impl Work {
     pub fn name(self) -> &'static str {
         match self {
             Work::Floor => "floor",
-            Work::Hello => "hello",
+            Work::Leanest => "leanest",
             Work::MapShare => "map-share",
             Work::DrainUnmapped => "drain-unmapped",
             Work::ValidateRegistered => "validate-task-definition",
@@ -161,7 +161,7 @@ impl Scene {
         let n = self.invocations;
         self.invocations += 1;
         match self.work {
-            Work::Floor | Work::Hello | Work::Boto3 => json!({ "n": n }),
+            Work::Floor | Work::Leanest | Work::Boto3 => json!({ "n": n }),
             Work::MapShare => {
                 let id = instance_id(MAPPED + 1 + n % NEW).to_string();
                 sqs(&[event_of(&self.server.aws(), &id, self.server.now())])
