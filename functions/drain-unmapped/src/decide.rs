@@ -67,7 +67,7 @@ pub enum Why {
 }
 
 /// What SSM's words that a command did not run mean: also that it was stopped because a sibling failed.
-const UNDELIVERED: &str = "undelivered";
+pub const UNDELIVERED: &str = "undelivered";
 
 /// What was decided, and what it rests on.
 #[derive(Debug, Clone)]

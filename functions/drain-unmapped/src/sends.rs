@@ -16,8 +16,9 @@ use shared::outcome::Word;
 use shared::send::{MaxErrors, Rationing, TARGETS_A_COMMAND};
 use shared::state::State;
 
+use crate::decide::UNDELIVERED;
 use crate::due::{self, Due, Signs, next_due};
-use crate::fleet::{AgentState, Fleet, Instance};
+use crate::fleet::{AgentState, Answer, Fleet, Instance};
 use crate::judge::judge;
 
 /// A `check` reconnects an idle mapping with the credential that Windows kept, and that is a log-on: SSM itself stops
@@ -36,9 +37,6 @@ const INSTANCES_A_CHECK: usize = 500;
 /// So many hosts are told to map within half the base. Each asks Parameter Store, which answers 40 calls a second by
 /// default, to the tasks of this account as well, and a host waits no longer than 30 s for its turn.
 const MAPS: usize = 600;
-
-/// What is said of a host that a command did not reach.
-const UNDELIVERED: &str = "undelivered";
 
 /// A command to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,16 +189,16 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
         if at > now || canary == Some(&instance.id) {
             continue;
         }
-        let waiting = Waiting::new(instance, now);
+        let waiting = || Waiting::new(instance, now);
         match due {
             Due::First | Due::Retry if proven => maps.push((at, instance.id.clone())),
             // Presents nothing of ours, and adopts a fleet that was mapped by hand.
-            Due::First => checks.push(Waiting { last_turn: Timestamp::MIN, ..waiting }),
+            Due::First => checks.push(Waiting { last_turn: Timestamp::MIN, ..waiting() }),
             // Stopped with its siblings, or not reached: nothing is known about it but that.
-            Due::Retry if was_not_delivered(instance) => checks.push(waiting),
+            Due::Retry if was_not_delivered(instance) => checks.push(waiting()),
             Due::Retry => {}
-            Due::Verify if proven && is_stale(instance, &signs) => renewals.push(waiting),
-            Due::Verify => checks.push(waiting),
+            Due::Verify if proven && is_stale(instance, &signs) => renewals.push(waiting()),
+            Due::Verify => checks.push(waiting()),
         }
     }
 
@@ -266,12 +264,7 @@ struct Waiting {
 
 impl Waiting {
     fn new(instance: &Instance, now: Timestamp) -> Self {
-        // One that SSM stopped because of its siblings had no turn.
-        let last = instance
-            .answers
-            .iter()
-            .filter(|answer| !answer.is_stopped)
-            .max_by_key(|answer| answer.requested_at);
+        let last = turns(instance).max_by_key(|answer| answer.requested_at);
         let sent = last.map_or(Timestamp::MIN, |answer| answer.requested_at);
         let judged = if was_not_delivered(instance) { Timestamp::MIN } else { instance.floor() };
         let is_unsure = sent > judged
@@ -281,6 +274,11 @@ impl Waiting {
         // SSM's history tells of no turn before that.
         Waiting { last_turn: judged.max(sent).max(now - WINDOW), is_unsure, id: instance.id.clone() }
     }
+}
+
+/// What an instance was sent, but for what SSM stopped because of its siblings: that was no turn.
+fn turns(instance: &Instance) -> impl Iterator<Item = &Answer> {
+    instance.answers.iter().filter(|answer| !answer.is_stopped)
 }
 
 /// Who waited longest goes first. Those of whom it is not known are equals, each as long as the longest, and are shuffled
@@ -343,10 +341,12 @@ fn choose_canary<'f>(
             },
             _ => false,
         };
-        let told = instance.answers.iter().filter(|a| a.action == Action::Map && !a.is_stopped);
-        let told = told.map(|answer| answer.requested_at).fold(now - WINDOW, Timestamp::max);
         let tried = match instance.state() {
-            _ if was_not_delivered(instance) => (told, due::hash(&instance.id, told)),
+            _ if was_not_delivered(instance) => {
+                let maps = turns(instance).filter(|answer| answer.action == Action::Map);
+                let told = maps.map(|answer| answer.requested_at).fold(now - WINDOW, Timestamp::max);
+                (told, due::hash(&instance.id, told))
+            }
             Some(state) => (state.judged(), 0),
             None => (Timestamp::MIN, 0),
         };

@@ -1,6 +1,6 @@
 //! Invariant 6: an unproven or refused password is presented by one instance at a time, a refused one once in two
-//! reprobes; kept credentials log on two at a time, by one command of a run, and not while two instances' fail. The parameters' password alone
-//! never locks the account.
+//! reprobes; kept credentials log on two at a time, by one command of a run, and not while two instances' fail. The
+//! parameters' password alone never locks the account.
 //!
 //! What is unproven is asked of the world: nobody's command that was requested after both parameters' dates has ended
 //! with a mapping made anew, and no recorded log-on is that young.
