@@ -33,4 +33,5 @@ pub const REGRESSIONS: &[Regression] = &[
         name: "hosts that take no command lead each check in which the last had them not",
         seed: 23_922,
     },
+    Regression { name: "the breaker of a run that has heard failures which it cannot write", seed: 7968 },
 ];

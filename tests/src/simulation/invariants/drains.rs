@@ -172,28 +172,52 @@ impl Leeway {
     }
 }
 
+/// The class of a failure, and since when it lasts.
+type Failing = (Class, Timestamp);
+
+/// What an end means for a host without a state; `busy` is no attempt.
+fn failed_with(word: &Said) -> Option<Class> {
+    match word {
+        Said::Failed { cause, .. } if cause == "busy" => None,
+        Said::Failed { cause, .. } => Some(Cause::new(cause).class()),
+        Said::Nothing | Said::Lost => Some(Class::Unknown),
+        Said::Mapped { .. } | Said::Waiting => None,
+    }
+}
+
+/// Three or more that began to fail within the hour, and at least half of those that did, share a class that is not the
+/// host's.
+fn is_herd(failing: &[Failing], now: Timestamp) -> bool {
+    let hour = SignedDuration::from_hours(1) - CLOCKS;
+    let recent = || failing.iter().filter(|(_, since)| now.duration_since(*since) <= hour);
+    Class::ALL.into_iter().filter(|class| *class != Class::Host).any(|class| {
+        let alike = recent().filter(|(other, _)| *other == class).count();
+        alike >= 3 && alike * 2 >= recent().count()
+    })
+}
+
 /// Whether a registration counts for a run that read the fleet then.
 type View = fn(&Registration, Timestamp) -> bool;
 
 fn look(aws: &LocalAws, ground: &Ground, cluster: &str, view: View, least: usize, listed: Timestamp) -> Best {
     let policy = &ground.policy;
-    let (now, hour) = (aws.now(), SignedDuration::from_hours(1) - CLOCKS);
+    let now = aws.now();
     let (mut n, mut staying, mut mapped, mut in_trouble, mut unknown) = (0, 0, 0, 0, 0);
-    let mut recent: Vec<Class> = Vec::new();
+    let (mut failing, mut unwritten): (Vec<Failing>, Vec<Failing>) = (Vec::new(), Vec::new());
     for one in ground.registrations.values().filter(|one| *one.cluster == *cluster && view(one, listed)) {
         n += 1;
-        let heard = ground
+        let floor = one.state().map_or(one.registered_at, State::judged);
+        let fresh = ground
             .history(aws, &one.ec2)
-            .take_while(|(command, _)| {
-                one.state().is_none_or(|state| millis(command.requested()) > state.judged())
-            })
-            .any(|(command, invocation)| matches!(said(command, invocation, now), Said::Mapped { .. }));
+            .map(|(command, invocation)| (millis(command.requested()), said(command, invocation, now)))
+            .take_while(|(at, _)| *at > floor);
+        let fresh: Vec<(Timestamp, Said)> = fresh.collect();
+        let heard = fresh.iter().any(|(_, word)| matches!(word, Said::Mapped { .. }));
         let is_mapped = heard || one.is_mapped() || one.mapped_until.is_some_and(|until| until > listed);
         // What became of it since is seen by nobody but who reads it again before a write.
         let is_active = one.status == Status::Active || one.status_since > listed;
         mapped += usize::from(is_mapped);
         staying += usize::from(is_mapped && is_active);
-        unknown += usize::from(!heard && one.standing.state == Recorded::Nothing);
         let drained_by_us = !is_active && matches!(one.standing.drain, Drain::Done { .. });
         let unmapped = match one.state() {
             Some(State::Unmapped { cause, failing_since, .. }) if !heard => {
@@ -202,16 +226,21 @@ fn look(aws: &LocalAws, ground: &Ground, cluster: &str, view: View, least: usize
             _ => None,
         };
         in_trouble += usize::from(drained_by_us || unmapped.is_some());
-        recent
-            .extend(unmapped.filter(|(_, since)| now.duration_since(*since) <= hour).map(|(class, _)| class));
+        failing.extend(unmapped);
+        if !heard && one.standing.state == Recorded::Nothing {
+            let failure = fresh.iter().find_map(|(at, word)| Some((failed_with(word)?, *at)));
+            unknown += usize::from(failure.is_none());
+            unwritten.extend(failure);
+        }
     }
     let half_stays = staying > 0 && staying * 2 >= n;
     // Who has deregistered since still counts for the run.
     let n = n.max(least);
-    let herd = Class::ALL.into_iter().filter(|class| *class != Class::Host).any(|class| {
-        let alike = recent.iter().filter(|other| **other == class).count();
-        alike >= 3 && alike * 2 >= recent.len()
-    });
-    let too_many = in_trouble > (n * policy.breaker_percent as usize).div_ceil(100);
-    Best { counted: n, half_stays, breaker_shut: mapped > 0 && !too_many && !herd && unknown * 5 <= n }
+    let is_shared = |in_trouble: usize, failing: &[Failing]| {
+        in_trouble > (n * policy.breaker_percent as usize).div_ceil(100) || is_herd(failing, now)
+    };
+    // Failures that are not written yet it knows of or, where they are listed late, does not.
+    let heard_all = [failing.as_slice(), &unwritten].concat();
+    let shared = is_shared(in_trouble, &failing) && is_shared(in_trouble + unwritten.len(), &heard_all);
+    Best { counted: n, half_stays, breaker_shut: mapped > 0 && !shared && unknown * 5 <= n }
 }
