@@ -186,13 +186,15 @@ fn failed_with(word: &Said) -> Option<Class> {
 }
 
 /// Three or more that began to fail within the hour, and at least half of those that did, share a class that is not the
-/// host's.
+/// host's. Who leaves the hour may end a herd or make one, so both its ends are asked.
 fn is_herd(failing: &[Failing], now: Timestamp) -> bool {
-    let hour = SignedDuration::from_hours(1) - CLOCKS;
-    let recent = || failing.iter().filter(|(_, since)| now.duration_since(*since) <= hour);
-    Class::ALL.into_iter().filter(|class| *class != Class::Host).any(|class| {
-        let alike = recent().filter(|(other, _)| *other == class).count();
-        alike >= 3 && alike * 2 >= recent().count()
+    let hour = SignedDuration::from_hours(1);
+    [hour - CLOCKS, hour + CLOCKS].into_iter().all(|hour| {
+        let recent = || failing.iter().filter(|(_, since)| now.duration_since(*since) <= hour);
+        Class::ALL.into_iter().filter(|class| *class != Class::Host).any(|class| {
+            let alike = recent().filter(|(other, _)| *other == class).count();
+            alike >= 3 && alike * 2 >= recent().count()
+        })
     })
 }
 
