@@ -1,9 +1,18 @@
 //! Connections of the real binaries to endpoints as AWS's are: opened at init, kept, and opened again once they are
 //! closed, without a failed invocation and without a command sent twice.
 
+use std::time::Duration;
+
+use shared::aws::warm;
 use tests::bench::connections::{Opened, When, measure};
 use tests::bench::scene::Work;
+use tests::fleet::World;
+use tests::local_aws::faults::{Fault, FaultRule};
+use tests::local_aws::in_process::Process;
 use tests::runtime_api::binaries::build_functions;
+use tests::scenarios::base;
+use tests::stack::Stack;
+use tokio::time::Instant;
 
 async fn handshakes(work: Work) -> Vec<(When, usize)> {
     let opened: Opened = measure(work, &build_functions().join(work.binary())).await;
@@ -42,4 +51,24 @@ async fn a_definition_by_name_takes_one_connection_and_keeps_it() {
         (When::Forgotten, 1),
     ];
     assert_eq!(handshakes(Work::ValidateNamed).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn init_asks_each_service_once_and_waits_for_a_second_at_most() {
+    let reads = ["DescribeParameters", "ListContainerInstances"];
+    let unanswered = [Fault::Late(Duration::from_secs(600)), Fault::AnswerLost, Fault::NotReached];
+    let refused = [Fault::ErrorBefore(503), Fault::Throttle, Fault::Denied];
+    for fault in unanswered.into_iter().chain(refused) {
+        let stack = Stack::new(World::new(1, base()).cluster("apps"));
+        for read in reads {
+            stack.local.aws().faults.add(FaultRule::once(read, fault.clone()).times(9));
+        }
+        let began = Instant::now();
+        warm(&Process::new(&stack.local, "drain-unmapped").clients(), stack.config()).await;
+        assert!(began.elapsed() <= Duration::from_secs(1), "{fault:?}: {:?}", began.elapsed());
+        let aws = stack.local.aws();
+        let made: Vec<&str> = aws.calls().iter().map(|call| call.operation.as_str()).collect();
+        assert_eq!(made.len(), 2, "{fault:?}: {made:?}");
+        assert!(reads.iter().all(|read| made.contains(read)), "{fault:?}: {made:?}");
+    }
 }
