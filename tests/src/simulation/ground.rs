@@ -325,12 +325,21 @@ impl Ground {
         })
     }
 
+    /// What was said of a registration since what is on record, the newest first, and when it was requested.
+    pub fn unjudged_words<'a>(
+        &self,
+        aws: &'a LocalAws,
+        one: &Registration,
+    ) -> impl Iterator<Item = (Timestamp, Said)> + use<'a> {
+        let (now, floor) = (aws.now(), one.state().map_or(one.registered_at, State::judged));
+        self.history(aws, &one.ec2)
+            .map(move |(command, invocation)| (millis(command.requested()), said(command, invocation, now)))
+            .take_while(move |(at, _)| *at > floor)
+    }
+
     /// The script's newest word about a registration that is not on record yet, and when it was requested.
     pub fn unjudged(&self, aws: &LocalAws, one: &Registration) -> Option<(Timestamp, Said)> {
-        let floor = one.state().map_or(one.registered_at, State::judged);
-        self.history(aws, &one.ec2)
-            .map(|(command, invocation)| (millis(command.requested()), said(command, invocation, aws.now())))
-            .take_while(|(at, _)| *at > floor)
+        self.unjudged_words(aws, one)
             .find(|(_, word)| matches!(word, Said::Mapped { .. } | Said::Failed { .. }))
     }
 

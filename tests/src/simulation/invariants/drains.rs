@@ -208,13 +208,8 @@ fn look(aws: &LocalAws, ground: &Ground, cluster: &str, view: View, least: usize
     let (mut failing, mut unwritten): (Vec<Failing>, Vec<Failing>) = (Vec::new(), Vec::new());
     for one in ground.registrations.values().filter(|one| *one.cluster == *cluster && view(one, listed)) {
         n += 1;
-        let floor = one.state().map_or(one.registered_at, State::judged);
-        let fresh = ground
-            .history(aws, &one.ec2)
-            .map(|(command, invocation)| (millis(command.requested()), said(command, invocation, now)))
-            .take_while(|(at, _)| *at > floor);
-        let fresh: Vec<(Timestamp, Said)> = fresh.collect();
-        let heard = fresh.iter().any(|(_, word)| matches!(word, Said::Mapped { .. }));
+        let mut words = ground.unjudged_words(aws, one);
+        let heard = words.any(|(_, word)| matches!(word, Said::Mapped { .. }));
         let is_mapped = heard || one.is_mapped() || one.mapped_until.is_some_and(|until| until > listed);
         // What became of it since is seen by nobody but who reads it again before a write.
         let is_active = one.status == Status::Active || one.status_since > listed;
@@ -230,7 +225,8 @@ fn look(aws: &LocalAws, ground: &Ground, cluster: &str, view: View, least: usize
         in_trouble += usize::from(drained_by_us || unmapped.is_some());
         failing.extend(unmapped);
         if !heard && one.standing.state == Recorded::Nothing {
-            let failure = fresh.iter().find_map(|(at, word)| Some((failed_with(word)?, *at)));
+            let failure =
+                ground.unjudged_words(aws, one).find_map(|(at, word)| Some((failed_with(&word)?, at)));
             unknown += usize::from(failure.is_none());
             unwritten.extend(failure);
         }
