@@ -1,6 +1,6 @@
 //! Plays many seeds on every core, or one seed as a timeline: `simulate 10000`, `simulate --from 5000 1000`,
-//! `simulate --seed 7`; with `--regressions` those that once broke a promise first. A broken promise is shrunk, told and an
-//! error.
+//! `simulate --seed 7`; with `--regressions` those that once broke a promise first, with `--traces` a hash of each
+//! history's calls, to compare two versions of the product. A broken promise is shrunk, told and an error.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use aws_smithy_async::time::{SystemTimeSource, TimeSource};
 use tests::simulation::plan::Plan;
 use tests::simulation::play::{Played, play};
 use tests::simulation::regressions::REGRESSIONS;
-use tests::simulation::seeds::play_many;
+use tests::simulation::seeds::play_each;
 use tests::simulation::shrink::shrink;
 
 struct Options {
@@ -17,17 +17,20 @@ struct Options {
     one: Option<u64>,
     shrinks: bool,
     regressions: bool,
+    traces: bool,
 }
 
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { from: 1, seeds: 300, one: None, shrinks: true, regressions: false };
+    let mut options =
+        Options { from: 1, seeds: 300, one: None, shrinks: true, regressions: false, traces: false };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("seed") => options.one = Some(arguments.value()?.parse()?),
             Long("no-shrink") => options.shrinks = false,
             Long("regressions") => options.regressions = true,
+            Long("traces") => options.traces = true,
             Long("from") => options.from = arguments.value()?.parse()?,
             Value(seeds) => options.seeds = seeds.parse()?,
             other => return Err(other.unexpected()),
@@ -42,7 +45,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(error) => {
             eprintln!(
-                "{error}\nusage: simulate [--no-shrink] [--regressions] [--from FIRST] [SEEDS], or simulate [--no-shrink] --seed SEED"
+                "{error}\nusage: simulate [--no-shrink] [--regressions] [--traces] [--from FIRST] [SEEDS], or simulate [--no-shrink] --seed SEED"
             );
             return ExitCode::from(2);
         }
@@ -59,7 +62,11 @@ fn main() -> ExitCode {
         }
     }
     let began = SystemTimeSource::new().now();
-    let (tally, broken) = play_many(options.from, options.seeds);
+    let (tally, broken) = play_each(options.from, options.seeds, |played| {
+        if options.traces {
+            println!("trace {} {:016x}", played.seed, played.trace);
+        }
+    });
     println!("{tally}");
     let took = SystemTimeSource::new().now().duration_since(began).unwrap_or_default();
     println!("took {} s", took.as_secs());

@@ -9,6 +9,11 @@ use super::tally::Tally;
 
 /// Plays seeds on every core, as many as there are or until one breaks a promise: that one.
 pub fn play_many(from: u64, seeds: u64) -> (Tally, Option<Played>) {
+    play_each(from, seeds, |_| {})
+}
+
+/// The same, and tells of each history that was played, in no order.
+pub fn play_each(from: u64, seeds: u64, tell: impl Fn(&Played) + Sync) -> (Tally, Option<Played>) {
     let (next, stop) = (AtomicU64::new(from), AtomicBool::new(false));
     let results = Mutex::new((Tally::default(), None::<Played>));
     let work = || {
@@ -18,6 +23,7 @@ pub fn play_many(from: u64, seeds: u64) -> (Tally, Option<Played>) {
                 return;
             }
             let played = play(&Plan::draw(seed), false);
+            tell(&played);
             let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
             results.0 += &played.tally;
             if played.violation.is_some() {
