@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use crate::ssm::{is_denied, is_throttle, kind_of};
-use crate::state::{AttributeNames, Standing};
+use crate::state::{AttributeNames, InstanceAttributes};
 use crate::time;
 
 /// Container instances a `DescribeContainerInstances` takes, and ids that one filter of ours names.
@@ -107,7 +107,7 @@ pub struct ContainerInstance {
     /// ECS's own version of this record: higher is later.
     pub version: i64,
     /// Our attributes.
-    pub standing: Standing,
+    pub attributes: InstanceAttributes,
     /// Custom attributes on it, of which ECS allows ten.
     pub custom_attributes: usize,
 }
@@ -133,7 +133,7 @@ impl ContainerInstance {
             is_windows: attributes().any(|(name, value)| name == "ecs.os-type" && value == Some("windows")),
             registered_at: raw.registered_at().and_then(time::from_aws)?,
             version: raw.version(),
-            standing: Standing::read(names, attributes()),
+            attributes: InstanceAttributes::read(names, attributes()),
             custom_attributes: attributes().filter(|(name, _)| is_custom(name)).count(),
         })
     }

@@ -1,6 +1,6 @@
 //! What the functions of ecs-smb-mapper share.
 //!
-//! Pure: [`ids`], [`share`], [`state`], [`cause`], [`outcome`], [`history`] (what is in flight), [`brake`], [`config`].
+//! Pure: [`ids`], [`share`], [`state`], [`cause`], [`invocation`], [`history`] (what is in flight), [`brake`], [`config`].
 //! At the edge: [`aws`] (clients), [`ssm`], [`ecs`], [`task_definitions`], [`send`], [`metrics`], [`logs`].
 //!
 //! Deliberately absent: a trait over the AWS SDK. The functions hold real clients; tests put a double below them.
@@ -12,9 +12,9 @@ pub mod config;
 pub mod ecs;
 pub mod history;
 pub mod ids;
+pub mod invocation;
 pub mod logs;
 pub mod metrics;
-pub mod outcome;
 pub mod send;
 pub mod share;
 pub mod ssm;

@@ -25,7 +25,7 @@ const DELIVERY_SECONDS: i32 = 120;
 
 /// How a command is rationed over its targets by SSM itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rationing {
+pub struct RateControl {
     /// Targets at work at a time.
     pub max_concurrency: u32,
     /// Failures after which SSM starts no more; the rest is `Terminated`.
@@ -41,19 +41,19 @@ pub enum MaxErrors {
     Count(u32),
 }
 
-impl Rationing {
+impl RateControl {
     /// New instances with a proven password: everybody at once, nobody stops for another.
-    pub const ALL_AT_ONCE: Rationing = Rationing { max_concurrency: 50, max_errors: MaxErrors::All };
+    pub const ALL_AT_ONCE: RateControl = RateControl { max_concurrency: 50, max_errors: MaxErrors::All };
 
     /// Some targets wait until others have ended. That holds within one command only.
-    fn makes_some_wait(self) -> bool {
-        self != Rationing::ALL_AT_ONCE
+    fn is_staggered(self) -> bool {
+        self != RateControl::ALL_AT_ONCE
     }
 }
 
 /// What is sent, to whom belongs to the call.
 #[derive(Debug, Clone)]
-pub struct Order<'a> {
+pub struct CommandRequest<'a> {
     /// The document's name; its `$DEFAULT` version is sent.
     pub document: &'a str,
     /// The stack, for the comment.
@@ -61,7 +61,7 @@ pub struct Order<'a> {
     /// The document's one parameter.
     pub action: Action,
     /// SSM's own brake.
-    pub rationing: Rationing,
+    pub rate_control: RateControl,
 }
 
 /// A command was not sent, or it is not known whether it was.
@@ -126,22 +126,22 @@ impl ClassifyRetry for OnlyThrottling {
 /// Sends one command to at most [`TARGETS_A_COMMAND`] instances.
 pub async fn send_command(
     client: &Client,
-    order: &Order<'_>,
+    request: &CommandRequest<'_>,
     targets: &[InstanceId],
 ) -> Result<CommandId, SendError> {
-    let max_errors = match order.rationing.max_errors {
+    let max_errors = match request.rate_control.max_errors {
         MaxErrors::All => "100%".to_owned(),
         MaxErrors::Count(count) => count.to_string(),
     };
     let request = client
         .send_command()
-        .document_name(order.document)
+        .document_name(request.document)
         .document_version("$DEFAULT")
         .set_instance_ids(Some(targets.iter().map(|id| id.to_string()).collect()))
-        .parameters("Action", vec![order.action.as_str().to_owned()])
+        .parameters("Action", vec![request.action.as_str().to_owned()])
         .timeout_seconds(DELIVERY_SECONDS)
-        .comment(comment(order.stack))
-        .max_concurrency(order.rationing.max_concurrency.to_string())
+        .comment(comment(request.stack))
+        .max_concurrency(request.rate_control.max_concurrency.to_string())
         .max_errors(max_errors)
         .customize()
         .config_override(aws_sdk_ssm::config::Builder::new().retry_classifier(OnlyThrottling));
@@ -203,7 +203,7 @@ pub struct Sent {
 /// was taken, or may have been, is the last; the rest is left.
 pub async fn send_in_groups(
     client: &Client,
-    order: &Order<'_>,
+    request: &CommandRequest<'_>,
     targets: &[InstanceId],
     group: usize,
 ) -> Sent {
@@ -215,7 +215,7 @@ pub async fn send_in_groups(
         .map(|chunk| (chunk.to_vec(), false))
         .collect();
     while let Some((group, looked_up)) = waiting.pop() {
-        match send_command(client, order, &group).await {
+        match send_command(client, request, &group).await {
             Ok(command) => sent.commands.push((command, group)),
             Err(SendError::InvalidInstance(_)) if group.len() == 1 => sent.not_online.extend(group),
             Err(SendError::InvalidInstance(_)) if looked_up => split(&mut waiting, group),
@@ -242,7 +242,7 @@ pub async fn send_in_groups(
             Err(error) => sent.failed.push((error, group)),
         }
         let is_maybe_at_work = !sent.commands.is_empty() || !sent.failed.is_empty();
-        if order.rationing.makes_some_wait() && is_maybe_at_work {
+        if request.rate_control.is_staggered() && is_maybe_at_work {
             sent.left.extend(waiting.drain(..).rev().flat_map(|(group, _)| group));
         }
     }

@@ -236,11 +236,11 @@ impl AttributeNames {
 
 /// Everything of ours that stands on one container instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct InstanceAttributes {
     /// Whether tasks may be placed.
     pub gate: Gate,
     /// What was last proven.
-    pub state: Recorded,
+    pub state: StateAttribute,
     /// Whose a drain is.
     pub drain: Drain,
     /// An operator said hands off.
@@ -251,26 +251,26 @@ pub struct Standing {
 
 /// The state attribute as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Recorded {
+pub enum StateAttribute {
     /// Nothing known: the attribute is absent, or unreadable under a shut gate.
-    Nothing,
+    Absent,
     /// Read.
-    State(State),
+    Known(State),
     /// Unreadable or absent under an open gate: counts as mapped, and due.
     Unreadable,
 }
 
-impl Recorded {
+impl StateAttribute {
     /// The state, where one could be read.
     pub fn state(&self) -> Option<&State> {
         match self {
-            Recorded::State(state) => Some(state),
-            Recorded::Nothing | Recorded::Unreadable => None,
+            StateAttribute::Known(state) => Some(state),
+            StateAttribute::Absent | StateAttribute::Unreadable => None,
         }
     }
 }
 
-impl Standing {
+impl InstanceAttributes {
     /// Reads an instance's attributes, given as names and values.
     pub fn read<'a>(
         names: &AttributeNames,
@@ -290,11 +290,11 @@ impl Standing {
         let any = gate.is_some() || state.is_some() || drain.is_some();
         let gate = Gate::parse(gate);
         let state = match (state.and_then(State::parse), gate) {
-            (Some(state), _) => Recorded::State(state),
-            (None, Gate::Mapped) => Recorded::Unreadable,
-            (None, Gate::Shut) => Recorded::Nothing,
+            (Some(state), _) => StateAttribute::Known(state),
+            (None, Gate::Mapped) => StateAttribute::Unreadable,
+            (None, Gate::Shut) => StateAttribute::Absent,
         };
-        Standing { gate, state, drain: Drain::parse(drain), hold, any }
+        InstanceAttributes { gate, state, drain: Drain::parse(drain), hold, any }
     }
 }
 
@@ -344,10 +344,10 @@ mod tests {
         for value in
             ["", "mapped", "mapped x y z", "MAPPED - - -", "unmapped -1 a b c d", "mapped  a b c", "ok"]
         {
-            let shut = Standing::read(&names, [("smb.G.state", Some(value))].into_iter());
-            assert_eq!((shut.gate, shut.state), (Gate::Shut, Recorded::Nothing), "{value:?}");
+            let shut = InstanceAttributes::read(&names, [("smb.G.state", Some(value))].into_iter());
+            assert_eq!((shut.gate, shut.state), (Gate::Shut, StateAttribute::Absent), "{value:?}");
             let open = [("smb.G.state", Some(value)), ("smb.G", Some("mapped"))].into_iter();
-            assert_eq!(Standing::read(&names, open).state, Recorded::Unreadable, "{value:?}");
+            assert_eq!(InstanceAttributes::read(&names, open).state, StateAttribute::Unreadable, "{value:?}");
         }
     }
 
@@ -364,8 +364,9 @@ mod tests {
     #[test]
     fn another_letters_attributes_are_not_read() {
         let names = AttributeNames::new(DriveLetter::parse("H").unwrap());
-        let standing = Standing::read(&names, [("smb.G", Some("mapped")), ("smb.hold", None)].into_iter());
-        assert_eq!((standing.gate, standing.any, standing.hold), (Gate::Shut, false, true));
+        let attributes =
+            InstanceAttributes::read(&names, [("smb.G", Some("mapped")), ("smb.hold", None)].into_iter());
+        assert_eq!((attributes.gate, attributes.any, attributes.hold), (Gate::Shut, false, true));
     }
 
     fn timestamps() -> impl Strategy<Value = Timestamp> {

@@ -15,8 +15,8 @@ use shared::config::{Mode, Policy};
 use shared::ecs::{ContainerInstance, Status};
 use shared::history::{Action, Command};
 use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn, InstanceId};
-use shared::outcome::{Failure, Word};
-use shared::state::{Drain, Gate, Recorded, Standing, State};
+use shared::invocation::{Failure, InvocationResult};
+use shared::state::{Drain, Gate, InstanceAttributes, State, StateAttribute};
 
 const INSTANCES: i64 = 5_000;
 
@@ -35,7 +35,7 @@ fn instance(n: i64, state: Option<State>) -> Instance {
     };
     let arn = format!("arn:aws:ecs:eu-west-1:111122223333:container-instance/windows/{n:032x}");
     let id = InstanceId::parse(&format!("i-{n:017x}")).expect("an id");
-    let state = state.map_or(Recorded::Nothing, Recorded::State);
+    let state = state.map_or(StateAttribute::Absent, StateAttribute::Known);
     Instance {
         record: ContainerInstance {
             arn: ContainerInstanceArn::parse(&arn).expect("an ARN"),
@@ -46,7 +46,7 @@ fn instance(n: i64, state: Option<State>) -> Instance {
             is_windows: true,
             registered_at: ago(90_000),
             version: 1,
-            standing: Standing { gate, state, drain: Drain::Absent, hold: false, any: true },
+            attributes: InstanceAttributes { gate, state, drain: Drain::Absent, hold: false, any: true },
             custom_attributes: 2,
         },
         id,
@@ -75,7 +75,7 @@ fn heard(mut instance: Instance, command: &Command) -> Instance {
         command: command.id.clone(),
         requested_at: command.requested_at,
         action: command.action,
-        word: Some(Word::Failed(Failure {
+        result: Some(InvocationResult::Failed(Failure {
             cause: Cause::new("53"),
             said: "53".to_owned(),
             step: "read".to_owned(),
@@ -89,9 +89,9 @@ fn heard(mut instance: Instance, command: &Command) -> Instance {
 fn fleet(instances: impl Iterator<Item = Instance>, commands: Vec<Command>) -> Fleet {
     Fleet {
         instances: instances.map(|instance| (instance.record.arn.clone(), instance)).collect(),
-        ghosts: Vec::new(),
+        stale_registrations: Vec::new(),
         commands,
-        doubtful_sends: Vec::new(),
+        unconfirmed_sends: Vec::new(),
         parameters: Parameters::Changed(ago(85_000)),
         is_partial: false,
     }

@@ -14,8 +14,8 @@ const SEEDS: u64 = 300;
 
 #[test]
 fn no_history_breaks_a_promise() {
-    let (tally, broken) = play_many(1, SEEDS);
-    println!("{tally}");
+    let (statistics, broken) = play_many(1, SEEDS);
+    println!("{statistics}");
     if let Some(played) = broken {
         let violation = played.violation.expect("it is broken");
         panic!(
@@ -23,11 +23,19 @@ fn no_history_breaks_a_promise() {
             played.seed, violation.invariant, violation.at, violation.what, played.seed
         );
     }
-    assert_eq!(tally.seeds, SEEDS);
+    assert_eq!(statistics.seeds, SEEDS);
     // A simulation in which nothing happens would keep every promise.
-    assert!(tally.faults > 10 * SEEDS && tally.calls > 500 * SEEDS && tally.written > tally.calls, "{tally}");
-    assert!(tally.gates[1] > SEEDS && tally.drains[0] > 10 && tally.drains[1] > 0, "{tally}");
-    assert!(tally.placed > SEEDS && tally.log_ons.iter().all(|count| *count > 10), "{tally}");
+    assert!(
+        statistics.faults > 10 * SEEDS
+            && statistics.calls > 500 * SEEDS
+            && statistics.written > statistics.calls,
+        "{statistics}"
+    );
+    assert!(
+        statistics.gates[1] > SEEDS && statistics.drains[0] > 10 && statistics.drains[1] > 0,
+        "{statistics}"
+    );
+    assert!(statistics.placed > SEEDS && statistics.log_ons.iter().all(|count| *count > 10), "{statistics}");
 }
 
 #[test]
@@ -58,7 +66,7 @@ fn the_same_seed_is_the_same_history() {
     for seed in [7, 20, 53] {
         let (first, second) = (play(&Plan::draw(seed), true), play(&Plan::draw(seed), false));
         assert_eq!(first.trace, second.trace, "seed {seed}");
-        assert_eq!(first.tally, second.tally, "seed {seed}");
+        assert_eq!(first.statistics, second.statistics, "seed {seed}");
         assert!(!first.timeline.is_empty() && second.timeline.is_empty());
     }
     assert_ne!(play(&Plan::draw(7), false).trace, play(&Plan::draw(8), false).trace);

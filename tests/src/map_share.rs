@@ -125,7 +125,7 @@ impl Story {
     }
 
     /// The gate and the state that stand on an instance.
-    pub fn standing(&self, id: &str) -> (Option<String>, Option<String>) {
+    pub fn attributes(&self, id: &str) -> (Option<String>, Option<String>) {
         let aws = self.local.aws();
         let instance = aws.container_instance(id).unwrap();
         let value = |name| instance.attribute(name).map(str::to_owned);

@@ -102,7 +102,7 @@ pub async fn mapped_fleet(seed: u64, n: usize) -> Stack {
 /// The ids whose gate is open.
 pub fn open(stack: &Stack) -> Vec<String> {
     let ids = stack.instances("apps").into_iter();
-    ids.filter(|id| stack.standing(id).gate == Gate::Mapped).collect()
+    ids.filter(|id| stack.attributes(id).gate == Gate::Mapped).collect()
 }
 
 /// How many calls of an operation the controller made.
@@ -153,7 +153,8 @@ async fn watch(stack: &Stack, end: Timestamp) -> Result<Option<Timestamp>, Strin
     let mut third = None;
     while stack.now() < end {
         stack.until((stack.now() + SignedDuration::from_mins(1)).min(end)).await;
-        let unmapped = |id: &String| matches!(stack.standing(id).state.state(), Some(State::Unmapped { .. }));
+        let unmapped =
+            |id: &String| matches!(stack.attributes(id).state.state(), Some(State::Unmapped { .. }));
         if third.is_none() && stack.instances("apps").iter().filter(|id| unmapped(id)).count() >= 3 {
             third = Some(stack.now());
         }

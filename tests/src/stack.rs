@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared::config::Config;
 use shared::metrics::Metrics;
-use shared::state::{AttributeNames, Standing};
+use shared::state::{AttributeNames, InstanceAttributes};
 
 use crate::fleet::World;
 use crate::local_aws::ecs::instances::{ContainerInstance, Status};
@@ -160,10 +160,10 @@ impl Stack {
     }
 
     /// What stands on an instance, read without a call.
-    pub fn standing(&self, id: &str) -> Standing {
+    pub fn attributes(&self, id: &str) -> InstanceAttributes {
         self.look(id, |instance| {
             let names = AttributeNames::new(self.config.share.drive);
-            Standing::read(
+            InstanceAttributes::read(
                 &names,
                 instance.attributes.iter().map(|(name, value)| (&**name, value.as_deref())),
             )

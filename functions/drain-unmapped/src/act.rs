@@ -17,10 +17,10 @@ use shared::send::{self, SendError, Sent};
 use crate::App;
 use crate::decide::{Action, Plan};
 use crate::drain::DrainAction;
-use crate::fleet::{DoubtfulSend, Fleet, Instance};
+use crate::fleet::{Fleet, Instance, UnconfirmedSend};
 use crate::read::Memory;
-use crate::sends::Order;
-use crate::tally::Tally;
+use crate::sends::PlannedCommand;
+use crate::statistics::RunStatistics;
 use writes::write_states;
 
 /// Spaces writes so that the account's rate is left to the customer's own `RunTask`.
@@ -52,12 +52,12 @@ pub async fn carry_out(
     pace: &mut Pace,
     fleet: &mut Fleet,
     plan: &Plan,
-    tally: &mut Tally,
+    statistics: &mut RunStatistics,
     end: Timestamp,
 ) {
     // What shuts a gate or keeps one comes first, for that is what keeps tasks off. Then the commands, so that hosts are at
     // work while gates are opened: of thousands, that takes a minute.
-    write_states(app, pace, fleet, plan, tally, end, false).await;
+    write_states(app, pace, fleet, plan, statistics, end, false).await;
     let unwritten = unwritten(plan, fleet);
     for action in &plan.actions {
         if let Action::Send(order) = action {
@@ -66,10 +66,10 @@ pub async fn carry_out(
             }
             let mut order = order.clone();
             order.targets.retain(|id| !unwritten.contains(id));
-            send_order(app, memory, fleet, &order, tally).await;
+            send_order(app, memory, fleet, &order, statistics).await;
         }
     }
-    write_states(app, pace, fleet, plan, tally, end, true).await;
+    write_states(app, pace, fleet, plan, statistics, end, true).await;
     for action in &plan.actions {
         let Action::Drain { arn, action } = action else { continue };
         if is_over(app, end) {
@@ -84,10 +84,10 @@ pub async fn carry_out(
             }
             DrainAction::Drain(cause) => {
                 let n = fleet.counted().filter(|i| i.record.cluster == record.cluster).count();
-                drains::drain(app, pace, &record, cause, n, tally).await
+                drains::drain(app, pace, &record, cause, n, statistics).await
             }
             DrainAction::Release => drains::release(app, pace, &record).await,
-            DrainAction::GiveBack => drains::give_back(app, pace, &record, tally).await,
+            DrainAction::GiveBack => drains::give_back(app, pace, &record, statistics).await,
             DrainAction::Forget => drains::forget(app, pace, &record).await,
         };
         match outcome {
@@ -97,7 +97,7 @@ pub async fn carry_out(
                 }
             }
             Ok(None) => {}
-            Err(error) => failed(tally, &record, &error),
+            Err(error) => failed(statistics, &record, &error),
         }
     }
 }
@@ -119,13 +119,14 @@ fn unwritten(plan: &Plan, fleet: &Fleet) -> BTreeSet<InstanceId> {
 
 /// What was decided on stands on the instance.
 fn is_written(plan: &Plan, record: &ContainerInstance) -> bool {
-    let decided = plan.fleet.instances.get(&record.arn).map(|instance| &instance.record.standing);
-    decided
-        .is_some_and(|decided| decided.state == record.standing.state && decided.gate == record.standing.gate)
+    let decided = plan.fleet.instances.get(&record.arn).map(|instance| &instance.record.attributes);
+    decided.is_some_and(|decided| {
+        decided.state == record.attributes.state && decided.gate == record.attributes.gate
+    })
 }
 
-fn failed(tally: &mut Tally, record: &ContainerInstance, error: &EcsError) {
-    tally.failed(error.is_throttle());
+fn failed(statistics: &mut RunStatistics, record: &ContainerInstance, error: &EcsError) {
+    statistics.failed(error.is_throttle());
     tracing::error!(
         cluster = %record.cluster,
         instance_id = instance_id(record),
@@ -134,12 +135,18 @@ fn failed(tally: &mut Tally, record: &ContainerInstance, error: &EcsError) {
     );
 }
 
-async fn send_order(app: &App, memory: &mut Memory, fleet: &mut Fleet, order: &Order, tally: &mut Tally) {
-    let request = send::Order {
+async fn send_order(
+    app: &App,
+    memory: &mut Memory,
+    fleet: &mut Fleet,
+    order: &PlannedCommand,
+    statistics: &mut RunStatistics,
+) {
+    let request = send::CommandRequest {
         document: &app.config.document,
         stack: &app.config.stack,
         action: order.action,
-        rationing: order.rationing,
+        rate_control: order.rate_control,
     };
     let now = app.clients.now();
     let Sent { commands, not_online, failed, left } =
@@ -153,7 +160,7 @@ async fn send_order(app: &App, memory: &mut Memory, fleet: &mut Fleet, order: &O
             reason = order.reason,
             "command sent"
         );
-        tally.sent(order, fleet, &targets);
+        statistics.sent(order, fleet, &targets);
         memory.remember(command_id, order.action, targets, now);
     }
     for id in not_online {
@@ -169,9 +176,9 @@ async fn send_order(app: &App, memory: &mut Memory, fleet: &mut Fleet, order: &O
     for (error, targets) in failed {
         let instance_ids: Vec<&str> = targets.iter().map(|id| id.as_str()).collect();
         tracing::error!(?instance_ids, action = order.action.as_str(), error = %error, "command not sent");
-        tally.failed(matches!(error, SendError::Throttled(_)));
+        statistics.failed(matches!(error, SendError::Throttled(_)));
         if matches!(error, SendError::Lost { .. }) {
-            memory.doubtful.push(DoubtfulSend { at: now, action: order.action, targets });
+            memory.unconfirmed.push(UnconfirmedSend { at: now, action: order.action, targets });
         }
     }
 }

@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use shared::cause::Cause;
 use shared::config::Policy;
 use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn};
-use shared::outcome::{Failure, Proof, Word};
-use shared::state::{Gate, Recorded, State};
+use shared::invocation::{Failure, InvocationResult, Proof};
+use shared::state::{Gate, State, StateAttribute};
 
 use crate::drain::{DrainAction, Rule, plan_drains};
-use crate::due::later;
 use crate::fleet::{AgentState, Answer, Fleet, Instance};
-use crate::judge::{Verdict, judge};
-use crate::sends::{Braking, Order, ask_brake, plan_sends};
+use crate::schedule::later;
+use crate::sends::{Braking, PlannedCommand, ask_brake, plan_sends};
+use crate::verdict::{Verdict, judge};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Action {
         why: Why,
     },
     /// Send a command.
-    Send(Order),
+    Send(PlannedCommand),
     /// Do something about a drain.
     Drain {
         /// Of which instance.
@@ -59,7 +59,7 @@ pub enum Why {
     /// The script said no.
     Failure(Failure),
     /// SSM brought no word of the script's.
-    NoWord,
+    NoResult,
     /// Nobody has vouched for an open gate for too long, while SSM is well.
     Silent,
     /// The attributes did not fit each other.
@@ -114,10 +114,10 @@ fn judge_words(fleet: &mut Fleet) -> Vec<Action> {
             continue;
         }
         let Some((answer, verdict)) = judge(instance) else { continue };
-        let why = match &answer.word {
-            Some(Word::Mapped(proof)) => Why::Proof(proof.clone()),
-            Some(Word::Failed(failure)) => Why::Failure(failure.clone()),
-            _ => Why::NoWord,
+        let why = match &answer.result {
+            Some(InvocationResult::Mapped(proof)) => Why::Proof(proof.clone()),
+            Some(InvocationResult::Failed(failure)) => Why::Failure(failure.clone()),
+            _ => Why::NoResult,
         };
         apply(instance, &verdict);
         writes.push(Action::Write { arn: arn.clone(), verdict, why });
@@ -132,20 +132,22 @@ fn tidy(fleet: &mut Fleet, policy: &Policy, now: Timestamp) -> Vec<Action> {
         if !instance.record.is_connected || !instance.is_open() {
             continue;
         }
-        let verdict = match &instance.record.standing.state {
+        let verdict = match &instance.record.attributes.state {
             // The gate was opened by hand over a proof of the contrary.
-            Recorded::State(state @ (State::Unmapped { .. } | State::Restarted { .. })) => {
+            StateAttribute::Known(state @ (State::Unmapped { .. } | State::Restarted { .. })) => {
                 Verdict { gate: Gate::Shut, state: state.clone() }
             }
             // Counts as mapped and due. Written down, so that the time until somebody vouches for it runs.
-            Recorded::Unreadable => {
+            StateAttribute::Unreadable => {
                 let registered = instance.record.registered_at;
                 // Where proofs are never renewed it must at least not pass for a fresh one.
                 let judged =
                     policy.verify_every.map_or(registered, |period| later(now, -period).max(registered));
                 Verdict { gate: Gate::Mapped, state: State::Mapped { since: judged, judged, logon: None } }
             }
-            Recorded::State(State::Mapped { .. } | State::Doubtful { .. }) | Recorded::Nothing => continue,
+            StateAttribute::Known(State::Mapped { .. } | State::Doubtful { .. }) | StateAttribute::Absent => {
+                continue;
+            }
         };
         apply(instance, &verdict);
         writes.push(Action::Write { arn: arn.clone(), verdict, why: Why::Tidied });
@@ -203,7 +205,7 @@ fn shut_silent(fleet: &mut Fleet, written: &[Action], policy: &Policy, now: Time
 /// a sibling failed, is not silent: after hours in which no check was sent, the last to be asked would be shut for it.
 fn is_silent(instance: &Instance, stopped: &BTreeSet<CommandId>) -> bool {
     let was_asked = match instance.fresh_answers().next_back() {
-        Some(Answer { command, word: Some(Word::NoWord(cause)), .. }) => {
+        Some(Answer { command, result: Some(InvocationResult::NoResult(cause)), .. }) => {
             cause.as_str() != UNDELIVERED || !stopped.contains(command)
         }
         _ => false,
@@ -214,17 +216,17 @@ fn is_silent(instance: &Instance, stopped: &BTreeSet<CommandId>) -> bool {
 
 /// Commands in which somebody failed, so that SSM may have stopped before it asked everybody.
 fn stopped_commands(fleet: &Fleet) -> BTreeSet<CommandId> {
-    let failed = |answer: &&Answer| match &answer.word {
-        Some(Word::Failed(_)) => true,
-        Some(Word::NoWord(cause)) => cause.as_str() != UNDELIVERED,
-        Some(Word::Mapped(_) | Word::Wait) | None => false,
+    let failed = |answer: &&Answer| match &answer.result {
+        Some(InvocationResult::Failed(_)) => true,
+        Some(InvocationResult::NoResult(cause)) => cause.as_str() != UNDELIVERED,
+        Some(InvocationResult::Mapped(_) | InvocationResult::Pending) | None => false,
     };
     let answers = fleet.instances.values().flat_map(|instance| &instance.answers);
     answers.filter(failed).map(|answer| answer.command.clone()).collect()
 }
 
 fn apply(instance: &mut Instance, verdict: &Verdict) {
-    instance.record.standing.gate = verdict.gate;
-    instance.record.standing.state = Recorded::State(verdict.state.clone());
-    instance.record.standing.any = true;
+    instance.record.attributes.gate = verdict.gate;
+    instance.record.attributes.state = StateAttribute::Known(verdict.state.clone());
+    instance.record.attributes.any = true;
 }

@@ -12,7 +12,7 @@ use shared::cause::{Cause, Class};
 use shared::config::{Mode, Policy};
 use shared::ecs::Status;
 use shared::ids::{ClusterRef, ContainerInstanceArn};
-use shared::state::{Drain, Recorded, State};
+use shared::state::{Drain, State, StateAttribute};
 
 use crate::fleet::{Fleet, Instance};
 
@@ -154,11 +154,11 @@ pub fn plan_drains(fleet: &Fleet, policy: &Policy, now: Timestamp) -> DrainPlan 
 /// What stands on an instance about a drain, and what follows from it alone.
 fn ownership(instance: &Instance) -> Option<DrainAction> {
     let record = &instance.record;
-    match (&record.standing.drain, record.status) {
+    match (&record.attributes.drain, record.status) {
         // An operator re-activated it: what an operator did stays done.
         (Drain::Done { .. }, Status::Active) => Some(DrainAction::Release),
         (Drain::Done { at, .. }, Status::Draining)
-            if !record.standing.hold && is_proven_after(instance, *at) =>
+            if !record.attributes.hold && is_proven_after(instance, *at) =>
         {
             Some(DrainAction::GiveBack)
         }
@@ -188,14 +188,14 @@ fn has_failed_long_enough<'i>(instance: &'i Instance, policy: &Policy) -> Option
 
 /// Rules about the instance itself.
 fn own_rule(witnesses: &Witnesses, instance: &Instance, cause: &Cause, policy: &Policy) -> Option<Rule> {
-    let standing = &instance.record.standing;
+    let attributes = &instance.record.attributes;
     if policy.mode != Mode::Enforce {
         return Some(Rule::Mode);
     }
-    if standing.hold {
+    if attributes.hold {
         return Some(Rule::Hold);
     }
-    match standing.drain {
+    match attributes.drain {
         Drain::Released { .. } => return Some(Rule::Released),
         // A `done` on an active instance is an operator's doing, and is released in this very run.
         Drain::Done { .. } => return Some(Rule::Released),
@@ -266,11 +266,12 @@ fn breaker(instances: &[&Instance], policy: &Policy, now: Timestamp) -> Option<R
     let in_trouble = instances
         .iter()
         .filter(|i| {
-            let drained = i.record.status == Status::Draining && i.record.standing.drain.is_ours();
+            let drained = i.record.status == Status::Draining && i.record.attributes.drain.is_ours();
             drained || matches!(i.state(), Some(State::Unmapped { .. }))
         })
         .count();
-    let without_state = instances.iter().filter(|i| i.record.standing.state == Recorded::Nothing).count();
+    let without_state =
+        instances.iter().filter(|i| i.record.attributes.state == StateAttribute::Absent).count();
     let recent: Vec<Class> =
         failing().filter(|(_, since)| now.duration_since(*since) <= HERD).map(|(class, _)| class).collect();
     let is_herd = Class::ALL.into_iter().filter(|class| *class != Class::Host).any(|class| {

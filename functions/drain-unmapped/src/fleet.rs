@@ -9,8 +9,8 @@ use shared::brake::Parameters;
 use shared::ecs::{ContainerInstance, Status};
 use shared::history::{Action, Command};
 use shared::ids::{CommandId, ContainerInstanceArn, InstanceId};
-use shared::outcome::Word;
-use shared::state::{Gate, Recorded, State};
+use shared::invocation::InvocationResult;
+use shared::state::{Gate, State, StateAttribute};
 
 /// Everything a decision is made from.
 #[derive(Debug, Clone)]
@@ -18,11 +18,11 @@ pub struct Fleet {
     /// The Windows instances that count, by ARN: of several registrations of one EC2 instance the newest connected.
     pub instances: BTreeMap<ContainerInstanceArn, Instance>,
     /// Other registrations of the same EC2 instances: reported, never acted on.
-    pub ghosts: Vec<ContainerInstance>,
+    pub stale_registrations: Vec<ContainerInstance>,
     /// The window's commands, oldest first, with those sent in this run that SSM does not list yet.
     pub commands: Vec<Command>,
     /// Sends whose answer was lost: they may be on their way.
-    pub doubtful_sends: Vec<DoubtfulSend>,
+    pub unconfirmed_sends: Vec<UnconfirmedSend>,
     /// What is known of the parameters.
     pub parameters: Parameters,
     /// A watched cluster could not be read: evidence is missing, so no password is presented, and no `check` is sent.
@@ -31,7 +31,7 @@ pub struct Fleet {
 
 /// A `SendCommand` without an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DoubtfulSend {
+pub struct UnconfirmedSend {
     /// When.
     pub at: Timestamp,
     /// What it asked for.
@@ -63,7 +63,7 @@ pub struct Answer {
     /// What it asked for.
     pub action: Action,
     /// What it means; `None` where it was judged before and not read again.
-    pub word: Option<Word>,
+    pub result: Option<InvocationResult>,
     /// SSM never got to this instance: it stopped the command because others of it failed.
     pub is_stopped: bool,
 }
@@ -85,12 +85,12 @@ pub enum AgentState {
 impl Instance {
     /// What stands on it, if anything could be read.
     pub fn state(&self) -> Option<&State> {
-        self.record.standing.state.state()
+        self.record.attributes.state.state()
     }
 
     /// Its gate lets tasks in.
     pub fn is_open(&self) -> bool {
-        self.record.standing.gate == Gate::Mapped
+        self.record.attributes.gate == Gate::Mapped
     }
 
     /// Proven, and tasks may be placed.
@@ -118,18 +118,18 @@ impl Instance {
 
     /// A command is on its way or at work.
     pub fn is_in_flight(&self) -> bool {
-        self.fresh_answers().any(|answer| answer.word == Some(Word::Wait))
+        self.fresh_answers().any(|answer| answer.result == Some(InvocationResult::Pending))
     }
 
     /// Nothing was ever proven since it registered or was restarted.
     pub fn is_unknown(&self) -> bool {
-        match &self.record.standing.state {
-            Recorded::Nothing => true,
-            Recorded::Unreadable => false,
-            Recorded::State(State::Restarted { .. }) => true,
+        match &self.record.attributes.state {
+            StateAttribute::Absent => true,
+            StateAttribute::Unreadable => false,
+            StateAttribute::Known(State::Restarted { .. }) => true,
             // Someone shut the gate by hand: the proof is as good as none.
-            Recorded::State(State::Mapped { .. } | State::Doubtful { .. }) => !self.is_open(),
-            Recorded::State(State::Unmapped { .. }) => false,
+            StateAttribute::Known(State::Mapped { .. } | State::Doubtful { .. }) => !self.is_open(),
+            StateAttribute::Known(State::Unmapped { .. }) => false,
         }
     }
 }
@@ -142,13 +142,13 @@ impl Fleet {
 
     /// The newest log-on with the parameters' password, of all registrations there are.
     pub fn newest_logon(&self) -> Option<Timestamp> {
-        let states = self.instances.values().map(|i| &i.record).chain(&self.ghosts);
-        states.filter_map(|record| record.standing.state.state().and_then(State::logon)).max()
+        let states = self.instances.values().map(|i| &i.record).chain(&self.stale_registrations);
+        states.filter_map(|record| record.attributes.state.state().and_then(State::logon)).max()
     }
 
     /// Whether a send without an answer may have reached this instance: until it surely would be listed.
     pub fn may_be_on_its_way(&self, id: &InstanceId, base: SignedDuration, now: Timestamp) -> bool {
-        self.doubtful_sends
+        self.unconfirmed_sends
             .iter()
             .any(|send| now.duration_since(send.at) < base * 2 && send.targets.contains(id))
     }
@@ -162,7 +162,7 @@ impl Fleet {
         now: Timestamp,
     ) -> impl Iterator<Item = &[InstanceId]> {
         let lost = self
-            .doubtful_sends
+            .unconfirmed_sends
             .iter()
             .filter(move |send| send.action == action && now.duration_since(send.at) < base * 2)
             .map(|send| send.targets.as_slice());

@@ -7,18 +7,18 @@
 pub mod act;
 pub mod decide;
 pub mod drain;
-pub mod due;
 pub mod fleet;
-pub mod judge;
 pub mod read;
+pub mod reconcile;
 pub mod release;
 pub mod remedy;
 pub mod report;
+pub mod schedule;
 pub mod sends;
-pub mod sweep;
-pub mod tally;
+pub mod statistics;
 #[cfg(test)]
 mod tests;
+pub mod verdict;
 
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ async fn answer(app: &App, payload: &Value, deadline: Timestamp) -> Result<Value
     let asks = |what: &str| payload.get(what).and_then(Value::as_bool) == Some(true);
     if payload.get("Records").is_some_and(Value::is_array) {
         let mut memory = app.memory.lock().await;
-        sweep::run(app, &mut memory, deadline).await?;
+        reconcile::run(app, &mut memory, deadline).await?;
         return Ok(serde_json::json!({ "batchItemFailures": [] }));
     }
     if asks("report") {

@@ -11,12 +11,12 @@ use shared::cause::Class;
 use shared::ecs::{self, ContainerInstance, EcsError};
 use shared::history::{Action, Command, Invocation, WINDOW};
 use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn, InstanceId};
-use shared::outcome::{Word, is_stopped, judge};
+use shared::invocation::{InvocationResult, interpret, is_stopped};
 use shared::ssm::{self, SsmError};
 use shared::state::State;
 
 use crate::App;
-use crate::fleet::{AgentState, Answer, DoubtfulSend, Fleet, Instance};
+use crate::fleet::{AgentState, Answer, Fleet, Instance, UnconfirmedSend};
 use crate::sends::Asked;
 
 /// What a warm sandbox remembers. All of it can be lost without harm.
@@ -25,7 +25,7 @@ pub struct Memory {
     /// Commands we sent: SSM may list them late.
     pub sent: Vec<Command>,
     /// Sends without an answer.
-    pub doubtful: Vec<DoubtfulSend>,
+    pub unconfirmed: Vec<UnconfirmedSend>,
     /// Invocations by command, with how much of it was over when they were read.
     invocations: BTreeMap<CommandId, Read>,
 }
@@ -90,7 +90,7 @@ pub async fn read_fleet(
         }
     }
     // A send whose answer was lost has shown up: it is known now.
-    memory.doubtful.retain(|lost| {
+    memory.unconfirmed.retain(|lost| {
         let targets: BTreeSet<&InstanceId> = lost.targets.iter().collect();
         let is_it = |command: &Command| {
             command.action == lost.action
@@ -101,7 +101,7 @@ pub async fn read_fleet(
     });
     commands.sort_by(|a, b| (a.requested_at, &a.id).cmp(&(b.requested_at, &b.id)));
 
-    let (mut instances, ghosts) = registrations(&found.records);
+    let (mut instances, stale_registrations) = registrations(&found.records);
     let wanted = commands_to_read(&commands, &instances, now);
     for command in commands.iter().filter(|command| wanted.contains(&command.id)) {
         memory.read_invocations(app, command, now).await?;
@@ -111,9 +111,9 @@ pub async fn read_fleet(
     }
     Ok(Fleet {
         instances,
-        ghosts,
+        stale_registrations,
         commands,
-        doubtful_sends: memory.doubtful.clone(),
+        unconfirmed_sends: memory.unconfirmed.clone(),
         parameters,
         // A cluster that is gone has nobody in it.
         is_partial: found.failed.iter().any(|(_, error)| !error.is_cluster_gone()),
@@ -148,7 +148,7 @@ async fn ask(app: &App, fleet: &mut Fleet, ids: &BTreeSet<InstanceId>) -> Result
     Ok(agents.values().filter(|agent| agent.is_online).count())
 }
 
-/// Of several registrations of one EC2 instance the newest connected one counts; the others are ghosts.
+/// Of several registrations of one EC2 instance the newest connected one counts; the others are stale_registrations.
 fn registrations(
     records: &[ContainerInstance],
 ) -> (BTreeMap<ContainerInstanceArn, Instance>, Vec<ContainerInstance>) {
@@ -165,7 +165,7 @@ fn registrations(
             })
             .or_insert(record);
     }
-    let ghosts = records
+    let stale_registrations = records
         .iter()
         .filter(|record| record.instance_id.as_ref().is_some_and(|id| newest[id].arn != record.arn))
         .cloned()
@@ -182,7 +182,7 @@ fn registrations(
             (record.arn.clone(), instance)
         })
         .collect();
-    (instances, ghosts)
+    (instances, stale_registrations)
 }
 
 /// The commands whose invocations have something to say that is not known yet.
@@ -222,11 +222,11 @@ fn give_answers(
     let targets: BTreeSet<&InstanceId> = command.instances.iter().collect();
     for instance in instances.values_mut().filter(|instance| targets.contains(&instance.id)) {
         let invocation = read.and_then(|read| read.invocations.iter().find(|i| i.instance_id == instance.id));
-        let word = match (read, command.requested_at > instance.floor()) {
+        let result = match (read, command.requested_at > instance.floor()) {
             (None, false) => None,
             // Nothing of it is over, or it would have been read.
-            (None, true) => Some(Word::Wait),
-            (Some(_), _) => Some(judge(
+            (None, true) => Some(InvocationResult::Pending),
+            (Some(_), _) => Some(interpret(
                 &app.config.share,
                 invocation.map(|invocation| invocation.status_details.as_str()),
                 invocation.map_or("", |invocation| invocation.output.as_str()),
@@ -237,7 +237,7 @@ fn give_answers(
             command: command.id.clone(),
             requested_at: command.requested_at,
             action: command.action,
-            word,
+            result,
             is_stopped: invocation.is_some_and(|invocation| is_stopped(&invocation.status_details)),
         });
     }
@@ -260,7 +260,7 @@ impl Memory {
         // Longer than it can be in flight it is not needed; and when SSM's listing has left it behind, its result, with our
         // time instead of SSM's, would look like one that was not judged.
         self.sent.retain(|command| !command.is_past_deadline(now));
-        self.doubtful.retain(|lost| now.duration_since(lost.at) < WINDOW);
+        self.unconfirmed.retain(|lost| now.duration_since(lost.at) < WINDOW);
         self.invocations.retain(|_, read| {
             read.invocations.first().is_some_and(|i| now.duration_since(i.requested_at) < WINDOW)
         });

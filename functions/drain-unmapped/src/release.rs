@@ -25,7 +25,7 @@ pub async fn release(app: &App, deadline: Timestamp) -> Result<Value, Error> {
     let found = read_registrations(app, None).await;
     let (mut given_back, mut cleaned, mut failed, mut left_draining) = (0, 0, 0, Vec::new());
     let mut removable: Vec<&ContainerInstance> = Vec::new();
-    let ours = || found.records.iter().filter(|record| record.standing.any);
+    let ours = || found.records.iter().filter(|record| record.attributes.any);
     for record in ours() {
         if app.clients.now() >= end {
             break;
@@ -34,7 +34,7 @@ pub async fn release(app: &App, deadline: Timestamp) -> Result<Value, Error> {
             removable.push(record);
             continue;
         }
-        if !record.standing.drain.is_ours() || record.standing.hold {
+        if !record.attributes.drain.is_ours() || record.attributes.hold {
             left_draining.push(record.arn.to_string());
             removable.push(record);
             continue;

@@ -8,19 +8,19 @@ use shared::cause::Class;
 use shared::config::{Mode, Policy};
 use shared::ecs::Status;
 use shared::ids::ClusterRef;
-use shared::outcome::Word;
-use shared::state::{Drain, Recorded, State};
+use shared::invocation::InvocationResult;
+use shared::state::{Drain, State, StateAttribute};
 use shared::time;
 
 use crate::decide::Plan;
 use crate::drain::Rule;
-use crate::due::{Signs, next_due};
 use crate::fleet::{AgentState, Fleet, Instance};
 use crate::read::{Memory, read_fleet, read_parameters, read_registrations};
+use crate::reconcile::look;
 use crate::remedy::explain;
+use crate::schedule::{Triggers, next_attempt};
 use crate::sends::is_stale;
-use crate::sweep::look;
-use crate::tally::{Tally, is_unproven, is_unreachable, sentence, survey};
+use crate::statistics::{RunStatistics, is_unproven, is_unreachable, sentence, survey};
 use crate::{App, Error};
 
 /// The answer to `{"report": true}`. Times are RFC 3339 in UTC.
@@ -55,7 +55,7 @@ pub struct Report {
     /// Every Windows instance, by cluster and ARN.
     pub instances: Vec<Row>,
     /// Other registrations of the same EC2 instances, by ARN: deregister them.
-    pub ghosts: Vec<String>,
+    pub stale_registrations: Vec<String>,
 }
 
 /// An open breaker.
@@ -157,18 +157,18 @@ pub async fn report(app: &App, memory: &mut Memory, cluster: Option<&str>) -> Re
     let (found, parameters) = tokio::join!(read_registrations(app, None), read_parameters(app));
     let parameters = parameters.unwrap_or(Parameters::Unread);
     let mut fleet = read_fleet(app, memory, &found, parameters).await?;
-    let mut tally = Tally::default();
-    let plan = look(app, &mut fleet, &mut tally).await?;
+    let mut statistics = RunStatistics::default();
+    let plan = look(app, &mut fleet, &mut statistics).await?;
     let now = app.clients.now();
     let is_shown = |cluster: &ClusterRef| only.is_none_or(|only| only == cluster);
-    let signs = Signs::of(&fleet);
+    let triggers = Triggers::of(&fleet);
     let report = Report {
         at: time::format(now),
         stack: app.config.stack.clone(),
         mode: app.config.policy.mode,
         drive: app.config.share.drive.to_string(),
         remote_path: app.config.share.remote.to_string(),
-        summary: sentence(&survey(&app.config.policy, &fleet, only, now), &plan, &tally),
+        summary: sentence(&survey(&app.config.policy, &fleet, only, now), &plan, &statistics),
         password: match plan.braking.brake.password {
             Password::Proven => "proven",
             Password::Unproven => "unproven",
@@ -192,8 +192,13 @@ pub async fn report(app: &App, memory: &mut Memory, cluster: Option<&str>) -> Re
             .iter()
             .map(|(cluster, error)| UnreadCluster { cluster: cluster.to_string(), error: error.to_string() })
             .collect(),
-        instances: rows(&app.config.policy, &fleet, &plan, &signs, now, is_shown),
-        ghosts: fleet.ghosts.iter().filter(|g| is_shown(&g.cluster)).map(|g| g.arn.to_string()).collect(),
+        instances: rows(&app.config.policy, &fleet, &plan, &triggers, now, is_shown),
+        stale_registrations: fleet
+            .stale_registrations
+            .iter()
+            .filter(|g| is_shown(&g.cluster))
+            .map(|g| g.arn.to_string())
+            .collect(),
     };
     Ok(serde_json::to_value(report).expect("a report has no maps with keys that are not text"))
 }
@@ -202,33 +207,39 @@ fn rows(
     policy: &Policy,
     fleet: &Fleet,
     plan: &Plan,
-    signs: &Signs,
+    triggers: &Triggers,
     now: Timestamp,
     is_shown: impl Fn(&ClusterRef) -> bool,
 ) -> Vec<Row> {
     let mut instances: Vec<&Instance> =
         fleet.instances.values().filter(|instance| is_shown(&instance.record.cluster)).collect();
     instances.sort_by(|a, b| (&a.record.cluster, &a.record.arn).cmp(&(&b.record.cluster, &b.record.arn)));
-    instances.into_iter().map(|instance| row(policy, instance, plan, signs, now)).collect()
+    instances.into_iter().map(|instance| row(policy, instance, plan, triggers, now)).collect()
 }
 
 /// What is told of one instance.
-pub(crate) fn row(policy: &Policy, instance: &Instance, plan: &Plan, signs: &Signs, now: Timestamp) -> Row {
-    let (record, standing) = (&instance.record, &instance.record.standing);
-    let (state, since, attempts, cause) = match &standing.state {
-        Recorded::Nothing => ("none", None, None, None),
-        Recorded::Unreadable => ("unreadable", None, None, None),
-        Recorded::State(State::Restarted { at, .. }) => ("restarted", Some(*at), None, None),
-        Recorded::State(State::Mapped { since, .. }) => ("mapped", Some(*since), None, None),
-        Recorded::State(State::Doubtful { since, cause, .. }) => {
+pub(crate) fn row(
+    policy: &Policy,
+    instance: &Instance,
+    plan: &Plan,
+    triggers: &Triggers,
+    now: Timestamp,
+) -> Row {
+    let (record, attributes) = (&instance.record, &instance.record.attributes);
+    let (state, since, attempts, cause) = match &attributes.state {
+        StateAttribute::Absent => ("none", None, None, None),
+        StateAttribute::Unreadable => ("unreadable", None, None, None),
+        StateAttribute::Known(State::Restarted { at, .. }) => ("restarted", Some(*at), None, None),
+        StateAttribute::Known(State::Mapped { since, .. }) => ("mapped", Some(*since), None, None),
+        StateAttribute::Known(State::Doubtful { since, cause, .. }) => {
             ("doubtful", Some(*since), None, Some(cause))
         }
-        Recorded::State(State::Unmapped { attempts, cause, failing_since, .. }) => {
+        StateAttribute::Known(State::Unmapped { attempts, cause, failing_since, .. }) => {
             ("unmapped", Some(*failing_since), Some(*attempts), Some(cause))
         }
     };
-    let last_proof = instance.answers.iter().rev().find_map(|answer| match &answer.word {
-        Some(Word::Mapped(proof)) => proof.privacy,
+    let last_proof = instance.answers.iter().rev().find_map(|answer| match &answer.result {
+        Some(InvocationResult::Mapped(proof)) => proof.privacy,
         _ => None,
     });
     Row {
@@ -237,19 +248,19 @@ pub(crate) fn row(policy: &Policy, instance: &Instance, plan: &Plan, signs: &Sig
         container_instance: record.arn.to_string(),
         status: record.status,
         connected: record.is_connected,
-        gate: standing.gate.as_str(),
+        gate: attributes.gate.as_str(),
         state,
         since: since.map(time::format),
-        judged: standing.state.state().map(|state| time::format(state.judged())),
+        judged: attributes.state.state().map(|state| time::format(state.judged())),
         attempts,
         cause: cause.map(|cause| {
             let (meaning, remedy) = explain(cause);
             CauseRow { code: cause.to_string(), class: cause.class(), meaning, remedy }
         }),
-        next_try: next_due(instance, signs, policy).map(|(at, _)| time::format(at)),
+        next_try: next_attempt(instance, triggers, policy).map(|(at, _)| time::format(at)),
         in_flight: instance.is_in_flight(),
         unreachable: instance.agent != AgentState::Unasked && is_unreachable(policy, instance, now),
-        drain: match standing.drain {
+        drain: match attributes.drain {
             Drain::Absent => "none",
             Drain::Requested { .. } => "requested",
             Drain::Done { .. } => "ours",
@@ -257,9 +268,9 @@ pub(crate) fn row(policy: &Policy, instance: &Instance, plan: &Plan, signs: &Sig
             Drain::Foreign => "not-ours",
         },
         ownership_unproven: is_unproven(record),
-        hold: standing.hold,
+        hold: attributes.hold,
         without_privacy: last_proof == Some(false),
-        stale_credential: is_stale(instance, signs),
+        stale_credential: is_stale(instance, triggers),
         not_drained_because: plan.withheld.get(&record.arn).copied(),
     }
 }

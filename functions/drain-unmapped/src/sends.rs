@@ -12,21 +12,21 @@ use shared::config::Policy;
 use shared::ecs::Status;
 use shared::history::{Action, Command, WINDOW};
 use shared::ids::InstanceId;
-use shared::outcome::Word;
-use shared::send::{MaxErrors, Rationing, TARGETS_A_COMMAND};
+use shared::invocation::InvocationResult;
+use shared::send::{MaxErrors, RateControl, TARGETS_A_COMMAND};
 use shared::state::State;
 
 use crate::decide::UNDELIVERED;
-use crate::due::{self, Due, Signs, next_due};
 use crate::fleet::{AgentState, Answer, Fleet, Instance};
-use crate::judge::judge;
+use crate::schedule::{self, Attempt, Triggers, next_attempt};
+use crate::verdict::judge;
 
 /// A `check` reconnects an idle mapping with the credential that Windows kept, and that is a log-on: SSM itself stops
 /// at the first failure.
-const CHECK: Rationing = Rationing { max_concurrency: 2, max_errors: MaxErrors::Count(0) };
+const CHECK: RateControl = RateControl { max_concurrency: 2, max_errors: MaxErrors::Count(0) };
 
 /// A mapping whose log-on is older than the password is renewed a few at a time.
-const RENEWAL: Rationing = Rationing { max_concurrency: 2, max_errors: MaxErrors::Count(1) };
+const RENEWAL: RateControl = RateControl { max_concurrency: 2, max_errors: MaxErrors::Count(1) };
 
 /// Few enough that slow ones end within the deadline, two at a time.
 const RENEWALS_A_COMMAND: usize = 6;
@@ -40,13 +40,13 @@ const MAPS: usize = 600;
 
 /// A command to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
+pub struct PlannedCommand {
     /// What to ask for.
     pub action: Action,
     /// Of whom, at most 50.
     pub targets: Vec<InstanceId>,
     /// SSM's own brake.
-    pub rationing: Rationing,
+    pub rate_control: RateControl,
     /// Why, for the log.
     pub reason: &'static str,
 }
@@ -84,11 +84,13 @@ fn credential_failure(
     };
     let counts = instance.counts() || now.duration_since(requested) < WINDOW;
     let answer = instance.answers.iter().find(|answer| answer.requested_at == requested);
-    let with_parameters_password = answer.is_some_and(|answer| match (answer.action, &answer.word) {
+    let with_parameters_password = answer.is_some_and(|answer| match (answer.action, &answer.result) {
         // What Windows kept is what the parameters hold, where they have not changed since the log-on: trying them
         // again would be one more bad log-on for nothing.
-        (Action::Check, Some(Word::Failed(_))) => has_logged_on_since_a_change(instance, parameters),
-        (Action::Map, Some(Word::Failed(failure))) => failure.step == "create",
+        (Action::Check, Some(InvocationResult::Failed(_))) => {
+            has_logged_on_since_a_change(instance, parameters)
+        }
+        (Action::Map, Some(InvocationResult::Failed(failure))) => failure.step == "create",
         (_, Some(_)) => false,
         // What was not read again is taken for the worse.
         (_, None) => true,
@@ -107,10 +109,10 @@ fn has_logged_on_since_a_change(instance: &Instance, parameters: Parameters) -> 
 }
 
 fn last_word_was_a_refusal(instance: &Instance) -> Option<Timestamp> {
-    let said = instance.answers.iter().rev().find_map(|answer| match &answer.word {
-        Some(Word::Failed(failure)) => Some((answer, failure.cause.class())),
-        Some(Word::Mapped(_)) => Some((answer, Class::Unknown)),
-        Some(Word::Wait | Word::NoWord(_)) | None => None,
+    let said = instance.answers.iter().rev().find_map(|answer| match &answer.result {
+        Some(InvocationResult::Failed(failure)) => Some((answer, failure.cause.class())),
+        Some(InvocationResult::Mapped(_)) => Some((answer, Class::Unknown)),
+        Some(InvocationResult::Pending | InvocationResult::NoResult(_)) | None => None,
     });
     said.filter(|(_, class)| *class == Class::Credentials).map(|(answer, _)| answer.requested_at)
 }
@@ -131,7 +133,7 @@ pub fn ask_brake(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Braking {
     // Whose credentials fail in the part that was not read, nobody knows.
     brake.checks_withheld |= fleet.is_partial;
     let listed = fleet.commands.iter().filter(|c| c.action == Action::Map).map(|c| c.requested_at);
-    let lost = fleet.doubtful_sends.iter().filter(|s| s.action == Action::Map).map(|s| s.at);
+    let lost = fleet.unconfirmed_sends.iter().filter(|s| s.action == Action::Map).map(|s| s.at);
     let last_map = listed.chain(lost).max();
     let one_in_flight = fleet.at_work(Action::Map, policy.base, now).next().is_some();
     let canary_due =
@@ -152,13 +154,13 @@ pub struct Asked {
 
 /// The instances whose agents must be asked before anything is sent.
 pub fn agents_to_ask(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Asked {
-    let signs = Signs::of(fleet);
+    let triggers = Triggers::of(fleet);
     let Braking { brake, canary_due } = ask_brake(fleet, policy, now);
     let proven = brake.password == Password::Proven;
     let (mut all, mut maps) = (BTreeSet::new(), Vec::new());
     for instance in fleet.counted().filter(|instance| is_free(fleet, instance, policy, now)) {
-        match next_due(instance, &signs, policy).filter(|(at, _)| *at <= now) {
-            Some((at, Due::First | Due::Retry)) if proven => maps.push((at, instance.id.clone())),
+        match next_attempt(instance, &triggers, policy).filter(|(at, _)| *at <= now) {
+            Some((at, Attempt::First | Attempt::Retry)) if proven => maps.push((at, instance.id.clone())),
             Some(_) => drop(all.insert(instance.id.clone())),
             None if canary_due && !instance.is_open() => drop(all.insert(instance.id.clone())),
             None => {}
@@ -173,57 +175,59 @@ fn is_free(fleet: &Fleet, instance: &Instance, policy: &Policy, now: Timestamp) 
 }
 
 /// What is sent now.
-pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> {
+pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<PlannedCommand> {
     let Braking { brake, canary_due } = ask_brake(fleet, policy, now);
     let proven = brake.password == Password::Proven;
-    let signs = Signs::of(fleet);
+    let triggers = Triggers::of(fleet);
     let ready: Vec<&Instance> = fleet
         .counted()
         .filter(|instance| instance.agent == AgentState::Online && is_free(fleet, instance, policy, now))
         .collect();
-    let canary = if canary_due { choose_canary(&ready, &signs, policy, now) } else { None };
+    let canary = if canary_due { choose_canary(&ready, &triggers, policy, now) } else { None };
 
     let (mut maps, mut checks, mut renewals) = (Vec::new(), Vec::new(), Vec::new());
     for instance in ready {
-        let Some((at, due)) = next_due(instance, &signs, policy) else { continue };
+        let Some((at, due)) = next_attempt(instance, &triggers, policy) else { continue };
         if at > now || canary == Some(&instance.id) {
             continue;
         }
         let waiting = || Waiting::new(instance, now);
         match due {
-            Due::First | Due::Retry if proven => maps.push((at, instance.id.clone())),
+            Attempt::First | Attempt::Retry if proven => maps.push((at, instance.id.clone())),
             // Presents nothing of ours, and adopts a fleet that was mapped by hand.
-            Due::First => checks.push(Waiting { last_turn: Timestamp::MIN, ..waiting() }),
+            Attempt::First => checks.push(Waiting { last_turn: Timestamp::MIN, ..waiting() }),
             // Stopped with its siblings, or not reached: nothing is known about it but that.
-            Due::Retry if was_not_delivered(instance) => checks.push(waiting()),
-            Due::Retry => {}
-            Due::Verify if proven && is_stale(instance, &signs) => renewals.push(waiting()),
-            Due::Verify => checks.push(waiting()),
+            Attempt::Retry if was_not_delivered(instance) => checks.push(waiting()),
+            Attempt::Retry => {}
+            Attempt::Verify if proven && is_stale(instance, &triggers) => renewals.push(waiting()),
+            Attempt::Verify => checks.push(waiting()),
         }
     }
 
-    let mut orders: Vec<Order> = oldest_first(maps)
+    let mut orders: Vec<PlannedCommand> = oldest_first(maps)
         .chunks(TARGETS_A_COMMAND)
         .take(room_for_maps(fleet, policy, now))
-        .map(|targets| Order {
+        .map(|targets| PlannedCommand {
             action: Action::Map,
             targets: targets.to_vec(),
-            rationing: Rationing::ALL_AT_ONCE,
+            rate_control: RateControl::ALL_AT_ONCE,
             reason: "due and the password is proven",
         })
         .collect();
-    orders.extend(canary.map(|id| Order {
+    orders.extend(canary.map(|id| PlannedCommand {
         action: Action::Map,
         targets: vec![id.clone()],
-        rationing: Rationing::ALL_AT_ONCE,
+        rate_control: RateControl::ALL_AT_ONCE,
         reason: "canary",
     }));
     if !renewal_at_work(fleet, policy, now) {
-        orders.extend(in_turn(renewals, now).chunks(RENEWALS_A_COMMAND).take(1).map(|targets| Order {
-            action: Action::Map,
-            targets: targets.to_vec(),
-            rationing: RENEWAL,
-            reason: "logged on with an older password",
+        orders.extend(in_turn(renewals, now).chunks(RENEWALS_A_COMMAND).take(1).map(|targets| {
+            PlannedCommand {
+                action: Action::Map,
+                targets: targets.to_vec(),
+                rate_control: RENEWAL,
+                reason: "logged on with an older password",
+            }
         }));
     }
     if !brake.checks_withheld {
@@ -232,11 +236,13 @@ pub fn plan_sends(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Vec<Order> 
             .count()
             .div_ceil(INSTANCES_A_CHECK)
             .saturating_sub(fleet.at_work(Action::Check, policy.base, now).count());
-        orders.extend(in_turn(checks, now).chunks(TARGETS_A_COMMAND).take(room).map(|targets| Order {
-            action: Action::Check,
-            targets: targets.to_vec(),
-            rationing: CHECK,
-            reason: "look without presenting the password",
+        orders.extend(in_turn(checks, now).chunks(TARGETS_A_COMMAND).take(room).map(|targets| {
+            PlannedCommand {
+                action: Action::Check,
+                targets: targets.to_vec(),
+                rate_control: CHECK,
+                reason: "look without presenting the password",
+            }
         }));
     }
     orders
@@ -268,9 +274,9 @@ impl Waiting {
         let sent = last.map_or(Timestamp::MIN, |answer| answer.requested_at);
         let judged = if was_not_delivered(instance) { Timestamp::MIN } else { instance.floor() };
         let is_unsure = sent > judged
-            && last
-                .and_then(|answer| answer.word.as_ref())
-                .is_none_or(|word| matches!(word, Word::NoWord(cause) if cause.as_str() == UNDELIVERED));
+            && last.and_then(|answer| answer.result.as_ref()).is_none_or(
+                |word| matches!(word, InvocationResult::NoResult(cause) if cause.as_str() == UNDELIVERED),
+            );
         // SSM's history tells of no turn before that.
         Waiting { last_turn: judged.max(sent).max(now - WINDOW), is_unsure, id: instance.id.clone() }
     }
@@ -289,7 +295,7 @@ fn in_turn(mut waiting: Vec<Waiting>, now: Timestamp) -> Vec<InstanceId> {
     waiting.sort_by_cached_key(|one| {
         let turn = unsure.filter(|_| one.is_unsure).unwrap_or(one.last_turn);
         let is_shuffled = one.is_unsure || turn <= now - WINDOW;
-        (turn, is_shuffled.then(|| due::hash(&one.id, now)), one.id.clone())
+        (turn, is_shuffled.then(|| schedule::hash(&one.id, now)), one.id.clone())
     });
     waiting.into_iter().map(|one| one.id).collect()
 }
@@ -304,9 +310,9 @@ fn was_not_delivered(instance: &Instance) -> bool {
 }
 
 /// The mapping was made with a password that was changed since. `-`, never logged on by us, is nobody's business.
-pub fn is_stale(instance: &Instance, signs: &Signs) -> bool {
+pub fn is_stale(instance: &Instance, triggers: &Triggers) -> bool {
     let Some(State::Mapped { logon: Some(logon), .. }) = instance.state() else { return false };
-    signs.parameters_changed.is_some_and(|changed| *logon < changed)
+    triggers.parameters_changed.is_some_and(|changed| *logon < changed)
 }
 
 /// A `map` is at work on an instance whose gate is open.
@@ -323,13 +329,13 @@ fn renewal_at_work(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
 /// so of all that waited behind such a host, and whoever is judged by every check would never be the canary.
 fn choose_canary<'f>(
     ready: &[&'f Instance],
-    signs: &Signs,
+    triggers: &Triggers,
     policy: &Policy,
     now: Timestamp,
 ) -> Option<&'f InstanceId> {
     let may_try = |instance: &&&Instance| {
         let waits_for_registration =
-            instance.is_unknown() && next_due(instance, signs, policy).is_none_or(|(at, _)| at > now);
+            instance.is_unknown() && next_attempt(instance, triggers, policy).is_none_or(|(at, _)| at > now);
         !instance.is_open() && instance.record.status != Status::Other && !waits_for_registration
     };
     let rank = |instance: &&&Instance| {
@@ -345,7 +351,7 @@ fn choose_canary<'f>(
             _ if was_not_delivered(instance) => {
                 let maps = turns(instance).filter(|answer| answer.action == Action::Map);
                 let told = maps.map(|answer| answer.requested_at).fold(now - WINDOW, Timestamp::max);
-                (told, due::hash(&instance.id, told))
+                (told, schedule::hash(&instance.id, told))
             }
             Some(state) => (state.judged(), 0),
             None => (Timestamp::MIN, 0),

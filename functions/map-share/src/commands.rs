@@ -10,23 +10,23 @@ use shared::brake;
 use shared::ecs::{self, ContainerInstance};
 use shared::history::{Action, Command, WINDOW};
 use shared::ids::{ClusterRef, InstanceId};
-use shared::send::{self, Order, Rationing, TARGETS_A_COMMAND};
+use shared::send::{self, CommandRequest, RateControl, TARGETS_A_COMMAND};
 use shared::ssm;
 
 use crate::App;
+use crate::batch::{Batch, RecordId};
 use crate::evidence;
 use crate::gates::Found;
 use crate::input::Origin;
-use crate::ledger::{EntryId, Ledger};
-use crate::outcome::{Deed, Outcome, Reason};
+use crate::outcome::{Effect, Outcome, Reason};
 use crate::plan::{self, Candidate, Work};
 
 /// Whom to send to, and whose record that is.
-type Targets = BTreeMap<InstanceId, EntryId>;
+type Targets = BTreeMap<InstanceId, RecordId>;
 
 /// Sends what the batch, or the person, asks for.
-pub(crate) async fn send(app: &App, mut work: Work, found: &Found, origin: Origin, ledger: &mut Ledger) {
-    drop_restarted(&mut work, ledger);
+pub(crate) async fn send(app: &App, mut work: Work, found: &Found, origin: Origin, batch: &mut Batch) {
+    drop_restarted(&mut work, batch);
     if work.candidates.is_empty() && work.by_hand.is_empty() {
         return;
     }
@@ -34,31 +34,32 @@ pub(crate) async fn send(app: &App, mut work: Work, found: &Found, origin: Origi
     let commands = match ssm::list_commands(app.clients.ssm(), &app.config.document, now - WINDOW).await {
         Ok(commands) => commands,
         Err(error) => {
-            let why = Outcome::Failed(ledger.failed(error));
+            let why = Outcome::Failed(batch.failed(error));
             let entries = work.candidates.iter().map(|c| c.entry).chain(work.by_hand.values().copied());
-            return ledger.settle_all(entries, &why);
+            return batch.settle_all(entries, &why);
         }
     };
-    let live = describe(app, &work, &commands, now, ledger).await;
-    let mut targets = choose(&work, &live, found, &commands, now, ledger);
-    keep_online(app, &mut targets, ledger).await;
+    let live = describe(app, &work, &commands, now, batch).await;
+    let mut targets = choose(&work, &live, found, &commands, now, batch);
+    keep_online(app, &mut targets, batch).await;
     let described: Vec<ContainerInstance> =
         live.into_iter().map(|(_, live)| live).chain(found.all().cloned()).collect();
-    brake(app, &mut targets, &described, &commands, origin, ledger).await;
+    brake(app, &mut targets, &described, &commands, origin, batch).await;
     if !app.may_act(origin) {
-        return ledger.settle_all(targets.into_values(), &Outcome::Not(Reason::ReportMode));
+        return batch.settle_all(targets.into_values(), &Outcome::Not(Reason::ReportMode));
     }
-    send_to(app, &targets, ledger).await;
+    send_to(app, &targets, batch).await;
 }
 
 /// An instance whose restart was just recorded is sent to by the sweep, when its agent is back.
-fn drop_restarted(work: &mut Work, ledger: &mut Ledger) {
+fn drop_restarted(work: &mut Work, batch: &mut Batch) {
     let Work { candidates, restarts, .. } = work;
     candidates.retain(|candidate| {
         let restart = candidate.instance_id.as_ref().and_then(|id| restarts.get(id));
-        let is_shut = restart.is_some_and(|r| ledger.outcome(r.entry) == Some(&Outcome::Did(Deed::GateShut)));
+        let is_shut =
+            restart.is_some_and(|r| batch.outcome(r.entry) == Some(&Outcome::Did(Effect::GateShut)));
         if is_shut {
-            ledger.settle(candidate.entry, Outcome::Not(Reason::HasState));
+            batch.settle(candidate.entry, Outcome::Not(Reason::HasState));
         }
         !is_shut
     });
@@ -70,13 +71,13 @@ async fn describe(
     work: &Work,
     commands: &[Command],
     now: Timestamp,
-    ledger: &mut Ledger,
-) -> Vec<(EntryId, ContainerInstance)> {
+    batch: &mut Batch,
+) -> Vec<(RecordId, ContainerInstance)> {
     let mut by_cluster: BTreeMap<&ClusterRef, Vec<&Candidate>> = BTreeMap::new();
     for candidate in &work.candidates {
         let named = candidate.instance_id.as_ref().zip(candidate.registered_at);
         match named.and_then(|(id, registered_at)| plan::named_by(commands, id, registered_at, now)) {
-            Some(reason) => ledger.settle(candidate.entry, Outcome::Not(reason)),
+            Some(reason) => batch.settle(candidate.entry, Outcome::Not(reason)),
             None => by_cluster.entry(&candidate.cluster).or_default().push(candidate),
         }
     }
@@ -89,15 +90,15 @@ async fn describe(
             let described = match described {
                 Ok(described) => described,
                 Err(error) => {
-                    let why = Outcome::Failed(ledger.failed(error));
-                    ledger.settle_all(group.iter().map(|candidate| candidate.entry), &why);
+                    let why = Outcome::Failed(batch.failed(error));
+                    batch.settle_all(group.iter().map(|candidate| candidate.entry), &why);
                     continue;
                 }
             };
             for candidate in group {
                 match described.iter().find(|live| live.arn == candidate.arn) {
                     Some(found) => live.push((candidate.entry, found.clone())),
-                    None => ledger.settle(candidate.entry, Outcome::Not(Reason::Gone)),
+                    None => batch.settle(candidate.entry, Outcome::Not(Reason::Gone)),
                 }
             }
         }
@@ -108,11 +109,11 @@ async fn describe(
 /// Chooses the instances that live state allows to be sent to, each once.
 fn choose(
     work: &Work,
-    live: &[(EntryId, ContainerInstance)],
+    live: &[(RecordId, ContainerInstance)],
     found: &Found,
     commands: &[Command],
     now: Timestamp,
-    ledger: &mut Ledger,
+    batch: &mut Batch,
 ) -> Targets {
     let mut targets = Targets::new();
     for (entry, instance) in live {
@@ -125,7 +126,7 @@ fn choose(
             Ok(id) => {
                 targets.insert(id, *entry);
             }
-            Err(reason) => ledger.settle(*entry, Outcome::Not(reason)),
+            Err(reason) => batch.settle(*entry, Outcome::Not(reason)),
         }
     }
     for (id, entry) in &work.by_hand {
@@ -136,14 +137,14 @@ fn choose(
             Ok(id) => {
                 targets.insert(id, *entry);
             }
-            Err(outcome) => ledger.settle(*entry, outcome),
+            Err(outcome) => batch.settle(*entry, outcome),
         }
     }
     targets
 }
 
 /// Drops those whose SSM agent is not online: agents come late and in herds, and that is no failure.
-async fn keep_online(app: &App, targets: &mut Targets, ledger: &mut Ledger) {
+async fn keep_online(app: &App, targets: &mut Targets, batch: &mut Batch) {
     if targets.is_empty() {
         return;
     }
@@ -152,13 +153,13 @@ async fn keep_online(app: &App, targets: &mut Targets, ledger: &mut Ledger) {
         Ok(agents) => targets.retain(|id, entry| {
             let is_online = agents.get(id).is_some_and(|agent| agent.is_online);
             if !is_online {
-                ledger.settle(*entry, Outcome::Not(Reason::AgentOffline));
+                batch.settle(*entry, Outcome::Not(Reason::AgentOffline));
             }
             is_online
         }),
         Err(error) => {
-            let why = Outcome::Failed(ledger.failed(error));
-            ledger.settle_all(std::mem::take(targets).into_values(), &why);
+            let why = Outcome::Failed(batch.failed(error));
+            batch.settle_all(std::mem::take(targets).into_values(), &why);
         }
     }
 }
@@ -170,7 +171,7 @@ async fn brake(
     described: &[ContainerInstance],
     commands: &[Command],
     origin: Origin,
-    ledger: &mut Ledger,
+    batch: &mut Batch,
 ) {
     if targets.is_empty() {
         return;
@@ -183,35 +184,35 @@ async fn brake(
         }
         // In doubt nothing is sent. It is not these records' own call, so they do not come again: the sweep has them.
         Err(error) => {
-            ledger.failed(error);
+            batch.failed(error);
             Err(Reason::Doubt)
         }
     };
     if let Err(reason) = allowed {
-        ledger.settle_all(std::mem::take(targets).into_values(), &Outcome::Not(reason));
+        batch.settle_all(std::mem::take(targets).into_values(), &Outcome::Not(reason));
     }
 }
 
 /// Sends in groups, each settled as soon as it is known: the time may end between two.
-async fn send_to(app: &App, targets: &Targets, ledger: &mut Ledger) {
-    let order = Order {
+async fn send_to(app: &App, targets: &Targets, batch: &mut Batch) {
+    let request = CommandRequest {
         document: &app.config.document,
         stack: &app.config.stack,
         action: Action::Map,
-        rationing: Rationing::ALL_AT_ONCE,
+        rate_control: RateControl::ALL_AT_ONCE,
     };
     let ids: Vec<InstanceId> = targets.keys().cloned().collect();
-    let entries = |ids: &[InstanceId]| -> Vec<EntryId> { ids.iter().map(|id| targets[id]).collect() };
+    let entries = |ids: &[InstanceId]| -> Vec<RecordId> { ids.iter().map(|id| targets[id]).collect() };
     for group in ids.chunks(TARGETS_A_COMMAND) {
-        let sent = send::send_in_groups(app.clients.ssm(), &order, group, TARGETS_A_COMMAND).await;
+        let sent = send::send_in_groups(app.clients.ssm(), &request, group, TARGETS_A_COMMAND).await;
         for (command, instances) in sent.commands {
-            ledger.settle_all(entries(&instances), &Outcome::Did(Deed::Sent));
-            ledger.sent(command, instances);
+            batch.settle_all(entries(&instances), &Outcome::Did(Effect::Sent));
+            batch.sent(command, instances);
         }
-        ledger.settle_all(entries(&sent.not_online), &Outcome::Not(Reason::AgentOffline));
+        batch.settle_all(entries(&sent.not_online), &Outcome::Not(Reason::AgentOffline));
         for (error, instances) in sent.failed {
-            let why = Outcome::Failed(ledger.failed(error));
-            ledger.settle_all(entries(&instances), &why);
+            let why = Outcome::Failed(batch.failed(error));
+            batch.settle_all(entries(&instances), &why);
         }
     }
 }

@@ -11,7 +11,7 @@ use shared::cause::Class;
 use shared::ecs::{self, ContainerInstance};
 use shared::history::{Action, Command, Invocation, WINDOW};
 use shared::ids::InstanceId;
-use shared::outcome::{self, Failure, Word};
+use shared::invocation::{Failure, InvocationResult, interpret};
 use shared::share::ShareMapping;
 use shared::ssm;
 use shared::state::State;
@@ -73,9 +73,11 @@ async fn some_open_gates(app: &App) -> Result<Vec<ContainerInstance>, CallError>
 
 /// The invocations that failed for their credentials, by the script's own word.
 fn credential_failures<'a>(failed: &'a [Invocation], share: &ShareMapping) -> Vec<(&'a Invocation, Failure)> {
-    let word = |i: &Invocation| outcome::judge(share, Some(&i.status_details), &i.output, true);
+    let word = |i: &Invocation| interpret(share, Some(&i.status_details), &i.output, true);
     let failure = |invocation| match word(invocation) {
-        Word::Failed(failure) if failure.cause.class() == Class::Credentials => Some((invocation, failure)),
+        InvocationResult::Failed(failure) if failure.cause.class() == Class::Credentials => {
+            Some((invocation, failure))
+        }
         _ => None,
     };
     failed.iter().filter_map(failure).collect()
@@ -88,7 +90,7 @@ fn weigh(
     commands: &[Command],
     failed: &[(&Invocation, Failure)],
 ) -> Evidence {
-    let states = || known.iter().filter_map(|i| Some((i.instance_id.as_ref()?, i.standing.state.state()?)));
+    let states = || known.iter().filter_map(|i| Some((i.instance_id.as_ref()?, i.attributes.state.state()?)));
     let mut failures: Vec<CredentialFailure> = Vec::new();
     for (invocation, failure) in failed {
         let requested = invocation.requested_at;
@@ -138,7 +140,7 @@ mod tests {
     use shared::brake::{Password, assess};
     use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn};
     use shared::share::DriveLetter;
-    use shared::state::{AttributeNames, Standing};
+    use shared::state::{AttributeNames, InstanceAttributes};
 
     use super::*;
 
@@ -164,7 +166,7 @@ mod tests {
             is_windows: true,
             registered_at: at(0),
             version: 1,
-            standing: Standing::read(&names, attributes.into_iter()),
+            attributes: InstanceAttributes::read(&names, attributes.into_iter()),
             custom_attributes: 1,
         }
     }

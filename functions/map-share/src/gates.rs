@@ -10,9 +10,9 @@ use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::App;
+use crate::batch::{Batch, RecordId};
 use crate::input::Origin;
-use crate::ledger::{EntryId, Ledger};
-use crate::outcome::{Deed, Outcome, Reason};
+use crate::outcome::{Effect, Outcome, Reason};
 use crate::plan::{self, Work};
 
 /// What ECS knows of the instances that are named by their EC2 id alone, over all watched clusters.
@@ -40,7 +40,7 @@ impl Found {
 }
 
 /// Finds the instances that EC2 and people name by id: EC2 events cannot be filtered by cluster, so most are foreign.
-pub(crate) async fn find_named_by_id(app: &App, work: &Work, ledger: &mut Ledger) -> Found {
+pub(crate) async fn find_named_by_id(app: &App, work: &Work, batch: &mut Batch) -> Found {
     let named = work.restarts.keys().chain(work.endings.keys()).chain(work.by_hand.keys());
     let ids: BTreeSet<InstanceId> = named.cloned().collect();
     let mut found = Found::default();
@@ -52,7 +52,7 @@ pub(crate) async fn find_named_by_id(app: &App, work: &Work, ledger: &mut Ledger
                     found.registrations.entry(id).or_default().push(instance);
                 }
             }
-            Err(error) => found.unread = Some(ledger.failed(error)),
+            Err(error) => found.unread = Some(batch.failed(error)),
         }
     }
     found
@@ -78,97 +78,97 @@ pub(crate) async fn find_in_cluster(
 
 /// What is to be written on one registration.
 struct Write<'a> {
-    entry: EntryId,
-    deed: Deed,
+    entry: RecordId,
+    effect: Effect,
     cluster: &'a ClusterRef,
     arn: &'a ContainerInstanceArn,
     attributes: Vec<NewAttribute>,
 }
 
 /// Shuts the gates of restarted instances, and releases the drains of those about to end.
-pub(crate) async fn write(app: &App, work: &Work, found: &Found, origin: Origin, ledger: &mut Ledger) {
+pub(crate) async fn write(app: &App, work: &Work, found: &Found, origin: Origin, batch: &mut Batch) {
     let (names, now) = (app.names(), app.clients.now());
     let mut writes = Vec::new();
     for (id, restart) in &work.restarts {
         let shut = |live: &ContainerInstance| plan::shut(live, &names, restart.at, now);
-        collect(found, id, (restart.entry, Deed::GateShut), shut, &mut writes, ledger);
+        collect(found, id, (restart.entry, Effect::GateShut), shut, &mut writes, batch);
     }
     for (id, ending) in &work.endings {
         let release = |live: &ContainerInstance| plan::release(live, &names, ending.at);
-        collect(found, id, (ending.entry, Deed::Released), release, &mut writes, ledger);
+        collect(found, id, (ending.entry, Effect::Released), release, &mut writes, batch);
     }
     if !app.may_act(origin) {
-        ledger.settle_all(writes.iter().map(|write| write.entry), &Outcome::Not(Reason::ReportMode));
+        batch.settle_all(writes.iter().map(|write| write.entry), &Outcome::Not(Reason::ReportMode));
         return;
     }
-    put_all(app, &writes, ledger).await;
+    put_all(app, &writes, batch).await;
 }
 
 /// Plans the writes for one instance; settles its record where there is nothing to write.
 fn collect<'a>(
     found: &'a Found,
     id: &InstanceId,
-    (entry, deed): (EntryId, Deed),
+    (entry, effect): (RecordId, Effect),
     plan: impl Fn(&ContainerInstance) -> Result<Vec<NewAttribute>, Reason>,
     writes: &mut Vec<Write<'a>>,
-    ledger: &mut Ledger,
+    batch: &mut Batch,
 ) {
     let registrations = match found.registrations(id) {
         Ok(registrations) => registrations,
-        Err(outcome) => return ledger.settle(entry, outcome),
+        Err(outcome) => return batch.settle(entry, outcome),
     };
     let before = writes.len();
     let mut reason = Reason::NotWindows;
     for live in registrations.iter().filter(|live| live.is_windows) {
         match plan(live) {
             Ok(attributes) => {
-                writes.push(Write { entry, deed, cluster: &live.cluster, arn: &live.arn, attributes });
+                writes.push(Write { entry, effect, cluster: &live.cluster, arn: &live.arn, attributes });
             }
             Err(why) => reason = why,
         }
     }
     if writes.len() == before {
-        ledger.settle(entry, Outcome::Not(reason));
+        batch.settle(entry, Outcome::Not(reason));
     }
 }
 
 /// Writes as many registrations a call as ECS takes attributes, at our share of the account's rate.
-async fn put_all(app: &App, writes: &[Write<'_>], ledger: &mut Ledger) {
+async fn put_all(app: &App, writes: &[Write<'_>], batch: &mut Batch) {
     let mut pace = tokio::time::interval(Duration::from_secs(1) / app.config.policy.ecs_writes_per_second);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // A record may need several writes; it is done when all are, and fails when one does.
-    let mut outcomes: BTreeMap<EntryId, Outcome> = BTreeMap::new();
-    let mut note = |entry: EntryId, outcome: Outcome| {
+    let mut outcomes: BTreeMap<RecordId, Outcome> = BTreeMap::new();
+    let mut note = |entry: RecordId, outcome: Outcome| {
         let noted = outcomes.entry(entry).or_insert_with(|| outcome.clone());
         if !matches!(noted, Outcome::Failed(_)) && !matches!(outcome, Outcome::Not(_)) {
             *noted = outcome;
         }
     };
-    for same_call in writes.chunk_by(|a, b| a.cluster == b.cluster && a.deed == b.deed) {
+    for same_call in writes.chunk_by(|a, b| a.cluster == b.cluster && a.effect == b.effect) {
         let size = ATTRIBUTES_A_CALL / same_call.iter().map(|w| w.attributes.len()).max().unwrap_or(1);
         for group in same_call.chunks(size) {
             match put(app, group, &mut pace).await {
-                Ok(()) => group.iter().for_each(|w| note(w.entry, Outcome::Did(w.deed))),
+                Ok(()) => group.iter().for_each(|w| note(w.entry, Outcome::Did(w.effect))),
                 // One target that is gone refuses the whole call, without saying which.
                 Err(error) if error.is_target_gone() => {
                     for write in group {
                         let outcome = match put(app, std::slice::from_ref(write), &mut pace).await {
-                            Ok(()) => Outcome::Did(write.deed),
+                            Ok(()) => Outcome::Did(write.effect),
                             Err(error) if error.is_target_gone() => Outcome::Not(Reason::Gone),
-                            Err(error) => Outcome::Failed(ledger.failed(error)),
+                            Err(error) => Outcome::Failed(batch.failed(error)),
                         };
                         note(write.entry, outcome);
                     }
                 }
                 Err(error) => {
-                    let why = ledger.failed(error);
+                    let why = batch.failed(error);
                     group.iter().for_each(|w| note(w.entry, Outcome::Failed(why.clone())));
                 }
             }
         }
     }
     for (entry, outcome) in outcomes {
-        ledger.settle(entry, outcome);
+        batch.settle(entry, outcome);
     }
 }
 

@@ -4,8 +4,8 @@ use aws_lambda_events::sqs::SqsMessage;
 use serde_json::Value;
 use shared::ids::InstanceId;
 
+use crate::batch::{Batch, RecordId};
 use crate::events::{self, Event, Unreadable};
-use crate::ledger::{EntryId, Ledger};
 use crate::outcome::{Kind, Outcome};
 
 /// Who invoked, and so what the answer is.
@@ -19,20 +19,20 @@ pub(crate) enum Origin {
     Hand,
 }
 
-/// Enters every record in the ledger. What cannot be read is settled there, the rest is returned.
-pub(crate) fn read(mut payload: Value, ledger: &mut Ledger) -> (Origin, Vec<(EntryId, Event)>) {
+/// Enters every record in the batch. What cannot be read is settled there, the rest is returned.
+pub(crate) fn read(mut payload: Value, batch: &mut Batch) -> (Origin, Vec<(RecordId, Event)>) {
     if let Some(Value::Array(records)) = payload.get_mut("Records") {
         let records = std::mem::take(records);
-        return (Origin::Queue, records.into_iter().filter_map(|r| enter_record(r, ledger)).collect());
+        return (Origin::Queue, records.into_iter().filter_map(|r| enter_record(r, batch)).collect());
     }
     if events::is_event(&payload) {
         let (kind, event) = events::read(&payload);
-        return (Origin::Rule, enter(None, kind, event, ledger).into_iter().collect());
+        return (Origin::Rule, enter(None, kind, event, batch).into_iter().collect());
     }
     if let Some(Value::Array(ids)) = payload.get("instanceIds") {
-        return (Origin::Hand, ids.iter().filter_map(|id| enter_by_hand(id, ledger)).collect());
+        return (Origin::Hand, ids.iter().filter_map(|id| enter_by_hand(id, batch)).collect());
     }
-    enter(None, Kind::Other, Err(Unreadable::NotAnEvent(describe(&payload))), ledger);
+    enter(None, Kind::Other, Err(Unreadable::NotAnEvent(describe(&payload))), batch);
     (Origin::Hand, Vec::new())
 }
 
@@ -49,7 +49,7 @@ fn describe(payload: &Value) -> String {
     }
 }
 
-fn enter_record(record: Value, ledger: &mut Ledger) -> Option<(EntryId, Event)> {
+fn enter_record(record: Value, batch: &mut Batch) -> Option<(RecordId, Event)> {
     let message: SqsMessage = serde_json::from_value(record).unwrap_or_default();
     // An empty id in a partial batch response would fail the whole batch.
     let message_id = message.message_id.filter(|id| !id.is_empty());
@@ -60,37 +60,37 @@ fn enter_record(record: Value, ledger: &mut Ledger) -> Option<(EntryId, Event)> 
             Err(error) => (Kind::Other, Err(Unreadable::NotJson(error.to_string()))),
         },
     };
-    enter(message_id, kind, event, ledger)
+    enter(message_id, kind, event, batch)
 }
 
-fn enter_by_hand(id: &Value, ledger: &mut Ledger) -> Option<(EntryId, Event)> {
+fn enter_by_hand(id: &Value, batch: &mut Batch) -> Option<(RecordId, Event)> {
     let subject = id.as_str().map_or_else(|| id.to_string(), |text| text.trim().to_owned());
     let event = match events::external(&subject) {
         Some(external) => Ok(external),
         None => InstanceId::parse(&subject).map(Event::ByHand).map_err(Unreadable::Id),
     };
-    let entry = ledger.enter(None, Kind::ByHand, Some(subject));
-    settle_unreadable(entry, event, ledger)
+    let entry = batch.enter(None, Kind::ByHand, Some(subject));
+    settle_unreadable(entry, event, batch)
 }
 
 fn enter(
     message_id: Option<String>,
     kind: Kind,
     event: Result<Event, Unreadable>,
-    ledger: &mut Ledger,
-) -> Option<(EntryId, Event)> {
+    batch: &mut Batch,
+) -> Option<(RecordId, Event)> {
     let subject = event.as_ref().ok().and_then(|event| event.subject().map(str::to_owned));
-    let entry = ledger.enter(message_id, kind, subject);
-    settle_unreadable(entry, event, ledger)
+    let entry = batch.enter(message_id, kind, subject);
+    settle_unreadable(entry, event, batch)
 }
 
 fn settle_unreadable(
-    entry: EntryId,
+    entry: RecordId,
     event: Result<Event, Unreadable>,
-    ledger: &mut Ledger,
-) -> Option<(EntryId, Event)> {
+    batch: &mut Batch,
+) -> Option<(RecordId, Event)> {
     event
         .map(|event| (entry, event))
-        .map_err(|why| ledger.settle(entry, Outcome::Unreadable(why.to_string())))
+        .map_err(|why| batch.settle(entry, Outcome::Unreadable(why.to_string())))
         .ok()
 }

@@ -40,7 +40,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Acted on.
-    Did(Deed),
+    Did(Effect),
     /// Rightly ignored, or left to the sweep.
     Not(Reason),
     /// It says nothing that can be understood.
@@ -51,25 +51,25 @@ pub(crate) enum Outcome {
 
 /// What was done for a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub(crate) enum Effect {
     Sent,
     GateShut,
     Released,
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Deed::Sent => "command sent",
-            Deed::GateShut => "gate shut after a restart",
-            Deed::Released => "drain released before the instance ends",
+            Effect::Sent => "command sent",
+            Effect::GateShut => "gate shut after a restart",
+            Effect::Released => "drain released before the instance ends",
         })
     }
 }
 
 /// Groups of outcomes, as they are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Class {
+pub(crate) enum Disposition {
     Handled,
     Skipped,
     Foreign,
@@ -78,36 +78,36 @@ pub(crate) enum Class {
     Failed,
 }
 
-impl Class {
-    pub(crate) const ALL: [Class; 6] = [
-        Class::Handled,
-        Class::Skipped,
-        Class::Foreign,
-        Class::LeftToSweep,
-        Class::Unreadable,
-        Class::Failed,
+impl Disposition {
+    pub(crate) const ALL: [Disposition; 6] = [
+        Disposition::Handled,
+        Disposition::Skipped,
+        Disposition::Foreign,
+        Disposition::LeftToSweep,
+        Disposition::Unreadable,
+        Disposition::Failed,
     ];
 
     /// The metric that counts records of this class.
     pub(crate) fn metric(self) -> &'static str {
         match self {
-            Class::Handled => "EventsHandled",
-            Class::Skipped => "EventsSkipped",
-            Class::Foreign => "EventsForeign",
-            Class::LeftToSweep => "LeftToSweep",
-            Class::Unreadable => "EventsUnreadable",
-            Class::Failed => "EventsFailed",
+            Disposition::Handled => "EventsHandled",
+            Disposition::Skipped => "EventsSkipped",
+            Disposition::Foreign => "EventsForeign",
+            Disposition::LeftToSweep => "LeftToSweep",
+            Disposition::Unreadable => "EventsUnreadable",
+            Disposition::Failed => "EventsFailed",
         }
     }
 }
 
 impl Outcome {
-    pub(crate) fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Disposition {
         match self {
-            Outcome::Did(_) => Class::Handled,
+            Outcome::Did(_) => Disposition::Handled,
             Outcome::Not(reason) => reason.say().0,
-            Outcome::Unreadable(_) => Class::Unreadable,
-            Outcome::Failed(_) => Class::Failed,
+            Outcome::Unreadable(_) => Disposition::Unreadable,
+            Outcome::Failed(_) => Disposition::Failed,
         }
     }
 }
@@ -115,7 +115,7 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Outcome::Did(deed) => deed.fmt(f),
+            Outcome::Did(effect) => effect.fmt(f),
             Outcome::Not(reason) => reason.fmt(f),
             Outcome::Unreadable(why) | Outcome::Failed(why) => f.write_str(why),
         }
@@ -156,8 +156,8 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// The one table of reasons: what a reason counts as, and its words.
-    fn say(self) -> (Class, &'static str) {
-        use Class::{Foreign, LeftToSweep, Skipped};
+    fn say(self) -> (Disposition, &'static str) {
+        use Disposition::{Foreign, LeftToSweep, Skipped};
         match self {
             Reason::Mapped => (Skipped, "its gate is open"),
             Reason::InFlight => (Skipped, "a command for it is in flight"),

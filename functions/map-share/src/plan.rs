@@ -10,11 +10,11 @@ use shared::brake::Password;
 use shared::ecs::{ATTRIBUTES_AN_INSTANCE, ContainerInstance, NewAttribute, Status};
 use shared::history::{Action, Command};
 use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
-use shared::state::{AttributeNames, Drain, Gate, Recorded, Standing, State};
+use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State, StateAttribute};
 
+use crate::batch::{Batch, RecordId};
 use crate::events::{ContainerInstanceChange, Event};
 use crate::input::Origin;
-use crate::ledger::{EntryId, Ledger};
 use crate::outcome::{Outcome, Reason};
 
 /// What a batch asks for: every instance once.
@@ -27,13 +27,13 @@ pub(crate) struct Work {
     /// Instances about to be terminated.
     pub(crate) endings: BTreeMap<InstanceId, Dated>,
     /// Instances that somebody named.
-    pub(crate) by_hand: BTreeMap<InstanceId, EntryId>,
+    pub(crate) by_hand: BTreeMap<InstanceId, RecordId>,
 }
 
 /// A registration that may want a command.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Candidate {
-    pub(crate) entry: EntryId,
+    pub(crate) entry: RecordId,
     pub(crate) cluster: ClusterRef,
     pub(crate) arn: ContainerInstanceArn,
     pub(crate) instance_id: Option<InstanceId>,
@@ -43,7 +43,7 @@ pub(crate) struct Candidate {
 /// An event of which only the latest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dated {
-    pub(crate) entry: EntryId,
+    pub(crate) entry: RecordId,
     pub(crate) at: Timestamp,
 }
 
@@ -59,24 +59,24 @@ impl Work {
 /// Coalesces a batch: of several events of one instance and kind the latest counts, and what needs no AWS call to be
 /// settled is settled here. ECS emits an event for every task started or stopped, so that is nearly all of them.
 pub(crate) fn sort(
-    events: Vec<(EntryId, Event)>,
+    events: Vec<(RecordId, Event)>,
     clusters: &[ClusterRef],
     names: &AttributeNames,
-    ledger: &mut Ledger,
+    batch: &mut Batch,
 ) -> Work {
     let mut work = Work::default();
-    let mut changes: BTreeMap<ContainerInstanceArn, (EntryId, ContainerInstanceChange)> = BTreeMap::new();
+    let mut changes: BTreeMap<ContainerInstanceArn, (RecordId, ContainerInstanceChange)> = BTreeMap::new();
     for (entry, event) in events {
         match event {
-            Event::ContainerInstance(change) => keep_latest_version(&mut changes, entry, change, ledger),
-            Event::Restart { id, at } => keep_latest(&mut work.restarts, id, Dated { entry, at }, ledger),
-            Event::Ending { id, at } => keep_latest(&mut work.endings, id, Dated { entry, at }, ledger),
+            Event::ContainerInstance(change) => keep_latest_version(&mut changes, entry, change, batch),
+            Event::Restart { id, at } => keep_latest(&mut work.restarts, id, Dated { entry, at }, batch),
+            Event::Ending { id, at } => keep_latest(&mut work.endings, id, Dated { entry, at }, batch),
             Event::ByHand(id) => {
                 if *work.by_hand.entry(id).or_insert(entry) != entry {
-                    ledger.settle(entry, Outcome::Not(Reason::Duplicate));
+                    batch.settle(entry, Outcome::Not(Reason::Duplicate));
                 }
             }
-            Event::Ignored { reason, .. } => ledger.settle(entry, Outcome::Not(reason)),
+            Event::Ignored { reason, .. } => batch.settle(entry, Outcome::Not(reason)),
         }
     }
     for (entry, change) in changes.into_values() {
@@ -88,17 +88,17 @@ pub(crate) fn sort(
                 instance_id: change.instance_id,
                 registered_at: change.registered_at,
             }),
-            Err(reason) => ledger.settle(entry, Outcome::Not(reason)),
+            Err(reason) => batch.settle(entry, Outcome::Not(reason)),
         }
     }
     work
 }
 
 fn keep_latest_version(
-    changes: &mut BTreeMap<ContainerInstanceArn, (EntryId, ContainerInstanceChange)>,
-    entry: EntryId,
+    changes: &mut BTreeMap<ContainerInstanceArn, (RecordId, ContainerInstanceChange)>,
+    entry: RecordId,
     change: ContainerInstanceChange,
-    ledger: &mut Ledger,
+    batch: &mut Batch,
 ) {
     let Some((kept, latest)) = changes.get_mut(&change.arn) else {
         changes.insert(change.arn.clone(), (entry, change));
@@ -112,17 +112,17 @@ fn keep_latest_version(
     } else {
         (entry, Reason::Superseded)
     };
-    ledger.settle(loser, Outcome::Not(reason));
+    batch.settle(loser, Outcome::Not(reason));
 }
 
-fn keep_latest(kept: &mut BTreeMap<InstanceId, Dated>, id: InstanceId, dated: Dated, ledger: &mut Ledger) {
+fn keep_latest(kept: &mut BTreeMap<InstanceId, Dated>, id: InstanceId, dated: Dated, batch: &mut Batch) {
     let latest = kept.entry(id).or_insert(dated);
     if latest.entry == dated.entry {
         return;
     }
     let reason = if latest.at == dated.at { Reason::Duplicate } else { Reason::Superseded };
     let loser = if dated.at > latest.at { std::mem::replace(latest, dated) } else { dated };
-    ledger.settle(loser.entry, Outcome::Not(reason));
+    batch.settle(loser.entry, Outcome::Not(reason));
 }
 
 /// Whether an event, by its own words, shows an instance that may want a command; its watched cluster if so.
@@ -138,17 +138,21 @@ fn want<'a>(
         return Err(Reason::NotWindows);
     }
     let attributes = change.attributes.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
-    let standing = Standing::read(names, attributes);
-    stands_in_the_way(&standing, change.is_active, change.is_connected)?;
+    let attributes = InstanceAttributes::read(names, attributes);
+    stands_in_the_way(&attributes, change.is_active, change.is_connected)?;
     Ok(cluster)
 }
 
 /// An open gate wants nothing; a recorded state is the sweep's, which knows when to try again.
-fn stands_in_the_way(standing: &Standing, is_active: bool, is_connected: bool) -> Result<(), Reason> {
-    match standing {
-        _ if standing.gate == Gate::Mapped => Err(Reason::Mapped),
+fn stands_in_the_way(
+    attributes: &InstanceAttributes,
+    is_active: bool,
+    is_connected: bool,
+) -> Result<(), Reason> {
+    match attributes {
+        _ if attributes.gate == Gate::Mapped => Err(Reason::Mapped),
         _ if !is_active => Err(Reason::NotActive),
-        Standing { state: Recorded::State(_), .. } => Err(Reason::HasState),
+        InstanceAttributes { state: StateAttribute::Known(_), .. } => Err(Reason::HasState),
         _ if !is_connected => Err(Reason::NotConnected),
         _ => Ok(()),
     }
@@ -177,7 +181,7 @@ pub(crate) fn allows(
     if !live.is_windows {
         return Err(Reason::NotWindows);
     }
-    stands_in_the_way(&live.standing, live.status == Status::Active, live.is_connected)?;
+    stands_in_the_way(&live.attributes, live.status == Status::Active, live.is_connected)?;
     match named_by(commands, &id, live.registered_at, now) {
         Some(reason) => Err(reason),
         None => Ok(id),
@@ -201,7 +205,7 @@ pub(crate) fn allows_by_hand(
     }
     let id = live.instance_id.clone().ok_or(Reason::External)?;
     let since =
-        live.standing.state.state().map_or(live.registered_at, |s| s.judged().max(live.registered_at));
+        live.attributes.state.state().map_or(live.registered_at, |s| s.judged().max(live.registered_at));
     match named_by(commands, &id, since, now) {
         Some(Reason::InFlight) => Err(Reason::InFlight),
         _ => Ok(id),
@@ -227,12 +231,12 @@ pub(crate) fn shut(
     if at <= live.registered_at {
         return Err(Reason::OlderThanRegistration);
     }
-    let state = live.standing.state.state();
+    let state = live.attributes.state.state();
     if state.is_some_and(|state| at <= state.judged()) {
         return Err(Reason::OlderThanProof);
     }
     // An absent gate is shut already.
-    if !live.standing.any && live.custom_attributes + 2 > ATTRIBUTES_AN_INSTANCE {
+    if !live.attributes.any && live.custom_attributes + 2 > ATTRIBUTES_AN_INSTANCE {
         return Err(Reason::AttributeLimit);
     }
     let restarted = State::Restarted { at, logon: state.and_then(State::logon) };
@@ -246,7 +250,7 @@ pub(crate) fn release(
     names: &AttributeNames,
     at: Timestamp,
 ) -> Result<Vec<NewAttribute>, Reason> {
-    if !live.standing.drain.is_ours() {
+    if !live.attributes.drain.is_ours() {
         return Err(Reason::NotOurDrain);
     }
     let released = Drain::Released { at }.print().ok_or(Reason::NotOurDrain)?;

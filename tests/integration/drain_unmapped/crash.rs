@@ -19,9 +19,9 @@ fn end(stack: &Stack) -> Vec<(String, Gate, Status, &'static str)> {
     };
     let ids = stack.instances("apps").into_iter();
     ids.map(|id| {
-        let standing = stack.standing(&id);
+        let attributes = stack.attributes(&id);
         let status = stack.status(&id);
-        (id, standing.gate, status, kind(&standing.drain))
+        (id, attributes.gate, status, kind(&attributes.drain))
     })
     .collect()
 }

@@ -25,7 +25,7 @@ async fn a_host_with_a_disk_on_the_letter_is_drained_once_with_that_cause() {
     assert_eq!(cause(&stack, &id).as_deref(), Some("drive-in-use"));
     assert_eq!(stack.status(&id), Status::Draining);
     assert!(
-        matches!(stack.standing(&id).drain, Drain::Done { ref cause, .. } if cause.as_str() == "drive-in-use")
+        matches!(stack.attributes(&id).drain, Drain::Done { ref cause, .. } if cause.as_str() == "drive-in-use")
     );
     assert_eq!(calls(&stack, "UpdateContainerInstancesState"), 1);
     assert_eq!(open(&stack).len(), 39);
@@ -65,10 +65,10 @@ async fn a_host_that_cannot_reach_port_445_alone_is_drained_and_given_back_when_
 
     stack.local.aws().world.host(id).port_445_blocked = false;
     stack.minutes(15).await;
-    assert_eq!((stack.status(id), stack.standing(id).gate), (Status::Active, Gate::Mapped));
-    assert!(matches!(stack.standing(id).drain, Drain::Released { .. } | Drain::Absent));
+    assert_eq!((stack.status(id), stack.attributes(id).gate), (Status::Active, Gate::Mapped));
+    assert!(matches!(stack.attributes(id).drain, Drain::Released { .. } | Drain::Absent));
     stack.minutes(45).await;
-    assert_eq!(stack.standing(id).drain, Drain::Absent, "the first proof after it deletes the mark");
+    assert_eq!(stack.attributes(id).drain, Drain::Absent, "the first proof after it deletes the mark");
     assert_eq!(calls(&stack, "UpdateContainerInstancesState"), 2);
 }
 
@@ -109,7 +109,7 @@ async fn what_an_operator_did_stays_done() {
     let stack = Stack::new(world);
     stack.minutes(45).await;
     assert_eq!(stack.status("i-0000000000drained"), Status::Draining, "mapped, and still the operator's");
-    assert_eq!(stack.standing("i-0000000000drained").gate, Gate::Mapped);
+    assert_eq!(stack.attributes("i-0000000000drained").gate, Gate::Mapped);
     assert_eq!(stack.status("i-00000000000held00"), Status::Active);
     assert_eq!(stack.status("i-0000000000disk000"), Status::Draining);
 
@@ -120,7 +120,7 @@ async fn what_an_operator_did_stays_done() {
         Status::Active,
         "re-activated by an operator: not drained again"
     );
-    assert!(matches!(stack.standing("i-0000000000disk000").drain, Drain::Released { .. }));
+    assert!(matches!(stack.attributes("i-0000000000disk000").drain, Drain::Released { .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,7 +133,7 @@ async fn an_instance_about_to_be_terminated_is_not_given_back() {
     stack.local.aws().operator_sets_attribute(&id, "smb.G.drain", Some(released));
     stack.local.aws().world.host(&id).letter = tests::fleet::Letter::Free;
     stack.minutes(40).await;
-    assert_eq!((stack.standing(&id).gate, stack.status(&id)), (Gate::Mapped, Status::Draining));
+    assert_eq!((stack.attributes(&id).gate, stack.status(&id)), (Gate::Mapped, Status::Draining));
     assert_eq!(stack.metrics()["OwnershipUnproven"], 1);
 }
 

@@ -90,7 +90,7 @@ async fn a_host_that_is_refused_time_and_again_keeps_nobody_waiting() {
     let stack = mapped_fleet(51, 120).await;
     stack.minutes(35).await;
     // It was looked at longest ago, so every check begins with it.
-    let oldest = |id: &String| stack.standing(id).state.state().map(State::judged);
+    let oldest = |id: &String| stack.attributes(id).state.state().map(State::judged);
     let refused = stack.instances("apps").into_iter().min_by_key(oldest).expect("one of many");
     stack.local.aws().world.host(&refused).power = Power::ShuttingDown;
     stack.minutes(60).await;

@@ -20,12 +20,12 @@ fn base() -> Timestamp {
 /// The ids whose gate is open.
 fn open(stack: &Stack) -> Vec<String> {
     let ids = stack.instances("apps").into_iter();
-    ids.filter(|id| stack.standing(id).gate == Gate::Mapped).collect()
+    ids.filter(|id| stack.attributes(id).gate == Gate::Mapped).collect()
 }
 
 /// The cause that stands on an instance, if it is unmapped.
 fn cause(stack: &Stack, id: &str) -> Option<String> {
-    match stack.standing(id).state.state() {
+    match stack.attributes(id).state.state() {
         Some(State::Unmapped { cause, .. }) => Some(cause.to_string()),
         _ => None,
     }

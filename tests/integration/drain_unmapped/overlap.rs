@@ -34,7 +34,7 @@ async fn two_overlapping_runs_exceed_the_budget_by_at_most_one_instance() {
         most = most.max(draining.len());
         for id in &draining {
             assert_eq!(cause(stack, id).as_deref(), Some("drive-in-use"));
-            assert!(matches!(stack.standing(id).drain, Drain::Done { .. }), "{id}: whose drain is it?");
+            assert!(matches!(stack.attributes(id).drain, Drain::Done { .. }), "{id}: whose drain is it?");
         }
     })
     .await;

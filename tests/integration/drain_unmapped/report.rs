@@ -53,8 +53,8 @@ async fn release_gives_back_what_is_ours_and_leaves_no_attribute() {
     );
     assert_eq!(stack.status("i-0000000000disk000"), Status::Active);
     for id in stack.instances("apps") {
-        let standing = stack.standing(&id);
-        assert!(!standing.any && standing.drain == Drain::Absent, "{id}");
+        let attributes = stack.attributes(&id);
+        assert!(!attributes.any && attributes.drain == Drain::Absent, "{id}");
     }
     let again = stack.ask(json!({ "release": true })).await.unwrap();
     assert_eq!((&again["done"], &again["cleaned"]), (&json!(true), &json!(0)));

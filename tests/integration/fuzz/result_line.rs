@@ -1,7 +1,7 @@
 //! What a command printed: only the script's own line about our share under `Success` means mapped.
 
 use serde_json::Value;
-use shared::outcome::{Word, judge};
+use shared::invocation::{InvocationResult, interpret};
 use shared::share::{DriveLetter, RemotePath, ShareMapping};
 
 use super::fuzz;
@@ -39,21 +39,21 @@ fn speaks_of_our_share(output: &str) -> bool {
 fn check_text(bytes: &[u8]) {
     let output = &*String::from_utf8_lossy(bytes);
     for details in RAN {
-        let word = judge(&share(), Some(details), output, false);
+        let word = interpret(&share(), Some(details), output, false);
         // A final word stays when late.
-        assert_eq!(judge(&share(), Some(details), output, true), word, "{details}: {output:?}");
+        assert_eq!(interpret(&share(), Some(details), output, true), word, "{details}: {output:?}");
         match word {
-            Word::Mapped(_) => {
+            InvocationResult::Mapped(_) => {
                 assert!(details == "Success" && speaks_of_our_share(output), "{details}: {output:?}");
             }
-            Word::Failed(failure) => {
+            InvocationResult::Failed(failure) => {
                 let cause = failure.cause.as_str();
                 let fits = cause.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
                 assert!(fits && (1..=24).contains(&cause.len()), "{cause:?} cannot be stored");
                 assert!(output.contains("{\"smbMapping\""), "{output:?}");
             }
-            Word::NoWord(cause) => assert_eq!(cause.as_str(), "no-result", "{output:?}"),
-            Word::Wait => panic!("it has ended: {output:?}"),
+            InvocationResult::NoResult(cause) => assert_eq!(cause.as_str(), "no-result", "{output:?}"),
+            InvocationResult::Pending => panic!("it has ended: {output:?}"),
         }
     }
 }
@@ -118,11 +118,11 @@ fn check_pieces(bytes: &[u8]) {
     let mut lines: Vec<Piece> = pieces.into_iter().filter(|piece| !matches!(piece, Noise(_))).collect();
     lines.dedup();
     for details in RAN {
-        let word = judge(&share(), Some(details), &output, false);
+        let word = interpret(&share(), Some(details), &output, false);
         let as_expected = match (lines.as_slice(), details) {
-            ([Ours(_)], "Success") => matches!(word, Word::Mapped(_)),
-            ([Failed(_)], _) => matches!(word, Word::Failed(_)),
-            _ => matches!(word, Word::NoWord(_)),
+            ([Ours(_)], "Success") => matches!(word, InvocationResult::Mapped(_)),
+            ([Failed(_)], _) => matches!(word, InvocationResult::Failed(_)),
+            _ => matches!(word, InvocationResult::NoResult(_)),
         };
         assert!(as_expected, "{details} of {lines:?} is {word:?}");
     }

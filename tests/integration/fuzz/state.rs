@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::share::DriveLetter;
-use shared::state::{AttributeNames, Drain, Gate, Recorded, Standing, State};
+use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State, StateAttribute};
 use shared::time;
 use tests::fleet::{Scripted, World};
 use tests::stack::Stack;
@@ -32,15 +32,15 @@ fn check_text(bytes: &[u8]) {
     for gate in [None, Some("shut"), Some("mapped"), Some(text)] {
         let names = AttributeNames::new(DriveLetter::parse("G").expect("a letter"));
         let attributes = [("smb.G.state", Some(text)), ("smb.G", gate), ("smb.H", Some("mapped"))];
-        let standing = Standing::read(&names, attributes.into_iter());
+        let attributes = InstanceAttributes::read(&names, attributes.into_iter());
         let is_open = gate == Some("mapped");
-        assert_eq!(standing.gate == Gate::Mapped, is_open, "under {gate:?}");
+        assert_eq!(attributes.gate == Gate::Mapped, is_open, "under {gate:?}");
         let expected = match &state {
-            Some(state) => Recorded::State(state.clone()),
-            None if is_open => Recorded::Unreadable,
-            None => Recorded::Nothing,
+            Some(state) => StateAttribute::Known(state.clone()),
+            None if is_open => StateAttribute::Unreadable,
+            None => StateAttribute::Absent,
         };
-        assert_eq!(standing.state, expected, "{text:?} under {gate:?}");
+        assert_eq!(attributes.state, expected, "{text:?} under {gate:?}");
     }
 }
 
@@ -104,10 +104,10 @@ async fn look_at(value: &str) {
     stack.tick().await;
     assert_eq!(stack.local.aws().commands().count(), 1, "{value:?} was not due");
     stack.until(stack.now() + SignedDuration::from_mins(4)).await;
-    let standing = stack.standing(&id);
-    assert_eq!(standing.gate, Gate::Mapped, "{value:?} had its gate shut");
-    let is_judged = matches!(standing.state.state(), Some(State::Mapped { judged, .. }) if *judged >= base);
-    assert!(is_judged, "{value:?} became {:?}", standing.state);
+    let attributes = stack.attributes(&id);
+    assert_eq!(attributes.gate, Gate::Mapped, "{value:?} had its gate shut");
+    let is_judged = matches!(attributes.state.state(), Some(State::Mapped { judged, .. }) if *judged >= base);
+    assert!(is_judged, "{value:?} became {:?}", attributes.state);
     let shut = |call: &&tests::local_aws::Call| String::from_utf8_lossy(&call.body).contains(r#""shut""#);
     assert_eq!(stack.local.aws().calls().iter().filter(shut).count(), 0, "{value:?}");
 }

@@ -61,7 +61,7 @@ async fn a_right_password_at_a_first_deployment_reaches_everybody() {
     tokio::join!(worker(&story, 1, 50, 4), worker(&story, 2, 50, 4), sweep(&story, 4));
     assert_eq!(log_ons(&story, false), 0);
     for n in 1..=50 {
-        assert_eq!(story.standing(&id(n)).0.as_deref(), Some("mapped"), "host {n}");
+        assert_eq!(story.attributes(&id(n)).0.as_deref(), Some("mapped"), "host {n}");
     }
 }
 

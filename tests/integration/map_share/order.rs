@@ -28,7 +28,7 @@ async fn a_restart_is_on_record_before_anything_is_sent() {
     let position = |operation: &str| calls.iter().position(|call| call == operation).unwrap();
     assert!(position("PutAttributes") < position("ListCommands"), "{calls:?}");
     assert_eq!(story.commands(), [[id(3)]], "the sweep sends to the restarted one when its agent is back");
-    let (gate, state) = story.standing(&id(2));
+    let (gate, state) = story.attributes(&id(2));
     assert_eq!(gate.as_deref(), Some("shut"));
     assert_eq!(
         state.unwrap(),
@@ -64,7 +64,7 @@ async fn a_killed_function_leaves_nothing_half_done() {
     let end = |story: &Story| {
         let drain =
             story.local.aws().container_instance(&id(3)).unwrap().attribute("smb.G.drain").map(str::to_owned);
-        (story.commands(), (1..=5).map(|n| story.standing(&id(n))).collect::<Vec<_>>(), drain)
+        (story.commands(), (1..=5).map(|n| story.attributes(&id(n))).collect::<Vec<_>>(), drain)
     };
     let undisturbed = story();
     let events_once = events(&undisturbed);

@@ -293,7 +293,7 @@ async fn the_accounts_rate_is_spared_by_pacing_writes() {
         "five instances a call, no retry"
     );
     for n in 1..=60 {
-        assert_eq!(story.standing(&id(n)).0.as_deref(), Some("shut"));
+        assert_eq!(story.attributes(&id(n)).0.as_deref(), Some("shut"));
     }
 }
 
@@ -314,7 +314,7 @@ async fn an_instance_that_is_gone_spoils_no_write_of_its_group() {
     let answer = story.invoke_as(&process, sqs(&events)).await.unwrap();
     assert!(failures(&answer).is_empty());
     for n in [1, 2, 4, 5] {
-        assert_eq!(story.standing(&id(n)).0.as_deref(), Some("shut"), "host {n}");
+        assert_eq!(story.attributes(&id(n)).0.as_deref(), Some("shut"), "host {n}");
     }
     assert_eq!(story.metrics()["EventsHandled"], 4.0);
     assert_eq!(story.metrics()["EventsSkipped"], 1.0);
@@ -327,10 +327,10 @@ async fn a_throttled_write_gives_back_its_own_records_only() {
     let events = [state_change(&id(1), "stopped", base() - Duration::from_secs(9)), story.event(&id(2))];
     assert_eq!(story.batch(&events).await, ["m0"]);
     assert_eq!(story.commands(), [[id(2)]]);
-    assert_eq!(story.standing(&id(1)).0.as_deref(), Some("mapped"), "not shut yet");
+    assert_eq!(story.attributes(&id(1)).0.as_deref(), Some("mapped"), "not shut yet");
     story.local.aws().faults.clear();
     assert!(story.batch(&events[..1]).await.is_empty());
-    assert_eq!(story.standing(&id(1)).0.as_deref(), Some("shut"));
+    assert_eq!(story.attributes(&id(1)).0.as_deref(), Some("shut"));
 }
 
 #[tokio::test(start_paused = true)]

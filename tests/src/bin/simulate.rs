@@ -62,12 +62,12 @@ fn main() -> ExitCode {
         }
     }
     let began = SystemTimeSource::new().now();
-    let (tally, broken) = play_each(options.from, options.seeds, |played| {
+    let (statistics, broken) = play_each(options.from, options.seeds, |played| {
         if options.traces {
             println!("trace {} {:016x}", played.seed, played.trace);
         }
     });
-    println!("{tally}");
+    println!("{statistics}");
     let took = SystemTimeSource::new().now().duration_since(began).unwrap_or_default();
     println!("took {} s", took.as_secs());
     match broken {
@@ -89,7 +89,7 @@ fn tell(played: &Played, shrinks: bool) -> bool {
         println!("{}", played.timeline.join("\n"));
         println!(
             "{}\nseed {}: no promise was broken, trace {:016x}",
-            played.tally, played.seed, played.trace
+            played.statistics, played.seed, played.trace
         );
         return true;
     };

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use shared::config::Policy;
 use shared::share::DriveLetter;
-use shared::state::{AttributeNames, Drain, Gate, Standing, State};
+use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State};
 
 use super::stage::REMOTE;
 use crate::fleet::{InstanceId, Platform};
@@ -58,7 +58,7 @@ pub struct Registration {
     /// Since when it is connected or not.
     pub connected_since: Timestamp,
     /// What stands on it of ours.
-    pub standing: Standing,
+    pub attributes: InstanceAttributes,
     /// Since when the gate is as it is.
     pub gate_since: Timestamp,
     /// Since when the state is as it is.
@@ -88,7 +88,7 @@ impl Registration {
 
     /// Its gate lets tasks in.
     pub fn is_open(&self) -> bool {
-        self.standing.gate == Gate::Mapped
+        self.attributes.gate == Gate::Mapped
     }
 
     /// Mapped, and tasks are let in.
@@ -98,7 +98,7 @@ impl Registration {
 
     /// What was recorded last.
     pub fn state(&self) -> Option<&State> {
-        self.standing.state.state()
+        self.attributes.state.state()
     }
 }
 
@@ -251,10 +251,12 @@ impl Ground {
         let now = aws.now();
         let host = &aws.world.hosts[&instance.ec2_instance_id];
         let attributes = instance.attributes.iter().map(|(name, value)| (&**name, value.as_deref()));
-        let standing = Standing::read(&self.names, attributes);
+        let attributes = InstanceAttributes::read(&self.names, attributes);
         let since = |same: bool, before: Option<Timestamp>| before.filter(|_| same).unwrap_or(now);
         let same_status = before.is_some_and(|b| b.status == instance.status);
-        let same = |of: fn(&Standing) -> String| before.is_some_and(|b| of(&b.standing) == of(&standing));
+        let same = |of: fn(&InstanceAttributes) -> String| {
+            before.is_some_and(|b| of(&b.attributes) == of(&attributes))
+        };
         let raw = raw_of(instance);
         let ours_changed = before.is_some_and(|b| b.raw[..3] != raw[..3]);
         let was_active_again = before.is_some_and(|b| {
@@ -262,7 +264,7 @@ impl Ground {
             b.status == Status::Draining
                 && instance.status == Status::Active
                 && matches!(b.status_by, Actor::Run(_))
-                && !matches!(b.standing.drain, Drain::Requested { .. })
+                && !matches!(b.attributes.drain, Drain::Requested { .. })
         });
         Registration {
             id: instance.id.clone(),
@@ -286,7 +288,7 @@ impl Ground {
             gate_since: since(same(|s| s.gate.as_str().to_owned()), before.map(|b| b.gate_since)),
             state_since: since(same(|s| format!("{:?}", s.state)), before.map(|b| b.state_since)),
             mapped_until: before.and_then(|b| if b.is_mapped() { Some(now) } else { b.mapped_until }),
-            newest_judged: standing
+            newest_judged: attributes
                 .state
                 .state()
                 .map(State::judged)
@@ -296,18 +298,18 @@ impl Ground {
                 _ => actor,
             },
             drain_since: since(same(|s| format!("{:?}", s.drain)), before.map(|b| b.drain_since)),
-            held_since: standing.hold.then(|| before.and_then(|b| b.held_since).unwrap_or(now)),
+            held_since: attributes.hold.then(|| before.and_then(|b| b.held_since).unwrap_or(now)),
             was_edited: before.is_some_and(|b| b.was_edited) || (ours_changed && actor == Actor::World),
             reactivated_at: if was_active_again && actor == Actor::World {
                 Some(now)
             } else {
-                let proven_after = |at: &Timestamp| match standing.state.state() {
+                let proven_after = |at: &Timestamp| match attributes.state.state() {
                     Some(State::Mapped { judged, .. }) => judged > at,
                     _ => false,
                 };
                 before.and_then(|b| b.reactivated_at).filter(|at| !proven_after(at))
             },
-            standing,
+            attributes,
             raw,
         }
     }

@@ -26,6 +26,6 @@ mod scene;
 pub mod seeds;
 pub mod shrink;
 mod stage;
-pub mod tally;
+pub mod statistics;
 mod trace;
 mod watched;

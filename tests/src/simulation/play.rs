@@ -16,7 +16,7 @@ use super::plan::{Plan, STORY};
 use super::sandbox::{Answer, Function};
 use super::scene::Scene;
 use super::stage;
-use super::tally::Tally;
+use super::statistics::Statistics;
 use crate::runtime_api::Message;
 use crate::runtime_api::queue::settle;
 
@@ -46,7 +46,7 @@ pub struct Played {
     /// The faults that struck.
     pub struck: Vec<Struck>,
     /// What there was of everything.
-    pub tally: Tally,
+    pub statistics: Statistics,
 }
 
 /// Plays a plan; with a timeline if `is_told`.
@@ -206,7 +206,7 @@ async fn conduct(scene: &Scene) {
         }
         settled_for = 0;
         let since = now.duration_since(story_ends);
-        watched.tally.longest_settling = since;
+        watched.statistics.longest_settling = since;
         if since > bound {
             let what = format!("{} min after the faults: {}", since.as_secs() / 60, unsettled.join("; "));
             watched.checker.hold("7 everything settles", Err(what), now);

@@ -19,7 +19,7 @@ use super::plan::Plan;
 use super::play::Played;
 use super::sandbox::{Answer, Fate, Function, Sandbox};
 use super::stage;
-use super::tally::Tally;
+use super::statistics::Statistics;
 use super::trace::Trace;
 use super::watched::Watched;
 use crate::fleet::Presented;
@@ -68,8 +68,11 @@ impl Scene {
             aws.lag.ssm + plan.habits.answer,
         );
         let began = aws.now();
-        let watched =
-            Watched { checker: Checker::new(ground), trace: Trace::new(is_told), tally: Tally::default() };
+        let watched = Watched {
+            checker: Checker::new(ground),
+            trace: Trace::new(is_told),
+            statistics: Statistics::default(),
+        };
         Scene {
             plan: plan.clone(),
             local: Local::new(aws),
@@ -153,8 +156,8 @@ impl Scene {
         });
         at_work.insert(id, function);
         match function {
-            Function::DrainUnmapped => watched.tally.sweeps += 1,
-            Function::MapShare => watched.tally.batches += 1,
+            Function::DrainUnmapped => watched.statistics.sweeps += 1,
+            Function::MapShare => watched.statistics.batches += 1,
         }
         id
     }
@@ -223,20 +226,20 @@ impl Scene {
         let (placed, longest_exposure) = (placement.placed as u64, placement.longest_exposure);
         let violation = watched.checker.broken.clone();
         let timeline = watched.trace.take_lines(&struck, &aws, violation.as_ref());
-        let mut tally = std::mem::take(&mut watched.tally);
-        tally.seeds = 1;
-        tally.time = now.duration_since(aws.world.base);
-        tally.faults = struck.len() as u64;
-        (tally.placed, tally.longest_exposure) = (placed, longest_exposure);
+        let mut statistics = std::mem::take(&mut watched.statistics);
+        statistics.seeds = 1;
+        statistics.time = now.duration_since(aws.world.base);
+        statistics.faults = struck.len() as u64;
+        (statistics.placed, statistics.longest_exposure) = (placed, longest_exposure);
         let account = &aws.world.account;
         let count = |presented, good| account.count(presented, good) as u64;
-        tally.log_ons = [
+        statistics.log_ons = [
             count(Presented::Parameters, true),
             count(Presented::Parameters, false),
             count(Presented::Kept, true),
             count(Presented::Kept, false),
         ];
-        tally.locked = u64::from(account.log_ons.iter().any(|one| one.result == Err(1909)));
-        Played { seed: self.plan.seed, violation, trace, timeline, struck, tally }
+        statistics.locked = u64::from(account.log_ons.iter().any(|one| one.result == Err(1909)));
+        Played { seed: self.plan.seed, violation, trace, timeline, struck, statistics }
     }
 }

@@ -5,17 +5,17 @@ use std::sync::{Mutex, PoisonError};
 
 use super::plan::Plan;
 use super::play::{Played, play};
-use super::tally::Tally;
+use super::statistics::Statistics;
 
 /// Plays seeds on every core, as many as there are or until one breaks a promise: that one.
-pub fn play_many(from: u64, seeds: u64) -> (Tally, Option<Played>) {
+pub fn play_many(from: u64, seeds: u64) -> (Statistics, Option<Played>) {
     play_each(from, seeds, |_| {})
 }
 
 /// The same, and tells of each history that was played, in no order.
-pub fn play_each(from: u64, seeds: u64, tell: impl Fn(&Played) + Sync) -> (Tally, Option<Played>) {
+pub fn play_each(from: u64, seeds: u64, tell: impl Fn(&Played) + Sync) -> (Statistics, Option<Played>) {
     let (next, stop) = (AtomicU64::new(from), AtomicBool::new(false));
-    let results = Mutex::new((Tally::default(), None::<Played>));
+    let results = Mutex::new((Statistics::default(), None::<Played>));
     let work = || {
         while !stop.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -25,7 +25,7 @@ pub fn play_each(from: u64, seeds: u64, tell: impl Fn(&Played) + Sync) -> (Tally
             let played = play(&Plan::draw(seed), false);
             tell(&played);
             let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-            results.0 += &played.tally;
+            results.0 += &played.statistics;
             if played.violation.is_some() {
                 stop.store(true, Ordering::Relaxed);
                 // The lowest, whichever core was faster.

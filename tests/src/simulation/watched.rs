@@ -6,7 +6,7 @@ use shared::state::{Drain, Gate};
 use super::ground::{Change, RunId};
 use super::invariants::{Checker, secrets};
 use super::sandbox::Answer;
-use super::tally::Tally;
+use super::statistics::Statistics;
 use super::trace::Trace;
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::Status;
@@ -16,14 +16,14 @@ use crate::local_aws::reply::Reply;
 pub(super) struct Watched {
     pub(super) checker: Checker,
     pub(super) trace: Trace,
-    pub(super) tally: Tally,
+    pub(super) statistics: Statistics,
 }
 
 impl Watched {
     pub(super) fn after_call(&mut self, aws: &LocalAws, reply: &Reply, run: RunId) {
         let Some(call) = aws.calls().last() else { return };
         self.trace.call(aws.now(), &self.checker.ground.runs[run].name, call, reply);
-        self.tally.calls += 1;
+        self.statistics.calls += 1;
         let changes = self.checker.after_call(aws, run);
         self.count(&changes);
     }
@@ -31,17 +31,17 @@ impl Watched {
     fn count(&mut self, changes: &[Change]) {
         for Change { before, after } in changes {
             let Some(before) = before else { continue };
-            match (before.standing.gate == Gate::Mapped, after.is_open()) {
-                (false, true) => self.tally.gates[0] += 1,
-                (true, false) => self.tally.gates[1] += 1,
+            match (before.attributes.gate == Gate::Mapped, after.is_open()) {
+                (false, true) => self.statistics.gates[0] += 1,
+                (true, false) => self.statistics.gates[1] += 1,
                 _ => {}
             }
             match (before.status, after.status) {
-                (Status::Active, Status::Draining) => self.tally.drains[0] += 1,
+                (Status::Active, Status::Draining) => self.statistics.drains[0] += 1,
                 (Status::Draining, Status::Active)
-                    if matches!(after.standing.drain, Drain::Released { .. }) =>
+                    if matches!(after.attributes.drain, Drain::Released { .. }) =>
                 {
-                    self.tally.drains[1] += 1;
+                    self.statistics.drains[1] += 1;
                 }
                 _ => {}
             }
@@ -62,7 +62,7 @@ impl Watched {
         }
         let name = of.name.clone();
         self.trace.note(now, || format!("{name} {how} {text}"));
-        self.tally.written += output.len() as u64;
+        self.statistics.written += output.len() as u64;
         let is_told = secrets::contains(output) || secrets::contains(text.as_bytes());
         let holds = if is_told { Err(format!("{name} told a password")) } else { Ok(()) };
         self.checker.hold("8 no credential leaves the host", holds, now);

@@ -8,7 +8,7 @@ use shared::state::{Drain, Gate};
 use super::{Pace, failed, instance_id};
 use crate::App;
 use crate::drain::drain_budget;
-use crate::tally::Tally;
+use crate::statistics::RunStatistics;
 
 /// What a drain step leaves behind: the record as it now stands, or nothing changed.
 pub(super) type Stands = Result<Option<ContainerInstance>, EcsError>;
@@ -39,13 +39,13 @@ pub(super) async fn drain(
     record: &ContainerInstance,
     cause: &Cause,
     n: usize,
-    tally: &mut Tally,
+    statistics: &mut RunStatistics,
 ) -> Stands {
     let Some(again) = read_again(app, record).await? else { return Ok(None) };
     let may_drain = again.status == Status::Active
-        && !again.standing.hold
-        && matches!(again.standing.drain, Drain::Absent | Drain::Requested { .. })
-        && again.standing.state == record.standing.state;
+        && !again.attributes.hold
+        && matches!(again.attributes.drain, Drain::Absent | Drain::Requested { .. })
+        && again.attributes.state == record.attributes.state;
     if !may_drain {
         tracing::info!(instance_id = instance_id(record), "changed meanwhile, not drained");
         return Ok(Some(again));
@@ -63,29 +63,29 @@ pub(super) async fn drain(
         ecs::update_container_instance_state(app.clients.ecs(), &record.cluster, &record.arn, status).await
     {
         // Whether it took effect nobody can tell: read again, and claim nothing.
-        failed(tally, record, &error);
+        failed(statistics, record, &error);
         return read_again(app, record).await;
     }
     let done = Drain::Done { cause: cause.clone(), at };
     put_drain(app, pace, record, &done).await?;
-    tally.drains += 1;
+    statistics.drains += 1;
     tracing::warn!(cluster = %record.cluster, instance_id = instance_id(record), cause = cause.as_str(), "drained");
     let mut stands = again;
     stands.status = Status::Draining;
-    stands.standing.drain = done;
+    stands.attributes.drain = done;
     Ok(Some(stands))
 }
 
 /// Says that a drain of ours is none any more.
 pub(super) async fn release(app: &App, pace: &mut Pace, record: &ContainerInstance) -> Stands {
     let Some(mut again) = read_again(app, record).await? else { return Ok(None) };
-    if again.standing.drain != record.standing.drain || again.status != Status::Active {
+    if again.attributes.drain != record.attributes.drain || again.status != Status::Active {
         return Ok(Some(again));
     }
     let released = Drain::Released { at: app.clients.now() };
     put_drain(app, pace, record, &released).await?;
     tracing::info!(cluster = %record.cluster, instance_id = instance_id(record), "drain released");
-    again.standing.drain = released;
+    again.attributes.drain = released;
     Ok(Some(again))
 }
 
@@ -94,15 +94,15 @@ pub(super) async fn give_back(
     app: &App,
     pace: &mut Pace,
     record: &ContainerInstance,
-    tally: &mut Tally,
+    statistics: &mut RunStatistics,
 ) -> Stands {
     let Some(mut again) = read_again(app, record).await? else { return Ok(None) };
-    let standing = &again.standing;
+    let attributes = &again.attributes;
     let may_give_back = again.status == Status::Draining
-        && !standing.hold
-        && standing.gate == Gate::Mapped
-        && standing.drain == record.standing.drain
-        && standing.state == record.standing.state;
+        && !attributes.hold
+        && attributes.gate == Gate::Mapped
+        && attributes.drain == record.attributes.drain
+        && attributes.state == record.attributes.state;
     if !may_give_back {
         tracing::info!(instance_id = instance_id(record), "changed meanwhile, not given back");
         return Ok(Some(again));
@@ -115,18 +115,18 @@ pub(super) async fn give_back(
     match ecs::update_container_instance_state(app.clients.ecs(), &record.cluster, &record.arn, status).await
     {
         Ok(()) => {
-            tally.given_back += 1;
+            statistics.given_back += 1;
             tracing::warn!(cluster = %record.cluster, instance_id = instance_id(record), "given back");
             again.status = Status::Active;
-            again.standing.drain = released;
+            again.attributes.drain = released;
             Ok(Some(again))
         }
         Err(error) => {
-            failed(tally, record, &error);
+            failed(statistics, record, &error);
             let Some(mut again) = read_again(app, record).await? else { return Ok(None) };
-            if again.status == Status::Draining && again.standing.drain == released {
-                put_drain(app, pace, record, &record.standing.drain).await?;
-                again.standing.drain = record.standing.drain.clone();
+            if again.status == Status::Draining && again.attributes.drain == released {
+                put_drain(app, pace, record, &record.attributes.drain).await?;
+                again.attributes.drain = record.attributes.drain.clone();
             }
             Ok(Some(again))
         }
@@ -136,12 +136,12 @@ pub(super) async fn give_back(
 /// Removes what stands of a drain that is over.
 pub(super) async fn forget(app: &App, pace: &mut Pace, record: &ContainerInstance) -> Stands {
     let Some(mut again) = read_again(app, record).await? else { return Ok(None) };
-    if again.standing.drain != record.standing.drain || again.status != Status::Active {
+    if again.attributes.drain != record.attributes.drain || again.status != Status::Active {
         return Ok(Some(again));
     }
     pace.turn().await;
     let removal = [(&record.arn, vec![app.names.drain.clone()])];
     ecs::delete_attributes(app.clients.ecs(), &record.cluster, &removal).await?;
-    again.standing.drain = Drain::Absent;
+    again.attributes.drain = Drain::Absent;
     Ok(Some(again))
 }

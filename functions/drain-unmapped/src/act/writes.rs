@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use shared::ecs::{self, ATTRIBUTES_A_CALL, ContainerInstance};
 use shared::ids::{ClusterRef, ContainerInstanceArn};
-use shared::state::{Gate, Recorded};
+use shared::state::{Gate, StateAttribute};
 
 use super::{Pace, failed, instance_id, is_over};
 use crate::App;
 use crate::decide::{Action, Plan, Why};
 use crate::fleet::Fleet;
-use crate::judge::Verdict;
-use crate::tally::Tally;
+use crate::statistics::RunStatistics;
+use crate::verdict::Verdict;
 
 /// A write to one instance: what it rests on, and what it shall say.
 struct Write<'p> {
@@ -24,7 +24,7 @@ struct Write<'p> {
 
 impl Write<'_> {
     fn opens(&self) -> bool {
-        self.verdict.gate == Gate::Mapped && self.before.standing.gate == Gate::Shut
+        self.verdict.gate == Gate::Mapped && self.before.attributes.gate == Gate::Shut
     }
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn write_states(
     pace: &mut Pace,
     fleet: &mut Fleet,
     plan: &Plan,
-    tally: &mut Tally,
+    statistics: &mut RunStatistics,
     end: Timestamp,
     opening: bool,
 ) {
@@ -60,7 +60,7 @@ pub(super) async fn write_states(
             let again = match again {
                 Ok(again) => again,
                 Err(error) => {
-                    failed(tally, &chunk[0].before, &error);
+                    failed(statistics, &chunk[0].before, &error);
                     continue;
                 }
             };
@@ -77,21 +77,21 @@ pub(super) async fn write_states(
                     }
                 }
             }
-            write_group(app, pace, fleet, &cluster, still, tally).await;
+            write_group(app, pace, fleet, &cluster, still, statistics).await;
         }
     }
 }
 
 fn stands_as_before(now: &ContainerInstance, before: &ContainerInstance) -> bool {
     now.registered_at == before.registered_at
-        && now.standing.gate == before.standing.gate
-        && now.standing.state == before.standing.state
+        && now.attributes.gate == before.attributes.gate
+        && now.attributes.state == before.attributes.state
 }
 
 /// The attributes that a write sets: the state, and the gate where it changes.
 fn attributes(app: &App, write: &Write<'_>) -> Vec<ecs::NewAttribute> {
     let mut attributes = vec![(app.names.state.clone(), write.verdict.state.print())];
-    if write.verdict.gate != write.before.standing.gate {
+    if write.verdict.gate != write.before.attributes.gate {
         attributes.insert(0, (app.names.gate.clone(), write.verdict.gate.as_str().to_owned()));
     }
     attributes
@@ -103,7 +103,7 @@ async fn write_group(
     fleet: &mut Fleet,
     cluster: &ClusterRef,
     writes: Vec<&Write<'_>>,
-    tally: &mut Tally,
+    statistics: &mut RunStatistics,
 ) {
     // Packed so that no instance's gate and state part; a group that ECS refuses because one of it is gone is halved.
     let mut groups: Vec<Vec<&Write<'_>>> = Vec::new();
@@ -127,7 +127,7 @@ async fn write_group(
         match ecs::put_attributes(app.clients.ecs(), cluster, &request).await {
             Ok(()) => {
                 for write in group {
-                    written(app, fleet, write, tally);
+                    written(app, fleet, write, statistics);
                 }
             }
             Err(error) if error.is_target_gone() && group.len() > 1 => {
@@ -138,18 +138,18 @@ async fn write_group(
             Err(error) if error.is_target_gone() => {
                 tracing::info!(instance_id = instance_id(&group[0].before), "deregistered meanwhile");
             }
-            Err(error) => failed(tally, &group[0].before, &error),
+            Err(error) => failed(statistics, &group[0].before, &error),
         }
     }
 }
 
-fn written(app: &App, fleet: &mut Fleet, write: &Write<'_>, tally: &mut Tally) {
+fn written(app: &App, fleet: &mut Fleet, write: &Write<'_>, statistics: &mut RunStatistics) {
     let Some(instance) = fleet.instances.get_mut(&write.before.arn) else { return };
-    let (before, after) = (&write.before.standing, write.verdict);
+    let (before, after) = (&write.before.attributes, write.verdict);
     let (cause, said, step, message) = match write.why {
         Why::Failure(failure) => (None, Some(&failure.said), Some(&failure.step), Some(&failure.message)),
         Why::Silent => (Some("silent"), None, None, None),
-        Why::NoWord => (Some("no word"), None, None, None),
+        Why::NoResult => (Some("no word"), None, None, None),
         Why::Tidied => (Some("attributes put in order"), None, None, None),
         Why::Proof(_) => (None, None, None, None),
     };
@@ -166,8 +166,8 @@ fn written(app: &App, fleet: &mut Fleet, write: &Write<'_>, tally: &mut Tally) {
         message,
         "judged"
     );
-    tally.judged(&write.before, after, write.why, app.clients.now());
-    instance.record.standing.gate = after.gate;
-    instance.record.standing.state = Recorded::State(after.state.clone());
-    instance.record.standing.any = true;
+    statistics.judged(&write.before, after, write.why, app.clients.now());
+    instance.record.attributes.gate = after.gate;
+    instance.record.attributes.state = StateAttribute::Known(after.state.clone());
+    instance.record.attributes.any = true;
 }

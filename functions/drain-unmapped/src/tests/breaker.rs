@@ -48,7 +48,7 @@ fn it_opens_when_too_many_are_unmapped_or_drained_by_us() {
     );
     let by_others = [
         drained(100).drain("requested 8 -1h"),
-        drained(101).with(|i| i.record.standing.drain = shared::state::Drain::Absent),
+        drained(101).with(|i| i.record.attributes.drain = shared::state::Drain::Absent),
     ];
     check("drained by others", with(7, by_others), "");
     check(

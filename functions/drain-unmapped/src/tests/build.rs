@@ -1,7 +1,7 @@
 //! Builders that show only what matters to a case.
 //!
 //! What stands on an instance is written as in its attributes, the gate (`open` or `shut`) first and every time as an
-//! offset from [`NOW`]: `open mapped -2d -20m -`. An answer of SSM's is `map -1m` and a word: `mapped`, `changed` (mapped,
+//! offset from [`NOW`]: `open mapped -2d -20m -`. An answer of SSM's is `map -1m` and a result: `mapped`, `changed` (mapped,
 //! with a log-on), a cause of the script's, `no` and a cause of SSM's, `wait`, or `?` where it was not read again.
 
 use std::collections::BTreeMap;
@@ -13,14 +13,14 @@ use shared::config::{Mode, Policy};
 use shared::ecs::{ContainerInstance, Status};
 use shared::history::{Action, Command};
 use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn, InstanceId};
-use shared::outcome::{Failure, Proof, Word};
+use shared::invocation::{Failure, InvocationResult, Proof};
 use shared::send::MaxErrors;
-use shared::state::{Drain, Gate, Recorded, Standing, State};
+use shared::state::{Drain, Gate, InstanceAttributes, State, StateAttribute};
 
 use crate::decide::{self, Plan, decide};
 use crate::drain::DrainAction;
-use crate::fleet::{AgentState, Answer, DoubtfulSend, Fleet, Instance};
-use crate::judge::Verdict;
+use crate::fleet::{AgentState, Answer, Fleet, Instance, UnconfirmedSend};
+use crate::verdict::Verdict;
 
 /// The moment of every decision.
 pub(super) const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
@@ -91,11 +91,11 @@ pub(super) fn shown(verdict: &Verdict) -> String {
 }
 
 /// Everything that stands on an instance.
-pub(super) fn standing(standing: &Standing) -> String {
-    let state = standing.state.state().map_or_else(|| format!("{:?}", standing.state), State::print);
-    let drain = standing.drain.print().unwrap_or_else(|| format!("{:?}", standing.drain));
-    let hold = if standing.hold { ", held" } else { "" };
-    format!("{} {}, drain {}{hold}", standing.gate.as_str(), unstamped(&state), unstamped(&drain))
+pub(super) fn attributes(attributes: &InstanceAttributes) -> String {
+    let state = attributes.state.state().map_or_else(|| format!("{:?}", attributes.state), State::print);
+    let drain = attributes.drain.print().unwrap_or_else(|| format!("{:?}", attributes.drain));
+    let hold = if attributes.hold { ", held" } else { "" };
+    format!("{} {}, drain {}{hold}", attributes.gate.as_str(), unstamped(&state), unstamped(&drain))
 }
 
 /// Container instance number `n`: registered ten days ago, `ACTIVE`, connected, its agent online.
@@ -107,13 +107,13 @@ pub(super) fn host(n: u32, stands: &str) -> Instance {
         other => panic!("{other:?} is no gate"),
     };
     let state = match (state, gate) {
-        ("", Gate::Mapped) => Recorded::Unreadable,
-        ("", Gate::Shut) => Recorded::Nothing,
-        (text, _) => {
-            Recorded::State(State::parse(&stamped(text)).unwrap_or_else(|| panic!("{text:?} is no state")))
-        }
+        ("", Gate::Mapped) => StateAttribute::Unreadable,
+        ("", Gate::Shut) => StateAttribute::Absent,
+        (text, _) => StateAttribute::Known(
+            State::parse(&stamped(text)).unwrap_or_else(|| panic!("{text:?} is no state")),
+        ),
     };
-    let any = gate == Gate::Mapped || state != Recorded::Nothing;
+    let any = gate == Gate::Mapped || state != StateAttribute::Absent;
     let arn = format!("arn:aws:ecs:eu-west-1:111122223333:container-instance/windows/{n:032}");
     let id = InstanceId::parse(&format!("i-{n:017}")).unwrap();
     Instance {
@@ -126,7 +126,7 @@ pub(super) fn host(n: u32, stands: &str) -> Instance {
             is_windows: true,
             registered_at: at("-10d"),
             version: 1,
-            standing: Standing { gate, state, drain: Drain::Absent, hold: false, any },
+            attributes: InstanceAttributes { gate, state, drain: Drain::Absent, hold: false, any },
             custom_attributes: 2,
         },
         id,
@@ -167,7 +167,7 @@ pub(super) trait With: Sized {
 
     /// `smb.hold` stands on it.
     fn held(self) -> Self {
-        self.with(|i| i.record.standing.hold = true)
+        self.with(|i| i.record.attributes.hold = true)
     }
 
     /// Of another cluster.
@@ -182,7 +182,7 @@ pub(super) trait With: Sized {
 
     /// The drain attribute, e.g. `done 8 -30m`.
     fn drain(self, text: &str) -> Self {
-        self.with(|i| i.record.standing.drain = Drain::parse(Some(&stamped(text))))
+        self.with(|i| i.record.attributes.drain = Drain::parse(Some(&stamped(text))))
     }
 
     /// SSM stopped all its commands because of its siblings.
@@ -209,7 +209,7 @@ pub(super) fn answer(text: &str) -> Answer {
     let mut next = || words.next().unwrap_or_else(|| panic!("{text:?} is no answer"));
     let (action, requested, word) = (next(), next(), next());
     let proof = |changed| {
-        Word::Mapped(Proof {
+        InvocationResult::Mapped(Proof {
             changed,
             drive: "G:".to_owned(),
             remote: r"\\fs\share".to_owned(),
@@ -222,10 +222,10 @@ pub(super) fn answer(text: &str) -> Answer {
     let word = match word {
         "mapped" => Some(proof(false)),
         "changed" => Some(proof(true)),
-        "wait" => Some(Word::Wait),
+        "wait" => Some(InvocationResult::Pending),
         "?" => None,
-        "no" => Some(Word::NoWord(Cause::new(next()))),
-        said => Some(Word::Failed(Failure {
+        "no" => Some(InvocationResult::NoResult(Cause::new(next()))),
+        said => Some(InvocationResult::Failed(Failure {
             cause: Cause::new(said),
             said: said.to_owned(),
             step: words.next().unwrap_or(step).to_owned(),
@@ -233,7 +233,7 @@ pub(super) fn answer(text: &str) -> Answer {
         })),
     };
     let command = CommandId::parse(&format!("{action:?} {requested}")).unwrap();
-    Answer { command, requested_at: at(requested), action, word, is_stopped: false }
+    Answer { command, requested_at: at(requested), action, result: word, is_stopped: false }
 }
 
 /// A fleet whose password is proven: its parameters changed two days ago, and a registration that no longer counts
@@ -241,9 +241,9 @@ pub(super) fn answer(text: &str) -> Answer {
 pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
     let mut fleet = Fleet {
         instances: instances.into_iter().map(|i| (i.record.arn.clone(), i)).collect(),
-        ghosts: vec![host(99_999, "open mapped -1d -1d -1d").disconnected().record],
+        stale_registrations: vec![host(99_999, "open mapped -1d -1d -1d").disconnected().record],
         commands: Vec::new(),
-        doubtful_sends: Vec::new(),
+        unconfirmed_sends: Vec::new(),
         parameters: Parameters::Changed(at("-2d")),
         is_partial: false,
     };
@@ -260,7 +260,7 @@ pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
                     is_final: true,
                 });
             command.instances.push(instance.id.clone());
-            let is_over = answer.word != Some(Word::Wait);
+            let is_over = answer.result != Some(InvocationResult::Pending);
             command.completed += usize::from(is_over);
             command.is_final &= is_over;
         }
@@ -276,7 +276,7 @@ pub(super) trait FleetWith: Sized {
 
     /// Nobody has logged on with the parameters' password but who says so.
     fn unproven(self) -> Self {
-        self.having(|fleet| fleet.ghosts.clear())
+        self.having(|fleet| fleet.stale_registrations.clear())
     }
 
     /// When one of the parameters last changed.
@@ -287,7 +287,7 @@ pub(super) trait FleetWith: Sized {
     /// A `SendCommand` whose answer was lost.
     fn lost(self, action: Action, text: &str, targets: std::ops::Range<u32>) -> Self {
         let targets = targets.map(|n| host(n, "shut").id).collect();
-        self.having(|fleet| fleet.doubtful_sends.push(DoubtfulSend { at: at(text), action, targets }))
+        self.having(|fleet| fleet.unconfirmed_sends.push(UnconfirmedSend { at: at(text), action, targets }))
     }
 }
 
@@ -317,11 +317,11 @@ pub(super) fn line(action: &decide::Action) -> String {
                 }
                 _ => numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
             };
-            let errors = match order.rationing.max_errors {
+            let errors = match order.rate_control.max_errors {
                 MaxErrors::All => "all".to_owned(),
                 MaxErrors::Count(n) => n.to_string(),
             };
-            format!("{} {targets} ({}/{errors})", order.action.as_str(), order.rationing.max_concurrency)
+            format!("{} {targets} ({}/{errors})", order.action.as_str(), order.rate_control.max_concurrency)
         }
         decide::Action::Drain { arn, action } => {
             let n = number(arn.short_id());

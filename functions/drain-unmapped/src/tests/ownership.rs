@@ -51,7 +51,7 @@ fn what_follows_from_a_drain_attribute() {
             instance.clone().draining().held(),
         ];
         for (case, expected) in cases.into_iter().zip(expected) {
-            let (status, hold) = (case.record.status, case.record.standing.hold);
+            let (status, hold) = (case.record.status, case.record.attributes.hold);
             let others = hosts(20..40, WELL);
             let lines = decided(&fleet(others.clone().into_iter().chain([case.clone()])), &policy());
             let said = of_kind(&lines, &["drain", "release", "give back", "forget"]).join(" ");

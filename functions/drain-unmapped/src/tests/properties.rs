@@ -33,7 +33,7 @@ fn kind(action: &Action, is_proven: bool) -> &'static str {
         Action::Write { verdict, .. } if verdict.gate == Gate::Mapped => "opened or kept open",
         Action::Write { .. } => "shut or kept shut",
         Action::Send(order) if order.action == history::Action::Check => "checks",
-        Action::Send(order) if order.rationing.max_concurrency == 2 => "renewals",
+        Action::Send(order) if order.rate_control.max_concurrency == 2 => "renewals",
         Action::Send(_) if is_proven => "maps",
         Action::Send(_) => "canaries",
         Action::Drain { action: DrainAction::Drain(_), .. } => "drains",
@@ -84,11 +84,11 @@ fn the_invariants_hold_of_every_plan() {
 /// A fleet as its instances stand, one a line.
 fn sketch(fleet: &Fleet) -> String {
     let mut text = format!("parameters {:?}, partial {}\n", fleet.parameters, fleet.is_partial);
-    for send in &fleet.doubtful_sends {
+    for send in &fleet.unconfirmed_sends {
         text += &format!("lost {} {}: {:?}\n", send.action.as_str(), ago(send.at), send.targets);
     }
-    for record in &fleet.ghosts {
-        text += &format!("ghost {}\n", build::standing(&record.standing));
+    for record in &fleet.stale_registrations {
+        text += &format!("stale {}\n", build::attributes(&record.attributes));
     }
     for instance in fleet.instances.values() {
         let record = &instance.record;
@@ -100,11 +100,11 @@ fn sketch(fleet: &Fleet) -> String {
             record.is_connected,
             ago(record.registered_at),
             instance.agent,
-            build::standing(&record.standing),
+            build::attributes(&record.attributes),
         );
         for answer in &instance.answers {
             text +=
-                &format!("    {} {} {:?}\n", answer.action.as_str(), ago(answer.requested_at), answer.word);
+                &format!("    {} {} {:?}\n", answer.action.as_str(), ago(answer.requested_at), answer.result);
         }
     }
     text

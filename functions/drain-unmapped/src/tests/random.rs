@@ -8,11 +8,11 @@ use shared::config::{Mode, Policy};
 use shared::ecs::Status;
 use shared::history::{Action, Command, DEADLINE};
 use shared::ids::CommandId;
-use shared::outcome::Word;
-use shared::state::{Drain, Gate, Recorded, State};
+use shared::invocation::InvocationResult;
+use shared::state::{Drain, Gate, State, StateAttribute};
 
 use super::build::{NOW, ago, answer, host, policy};
-use crate::fleet::{AgentState, Answer, DoubtfulSend, Fleet, Instance};
+use crate::fleet::{AgentState, Answer, Fleet, Instance, UnconfirmedSend};
 
 pub(super) use fastrand::Rng;
 
@@ -42,14 +42,14 @@ const CAUSES: [&str; 14] = [
 /// What does not change from case to case, made once.
 pub(super) struct Generator {
     hosts: Vec<Instance>,
-    words: Vec<Word>,
-    no_words: Vec<Word>,
+    words: Vec<InvocationResult>,
+    no_words: Vec<InvocationResult>,
     causes: Vec<Cause>,
 }
 
 impl Generator {
     pub(super) fn new() -> Self {
-        let word = |text: &str| answer(&format!("map -0s {text}")).word.unwrap();
+        let word = |text: &str| answer(&format!("map -0s {text}")).result.unwrap();
         let said = ["mapped", "changed", "53", "1355", "1326", "1326 read", "2", "8", "drive-in-use", "busy"];
         let no_words = ["no lost", "no undelivered", "no timeout", "no no-result"];
         Generator {
@@ -67,17 +67,17 @@ impl Generator {
         let mut instances: Vec<Instance> =
             self.hosts[..size].iter().map(|host| self.instance(host, is_healthy, rng)).collect();
         let commands = self.commands(&mut instances, is_healthy, rng);
-        let lost = (rng.u8(..8) == 0).then(|| DoubtfulSend {
+        let lost = (rng.u8(..8) == 0).then(|| UnconfirmedSend {
             at: time(rng),
             action: action(rng),
             targets: vec![instances[rng.usize(..size)].id.clone()],
         });
-        let ghost = (rng.u8(..4) == 0).then(|| self.instance(&self.hosts[23], true, rng).record);
+        let stale = (rng.u8(..4) == 0).then(|| self.instance(&self.hosts[23], true, rng).record);
         let fleet = Fleet {
             instances: instances.into_iter().map(|i| (i.record.arn.clone(), i)).collect(),
-            ghosts: ghost.into_iter().collect(),
+            stale_registrations: stale.into_iter().collect(),
             commands,
-            doubtful_sends: lost.into_iter().collect(),
+            unconfirmed_sends: lost.into_iter().collect(),
             parameters: match rng.u8(..16) {
                 0 => Parameters::Missing,
                 1 => Parameters::Unread,
@@ -96,26 +96,29 @@ impl Generator {
         if is_well {
             let judged = time(rng).max(NOW - SignedDuration::from_mins(20));
             let logon = if rng.bool() { Some(judged) } else { None };
-            record.standing.gate = Gate::Mapped;
-            record.standing.state =
-                Recorded::State(State::Mapped { since: NOW - SignedDuration::from_hours(9), judged, logon });
+            record.attributes.gate = Gate::Mapped;
+            record.attributes.state = StateAttribute::Known(State::Mapped {
+                since: NOW - SignedDuration::from_hours(9),
+                judged,
+                logon,
+            });
             return instance;
         }
         if is_healthy && rng.bool() {
-            record.standing.state = self.broken(rng);
+            record.attributes.state = self.broken(rng);
             return instance;
         }
-        record.standing.gate = if rng.bool() { Gate::Mapped } else { Gate::Shut };
-        record.standing.state = self.state(record.standing.gate, rng);
+        record.attributes.gate = if rng.bool() { Gate::Mapped } else { Gate::Shut };
+        record.attributes.state = self.state(record.attributes.gate, rng);
         // Most gates fit their state.
         if rng.u8(..8) != 0
-            && let Some(state) = record.standing.state.state()
+            && let Some(state) = record.attributes.state.state()
         {
             let is_open = matches!(state, State::Mapped { .. } | State::Doubtful { .. });
-            record.standing.gate = if is_open { Gate::Mapped } else { Gate::Shut };
+            record.attributes.gate = if is_open { Gate::Mapped } else { Gate::Shut };
         }
-        record.standing.hold = rng.u8(..10) == 0;
-        record.standing.drain = self.drain(rng);
+        record.attributes.hold = rng.u8(..10) == 0;
+        record.attributes.drain = self.drain(rng);
         record.is_connected = rng.u8(..10) != 0;
         record.status = match rng.u8(..10) {
             0 => Status::Other,
@@ -133,13 +136,13 @@ impl Generator {
         instance
     }
 
-    fn state(&self, gate: Gate, rng: &mut Rng) -> Recorded {
+    fn state(&self, gate: Gate, rng: &mut Rng) -> StateAttribute {
         let logon = (rng.u8(..3) == 0).then(|| time(rng));
         let (judged, earlier) = (time(rng), time(rng));
         let (since, cause) = (judged.min(earlier), self.causes[rng.usize(..self.causes.len())].clone());
-        Recorded::State(match rng.u8(..10) {
-            0 | 1 if gate == Gate::Mapped => return Recorded::Unreadable,
-            0 | 1 => return Recorded::Nothing,
+        StateAttribute::Known(match rng.u8(..10) {
+            0 | 1 if gate == Gate::Mapped => return StateAttribute::Unreadable,
+            0 | 1 => return StateAttribute::Absent,
             2 => State::Restarted { at: judged, logon },
             3 | 4 => State::Mapped { since, judged, logon },
             5 => State::Doubtful { since, judged, logon, cause },
@@ -148,9 +151,9 @@ impl Generator {
     }
 
     /// One that may be drained, or nearly.
-    fn broken(&self, rng: &mut Rng) -> Recorded {
+    fn broken(&self, rng: &mut Rng) -> StateAttribute {
         let (judged, minutes) = (time(rng), [0, 5, 15, 40][rng.usize(..4)]);
-        Recorded::State(State::Unmapped {
+        StateAttribute::Known(State::Unmapped {
             attempts: rng.u32(2..8),
             judged: judged.max(NOW - SignedDuration::from_mins(10)),
             logon: None,
@@ -191,7 +194,7 @@ impl Generator {
                 }
                 let is_fresh = requested_at > instance.floor();
                 let word = match rng.u8(..8) {
-                    0 | 1 if NOW.duration_since(requested_at) <= DEADLINE => Some(Word::Wait),
+                    0 | 1 if NOW.duration_since(requested_at) <= DEADLINE => Some(InvocationResult::Pending),
                     2 if !is_fresh => None,
                     3 | 4 => Some(self.no_words[rng.usize(..self.no_words.len())].clone()),
                     // The first two are proofs.
@@ -199,14 +202,14 @@ impl Generator {
                     _ => Some(self.words[rng.usize(..self.words.len())].clone()),
                 };
                 command.instances.push(instance.id.clone());
-                let is_over = word != Some(Word::Wait);
+                let is_over = word != Some(InvocationResult::Pending);
                 command.completed += usize::from(is_over);
                 command.is_final &= is_over;
                 instance.answers.push(Answer {
                     command: command.id.clone(),
                     requested_at,
                     action: command.action,
-                    word,
+                    result: word,
                     is_stopped: false,
                 });
             }

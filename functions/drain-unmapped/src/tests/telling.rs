@@ -5,15 +5,15 @@ use shared::ids::ClusterRef;
 
 use super::build::{FleetWith, NOW, With, at, fleet, host, hosts, policy};
 use crate::decide::decide;
-use crate::due::Signs;
 use crate::fleet::{AgentState, Fleet, Instance};
 use crate::report::row;
-use crate::tally::{Survey, Tally, is_unreachable, sentence, survey};
+use crate::schedule::Triggers;
+use crate::statistics::{RunStatistics, Survey, is_unreachable, sentence, survey};
 
 const WELL: &str = "open mapped -2d -10m -";
 
 fn surveyed(instances: impl IntoIterator<Item = Instance>) -> Survey {
-    let fleet = fleet(instances).having(|fleet| fleet.ghosts.clear());
+    let fleet = fleet(instances).having(|fleet| fleet.stale_registrations.clear());
     survey(&policy(), &fleet, None, NOW)
 }
 
@@ -69,7 +69,12 @@ fn the_oldest_failure_is_told_with_its_cause_and_one_cluster_alone() {
     let told = |cluster: Option<&str>| {
         let cluster = cluster.map(|name| ClusterRef::parse(name).unwrap());
         let survey = survey(&policy(), &fleet, cluster.as_ref(), NOW);
-        (survey.unmapped, survey.oldest_unmapped_minutes, survey.oldest_cause.unwrap(), survey.ghosts)
+        (
+            survey.unmapped,
+            survey.oldest_unmapped_minutes,
+            survey.oldest_cause.unwrap(),
+            survey.stale_registrations,
+        )
     };
     assert_eq!(told(None), (3, 540.0, "2".to_owned(), 1));
     assert_eq!(told(Some("windows")), (2, 120.0, "8".to_owned(), 1));
@@ -91,14 +96,14 @@ fn an_agent_is_unreachable_once_it_has_been_silent_too_long_with_a_shut_gate() {
     assert!(!is_unreachable(&policy(), &host(1, "shut"), NOW), "online");
 }
 
-fn said(fleet: &Fleet, tally: &Tally) -> String {
-    sentence(&survey(&policy(), fleet, None, NOW), &decide(fleet, &policy(), NOW), tally)
+fn said(fleet: &Fleet, statistics: &RunStatistics) -> String {
+    sentence(&survey(&policy(), fleet, None, NOW), &decide(fleet, &policy(), NOW), statistics)
 }
 
 #[test]
 fn a_run_is_told_in_one_sentence() {
     let well = || hosts(21..41, WELL);
-    let quiet = Tally::default();
+    let quiet = RunStatistics::default();
     assert_eq!(
         said(&fleet(well()), &quiet),
         "20 of 20 connected Windows instances mapped; the password is proven"
@@ -109,7 +114,7 @@ fn a_run_is_told_in_one_sentence() {
         host(3, WELL).disconnected(),
         host(4, WELL).draining(),
     ];
-    let mut busy = Tally::default();
+    let mut busy = RunStatistics::default();
     (busy.drains, busy.given_back, busy.errors) = (1, 2, 3);
     assert_eq!(
         said(&fleet(well().into_iter().chain(failing)).unproven(), &busy),
@@ -136,7 +141,7 @@ fn told(instance: Instance) -> serde_json::Value {
     let arn = instance.record.arn.clone();
     let fleet = fleet(hosts(21..41, WELL).into_iter().chain([instance]));
     let plan = decide(&fleet, &policy(), NOW);
-    let row = row(&policy(), &fleet.instances[&arn], &plan, &Signs::of(&fleet), NOW);
+    let row = row(&policy(), &fleet.instances[&arn], &plan, &Triggers::of(&fleet), NOW);
     serde_json::to_value(row).unwrap()
 }
 

@@ -6,11 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use shared::config::Policy;
 
 use super::build::{FleetWith, NOW, With, ago, at, fleet, host, policy};
-use crate::due::{Due, Signs, next_due};
 use crate::fleet::Instance;
+use crate::schedule::{Attempt, Triggers, next_attempt};
 
-fn due_in(instance: &Instance, policy: &Policy) -> Option<(Timestamp, Due)> {
-    next_due(instance, &Signs::of(&fleet([instance.clone()])), policy)
+fn due_in(instance: &Instance, policy: &Policy) -> Option<(Timestamp, Attempt)> {
+    next_attempt(instance, &Triggers::of(&fleet([instance.clone()])), policy)
 }
 
 /// The wait after the last of `attempts` failures, an hour after the first one, so that no drain asks for a try.
@@ -19,7 +19,11 @@ fn check_wait(attempts: u32, cause: &str, policy: &Policy, expected: &str) {
     let (due_at, due) = due_in(&instance, policy).unwrap();
     let (wait, expected) = (due_at.duration_since(at("-1m")), at(expected).duration_since(NOW));
     let is_within = wait >= expected && wait <= expected + expected / 10;
-    assert!(is_within && due == Due::Retry, "{attempts} × {cause}: {} from the last try", ago(NOW + wait));
+    assert!(
+        is_within && due == Attempt::Retry,
+        "{attempts} × {cause}: {} from the last try",
+        ago(NOW + wait)
+    );
 }
 
 #[test]
@@ -95,7 +99,7 @@ fn a_sign_later_than_the_last_try_makes_a_failing_instance_due_at_once() {
         ("53", "open mapped -1m -30s -", "-2d", false),
         ("53", "shut mapped -30s -30s -", "-2d", false),
         ("53", "open doubtful -30s -30s - 53", "-2d", false),
-        // An ordinary check is no sign.
+        // An ordinary check is no trigger.
         ("53", checked, "-2d", false),
         ("1326", checked, "-2d", false),
         ("1326", renewed, "-2d", true),
@@ -111,31 +115,35 @@ fn a_sign_later_than_the_last_try_makes_a_failing_instance_due_at_once() {
     ];
     for (cause, other, changed, expected) in table {
         let failing = host(1, &format!("shut unmapped 9 -1m - {cause} -1h"));
-        let signs = Signs::of(&fleet([failing.clone(), host(2, other)]).changed(changed));
-        let (due, _) = next_due(&failing, &signs, &policy()).unwrap();
+        let triggers = Triggers::of(&fleet([failing.clone(), host(2, other)]).changed(changed));
+        let (due, _) = next_attempt(&failing, &triggers, &policy()).unwrap();
         assert_eq!(due <= NOW, expected, "{cause}, {other}, changed {changed}: {}", ago(due));
     }
     let failing = host(1, "shut unmapped 9 -1m - 53 -1h");
-    let signs = Signs::of(&fleet([failing.clone(), host(2, came_in).disconnected()]));
-    assert!(next_due(&failing, &signs, &policy()).unwrap().0 > NOW, "who is away tells nothing");
+    let triggers = Triggers::of(&fleet([failing.clone(), host(2, came_in).disconnected()]));
+    assert!(next_attempt(&failing, &triggers, &policy()).unwrap().0 > NOW, "who is away tells nothing");
 }
 
 #[test]
 fn what_is_not_known_is_due_once_map_shares_own_command_is_listed() {
     for stands in ["shut", "shut restarted -1s -", "shut mapped -99m -20m -", "shut doubtful -99m -1s - 53"] {
         let due = |registered| due_in(&host(1, stands).registered(registered), &policy());
-        assert_eq!(due("-50s"), Some((at("+10s"), Due::First)), "{stands}");
-        assert_eq!(due("-10d").map(|(due, kind)| (due <= NOW, kind)), Some((true, Due::First)), "{stands}");
+        assert_eq!(due("-50s"), Some((at("+10s"), Attempt::First)), "{stands}");
+        assert_eq!(
+            due("-10d").map(|(due, kind)| (due <= NOW, kind)),
+            Some((true, Attempt::First)),
+            "{stands}"
+        );
     }
 }
 
 #[test]
 fn a_doubtful_instance_is_looked_at_again_soon_and_a_mapped_one_once_a_period() {
     let doubtful = host(1, "open doubtful -99m -50s - 53");
-    assert_eq!(due_in(&doubtful, &policy()), Some((at("+10s"), Due::Verify)));
+    assert_eq!(due_in(&doubtful, &policy()), Some((at("+10s"), Attempt::Verify)));
     let mapped = host(1, "open mapped -99m -0s -");
     let (due, kind) = due_in(&mapped, &policy()).unwrap();
-    assert!(kind == Due::Verify && due >= at("+5m") && due < at("+35m"), "{}", ago(due));
+    assert!(kind == Attempt::Verify && due >= at("+5m") && due < at("+35m"), "{}", ago(due));
     let off = Policy { verify_every: None, ..policy() };
     assert_eq!(due_in(&mapped, &off), None);
 }
@@ -158,8 +166,8 @@ fn a_check_that_comes_late_does_not_move_the_next_one() {
         let judged = shared::time::format(first + SignedDuration::from_secs(70));
         let again = host(n, "open mapped -0s -0s -").with(|i| {
             let text = format!("mapped {judged} {judged} -");
-            i.record.standing.state =
-                shared::state::Recorded::State(shared::state::State::parse(&text).unwrap());
+            i.record.attributes.state =
+                shared::state::StateAttribute::Known(shared::state::State::parse(&text).unwrap());
         });
         let (second, _) = due_in(&again, &policy()).unwrap();
         assert_eq!(second.duration_since(first), SignedDuration::from_mins(30), "{n}");

@@ -6,7 +6,7 @@ use shared::config::Policy;
 use shared::ecs::Status;
 use shared::history::{Action, Command, DEADLINE, WINDOW};
 use shared::ids::{CommandId, InstanceId};
-use shared::outcome::Word;
+use shared::invocation::InvocationResult;
 use shared::send::MaxErrors;
 use shared::state::Drain;
 
@@ -14,7 +14,7 @@ use super::build::{NOW, answer};
 use crate::decide::{self, Plan, decide};
 use crate::drain::DrainAction;
 use crate::fleet::{Answer, Fleet};
-use crate::sends::Order;
+use crate::sends::PlannedCommand;
 
 /// What the script says on instance number `n`, asked at a time, e.g. `mapped`, `53`, `no lost`.
 pub(super) type Nature = Box<dyn Fn(u32, Action, Timestamp) -> &'static str>;
@@ -41,7 +41,7 @@ struct Sent {
 struct Said {
     id: InstanceId,
     end: Timestamp,
-    word: Word,
+    result: InvocationResult,
     is_stopped: bool,
 }
 
@@ -85,7 +85,7 @@ impl World {
                         DrainAction::Forget => (Status::Active, Drain::Absent),
                     };
                     record.status = status;
-                    record.standing.drain = drain;
+                    record.attributes.drain = drain;
                 }
             }
         }
@@ -113,16 +113,18 @@ impl World {
         for instance in self.fleet.instances.values_mut() {
             for sent in &self.sent {
                 let Some(said) = sent.said.iter().find(|said| said.id == instance.id) else { continue };
-                let word = match &said.word {
+                let word = match &said.result {
                     word if said.end <= now => word.clone(),
-                    _ if now.duration_since(sent.at) > DEADLINE => Word::NoWord(Cause::new("lost")),
-                    _ => Word::Wait,
+                    _ if now.duration_since(sent.at) > DEADLINE => {
+                        InvocationResult::NoResult(Cause::new("lost"))
+                    }
+                    _ => InvocationResult::Pending,
                 };
                 instance.answers.push(Answer {
                     command: sent.id.clone(),
                     requested_at: sent.at,
                     action: sent.action,
-                    word: Some(word),
+                    result: Some(word),
                     is_stopped: said.is_stopped,
                 });
             }
@@ -130,8 +132,8 @@ impl World {
     }
 
     /// SSM starts the targets in their order, so many at a time, and no more after so many errors.
-    fn send(&mut self, order: &Order) {
-        let lanes = usize::try_from(order.rationing.max_concurrency).unwrap();
+    fn send(&mut self, order: &PlannedCommand) {
+        let lanes = usize::try_from(order.rate_control.max_concurrency).unwrap();
         let mut free = vec![self.now; lanes];
         let mut errors: Vec<Timestamp> = Vec::new();
         let mut said = Vec::new();
@@ -140,15 +142,15 @@ impl World {
             let start = free[lane];
             let until_now = errors.iter().filter(|end| **end <= start).count();
             let is_stopped =
-                matches!(order.rationing.max_errors, MaxErrors::Count(most) if until_now > most as usize);
+                matches!(order.rate_control.max_errors, MaxErrors::Count(most) if until_now > most as usize);
             if is_stopped || start >= self.now + EXPIRY {
-                let word = Word::NoWord(Cause::new("undelivered"));
-                said.push(Said { id: id.clone(), end: start, word, is_stopped });
+                let word = InvocationResult::NoResult(Cause::new("undelivered"));
+                said.push(Said { id: id.clone(), end: start, result: word, is_stopped });
                 continue;
             }
             let n: u32 = id.as_str().trim_start_matches("i-").parse().unwrap();
             let text = (self.nature)(n, order.action, start);
-            let word = answer(&format!("{} -0s {text}", order.action.as_str())).word.unwrap();
+            let word = answer(&format!("{} -0s {text}", order.action.as_str())).result.unwrap();
             let seconds = 4 + (u64::from(n) * 7 + i as u64) % 9;
             let lasts = SignedDuration::from_secs(i64::try_from(seconds).unwrap());
             let end = match text {
@@ -157,10 +159,10 @@ impl World {
                 _ => start + lasts,
             };
             // A check that finds the letter free has looked, and that is no error.
-            let is_error = !matches!(word, Word::Mapped(_)) && text != "not-mapped";
+            let is_error = !matches!(word, InvocationResult::Mapped(_)) && text != "not-mapped";
             errors.extend(is_error.then_some(end));
             free[lane] = end;
-            said.push(Said { id: id.clone(), end, word, is_stopped });
+            said.push(Said { id: id.clone(), end, result: word, is_stopped });
         }
         let id = CommandId::parse(&format!("{} {}", self.sent.len(), self.now)).unwrap();
         self.sent.push(Sent { id, action: order.action, at: self.now, targets: order.targets.clone(), said });

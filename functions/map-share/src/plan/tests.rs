@@ -37,7 +37,7 @@ fn live(n: u32) -> ContainerInstance {
         is_windows: true,
         registered_at: at(0),
         version: 1,
-        standing: Standing::read(&names(), std::iter::empty()),
+        attributes: InstanceAttributes::read(&names(), std::iter::empty()),
         custom_attributes: 0,
     }
 }
@@ -46,7 +46,7 @@ fn with_state(n: u32, gate: &str, state: &State) -> ContainerInstance {
     let (names, state) = (names(), state.print());
     let attributes = [(names.gate.as_str(), Some(gate)), (names.state.as_str(), Some(state.as_str()))];
     ContainerInstance {
-        standing: Standing::read(&names, attributes.into_iter()),
+        attributes: InstanceAttributes::read(&names, attributes.into_iter()),
         custom_attributes: 2,
         ..live(n)
     }
@@ -84,11 +84,11 @@ fn change(version: i64, change: impl FnOnce(&mut Value)) -> Event {
 
 /// Sorts events; gives back what is left to do, and the settled outcomes in order.
 fn sorted(events: Vec<Event>) -> (Work, Vec<Option<Outcome>>) {
-    let mut ledger = Ledger::default();
-    let events: Vec<_> = events.into_iter().map(|e| (ledger.enter(None, Kind::Other, None), e)).collect();
+    let mut batch = Batch::default();
+    let events: Vec<_> = events.into_iter().map(|e| (batch.enter(None, Kind::Other, None), e)).collect();
     let entries: Vec<_> = events.iter().map(|(entry, _)| *entry).collect();
-    let work = sort(events, &[cluster()], &names(), &mut ledger);
-    let outcomes = entries.into_iter().map(|entry| ledger.outcome(entry).cloned()).collect();
+    let work = sort(events, &[cluster()], &names(), &mut batch);
+    let outcomes = entries.into_iter().map(|entry| batch.outcome(entry).cloned()).collect();
     (work, outcomes)
 }
 
@@ -261,7 +261,7 @@ fn only_a_drain_that_is_provably_ours_is_released() {
     let with_drain = |value: Option<&str>| {
         let names = names();
         let attributes = value.map(|value| (names.drain.as_str(), Some(value)));
-        ContainerInstance { standing: Standing::read(&names, attributes.into_iter()), ..live(1) }
+        ContainerInstance { attributes: InstanceAttributes::read(&names, attributes.into_iter()), ..live(1) }
     };
     let ours = release(&with_drain(Some("done 53 2026-11-22T08:00:00.000Z")), &names(), at(9)).unwrap();
     assert_eq!(ours, [("smb.G.drain".to_owned(), Drain::Released { at: at(9) }.print().unwrap())]);

@@ -66,7 +66,7 @@ pub fn unsettled(aws: &LocalAws, ground: &Ground) -> Vec<String> {
             Expected::Unmapped(cause) => is_unmapped(one, cause),
         };
         (!ends_well)
-            .then(|| format!("{} must be {expected:?}; {:?}, {:?}", one.ec2, one.status, one.standing))
+            .then(|| format!("{} must be {expected:?}; {:?}, {:?}", one.ec2, one.status, one.attributes))
     });
     open.collect()
 }
@@ -105,6 +105,6 @@ fn is_unmapped(one: &Registration, expected: &str) -> bool {
 
 /// We drained it, can prove it, and nobody holds it: it must be given back.
 fn is_owed(ground: &Ground, one: &Registration) -> bool {
-    let ours = matches!(one.standing.drain, Drain::Done { .. }) && matches!(one.status_by, Actor::Run(_));
+    let ours = matches!(one.attributes.drain, Drain::Done { .. }) && matches!(one.status_by, Actor::Run(_));
     one.status == Status::Draining && ours && one.held_since.is_none() && ground.policy.mode == Mode::Enforce
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::cause::{Cause, Class};
-use shared::state::{Drain, Recorded, State};
+use shared::state::{Drain, State, StateAttribute};
 
 use super::{Holds, Step, must};
 use crate::local_aws::LocalAws;
@@ -215,7 +215,7 @@ fn look(aws: &LocalAws, ground: &Ground, cluster: &str, view: View, least: usize
         let is_active = one.status == Status::Active || one.status_since > listed;
         mapped += usize::from(is_mapped);
         staying += usize::from(is_mapped && is_active);
-        let drained_by_us = !is_active && matches!(one.standing.drain, Drain::Done { .. });
+        let drained_by_us = !is_active && matches!(one.attributes.drain, Drain::Done { .. });
         let unmapped = match one.state() {
             Some(State::Unmapped { cause, failing_since, .. }) if !heard => {
                 Some((cause.class(), *failing_since))
@@ -224,7 +224,7 @@ fn look(aws: &LocalAws, ground: &Ground, cluster: &str, view: View, least: usize
         };
         in_trouble += usize::from(drained_by_us || unmapped.is_some());
         failing.extend(unmapped);
-        if !heard && one.standing.state == Recorded::Nothing {
+        if !heard && one.attributes.state == StateAttribute::Absent {
             let failure =
                 ground.unjudged_words(aws, one).find_map(|(at, word)| Some((failed_with(&word)?, at)));
             unknown += usize::from(failure.is_none());

@@ -63,7 +63,7 @@ pub fn are_deleted_only_when_done_with(
                     format!("the restart of {} at {} was acknowledged, not recorded", hint.id, hint.at)
                 })?;
             }
-            let ours = matches!(one.standing.drain, Drain::Done { .. }) && one.drain_since < read;
+            let ours = matches!(one.attributes.drain, Drain::Done { .. }) && one.drain_since < read;
             must(!(hint.is_ending && ours), || {
                 format!("the end of {} was acknowledged, not recorded", hint.id)
             })?;

@@ -35,16 +35,16 @@ fn drained(before: &Registration, read: jiff::Timestamp) -> Holds {
     must(before.status == Status::Active, || format!("it was {:?}", before.status))?;
     let reactivated = before.reactivated_at.filter(|at| *at <= read && !before.was_edited);
     must(reactivated.is_none(), || format!("an operator re-activated it at {reactivated:?}"))?;
-    let announced = matches!(before.standing.drain, Drain::Requested { .. }) || before.drain_since > read;
-    must(announced, || format!("its drain attribute is {:?}", before.standing.drain))
+    let announced = matches!(before.attributes.drain, Drain::Requested { .. }) || before.drain_since > read;
+    must(announced, || format!("its drain attribute is {:?}", before.attributes.drain))
 }
 
 fn given_back(step: &Step<'_>, run: &Run, before: &Registration) -> Holds {
     must(before.status == Status::Draining, || format!("it was {:?}", before.status))?;
     let by_us = matches!(before.status_by, Actor::Run(_)) || re_drained_unseen(step, run, before);
     must(by_us, || "we had not drained it".to_owned())?;
-    must(matches!(before.standing.drain, Drain::Released { .. }), || {
-        format!("its drain attribute is {:?}", before.standing.drain)
+    must(matches!(before.attributes.drain, Drain::Released { .. }), || {
+        format!("its drain attribute is {:?}", before.attributes.drain)
     })?;
     let Some(State::Mapped { judged, .. }) = before.state() else {
         return Err(format!("its state is {:?}", before.state()));

@@ -55,7 +55,7 @@ impl Watch {
             let bound = period * 2 + DEADLINE * 2 + THREE_SWEEPS;
             let fresh = one.is_open() && from.is_some_and(|from| now.duration_since(from) <= bound);
             must(fresh, || {
-                format!("a task landed on {}, last proven at {proof:?}; {:?}", one.ec2, one.standing)
+                format!("a task landed on {}, last proven at {proof:?}; {:?}", one.ec2, one.attributes)
             })?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use shared::cause::{Cause, Class};
-use shared::state::{Recorded, State};
+use shared::state::{State, StateAttribute};
 
 use super::{Holds, Step, must};
 use crate::local_aws::ssm::{Command, Invocation};
@@ -15,7 +15,7 @@ const CLOCKS: SignedDuration = SignedDuration::from_secs(5);
 /// Every state that a sweep writes.
 pub(super) fn what_is_recorded_was_said(step: &Step<'_>) -> Holds {
     for (run, before, after) in step.ours() {
-        if !run.is_sweep || before.standing.state == after.standing.state {
+        if !run.is_sweep || before.attributes.state == after.attributes.state {
             continue;
         }
         let Some(state) = after.state() else {
@@ -25,7 +25,7 @@ pub(super) fn what_is_recorded_was_said(step: &Step<'_>) -> Holds {
             continue;
         }
         check(step, run, before, after, state).map_err(|what| {
-            format!("{}: {what}; before: {:?}, after: {:?}", after.ec2, before.standing, after.standing)
+            format!("{}: {what}; before: {:?}, after: {:?}", after.ec2, before.attributes, after.attributes)
         })?;
     }
     Ok(())
@@ -43,7 +43,7 @@ fn is_silence(before: &Registration, state: &State) -> bool {
 
 /// An unreadable state under an open gate counts as mapped and due, and is written down so.
 fn is_tidied(before: &Registration, after: &Registration) -> bool {
-    before.standing.state == Recorded::Unreadable
+    before.attributes.state == StateAttribute::Unreadable
         && after.is_open()
         && matches!(after.state(), Some(State::Mapped { since, judged, logon: None }) if since == judged)
 }

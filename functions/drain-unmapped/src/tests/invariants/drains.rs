@@ -9,7 +9,7 @@ use shared::cause::Class;
 use shared::config::{Mode, Policy};
 use shared::ecs::Status;
 use shared::ids::{ClusterRef, ContainerInstanceArn};
-use shared::state::{Drain, Gate, Recorded, State};
+use shared::state::{Drain, Gate, State, StateAttribute};
 
 use super::{Holds, counts, must};
 use crate::decide::Plan;
@@ -26,15 +26,15 @@ pub(super) fn what_an_operator_did_stays_done(
     let (active, draining) = (record.status == Status::Active, record.status == Status::Draining);
     must(counts(before), "2: nothing is done about who does not count")?;
     let proven_after = |at: Timestamp| match after.state() {
-        Some(State::Mapped { judged, .. }) => after.record.standing.gate == Gate::Mapped && *judged > at,
+        Some(State::Mapped { judged, .. }) => after.record.attributes.gate == Gate::Mapped && *judged > at,
         _ => false,
     };
-    match (action, &record.standing.drain) {
+    match (action, &record.attributes.drain) {
         (DrainAction::Drain(_), Drain::Absent | Drain::Requested { .. }) => {
-            must(active && !record.standing.hold, "2: only an active, unheld instance is drained")
+            must(active && !record.attributes.hold, "2: only an active, unheld instance is drained")
         }
         (DrainAction::GiveBack, Drain::Done { at, .. }) => must(
-            draining && !record.standing.hold && proven_after(*at),
+            draining && !record.attributes.hold && proven_after(*at),
             "2: only a draining, unheld instance proven since is given back",
         ),
         (DrainAction::Release, Drain::Done { .. }) => {
@@ -102,11 +102,11 @@ pub(super) fn drains_stay_within_bounds(
         must(staying >= 1 && staying * 2 >= n, "3: half must stay")?;
         let unmapped = |i: &Instance| matches!(i.state(), Some(State::Unmapped { .. }));
         let ours = |i: &Instance| {
-            i.record.status == Status::Draining && matches!(i.record.standing.drain, Drain::Done { .. })
+            i.record.status == Status::Draining && matches!(i.record.attributes.drain, Drain::Done { .. })
         };
         let in_trouble = count(&|i| unmapped(i) || ours(i));
         must(in_trouble * 100 < n * policy.breaker_percent as usize + 100, "3: breaker, too many")?;
-        let unknown = count(&|i| i.record.standing.state == Recorded::Nothing);
+        let unknown = count(&|i| i.record.attributes.state == StateAttribute::Absent);
         must(unknown * 5 <= n, "3: breaker, too little known")?;
         let mut recent: BTreeMap<Class, usize> = BTreeMap::new();
         for instance in instances {

@@ -3,15 +3,15 @@
 
 use shared::cause::Class;
 use shared::config::Policy;
-use shared::outcome::Word;
-use shared::state::{Gate, Recorded, State};
+use shared::invocation::InvocationResult;
+use shared::state::{Gate, State, StateAttribute};
 
 use super::sends::open_failures;
 use super::{Holds, counts, must, voided_until};
 use crate::decide::{Action, Plan, Why};
 use crate::fleet::{AgentState, Answer, Instance};
-use crate::judge::Verdict;
 use crate::tests::build::NOW;
+use crate::verdict::Verdict;
 
 pub(super) fn a_gate_moves_only_on_a_word(
     before: &Instance,
@@ -22,12 +22,12 @@ pub(super) fn a_gate_moves_only_on_a_word(
 ) -> Holds {
     must(before.record.is_connected, "1: nothing is written to a disconnected instance")?;
     let word = last_word(before);
-    let was_open = before.record.standing.gate == Gate::Mapped;
+    let was_open = before.record.attributes.gate == Gate::Mapped;
     if let State::Mapped { judged, logon, .. } = &after.state {
-        let proof = word.filter(|answer| matches!(answer.word, Some(Word::Mapped(_))));
+        let proof = word.filter(|answer| matches!(answer.result, Some(InvocationResult::Mapped(_))));
         let is_proven = proof.is_some_and(|answer| answer.requested_at == *judged);
         let is_unreadable =
-            was_open && before.record.standing.state == Recorded::Unreadable && logon.is_none();
+            was_open && before.record.attributes.state == StateAttribute::Unreadable && logon.is_none();
         must(is_proven || is_unreadable, "1: mapped is written only on a proof that counts")?;
         must(
             is_proven
@@ -43,11 +43,11 @@ pub(super) fn a_gate_moves_only_on_a_word(
     }
     if after.gate == Gate::Shut && was_open {
         let by_hand = matches!(before.state(), Some(State::Unmapped { .. } | State::Restarted { .. }));
-        let by_word = word.is_some_and(|answer| matches!(answer.word, Some(Word::Failed(_))));
+        let by_word = word.is_some_and(|answer| matches!(answer.result, Some(InvocationResult::Failed(_))));
         let by_silence = *why == Why::Silent && silence_is_the_hosts(before, policy, plan);
         must(by_hand || by_word || by_silence, "1: only the script's word shuts a gate, or long silence")?;
     }
-    let has_moved = Some(&after.state) != before.state() || after.gate != before.record.standing.gate;
+    let has_moved = Some(&after.state) != before.state() || after.gate != before.record.attributes.gate;
     must(has_moved, "1: nothing is written that stands there already")
 }
 
@@ -55,11 +55,10 @@ fn silence_is_the_hosts(instance: &Instance, policy: &Policy, plan: &Plan) -> bo
     let Some(period) = policy.verify_every else { return false };
     let is_late = instance.state().is_some_and(|state| NOW.duration_since(state.judged()) > period * 2);
     let cannot_or_did_not_answer = matches!(instance.agent, AgentState::Offline { .. })
-        || instance.answers.iter().any(|answer| matches!(answer.word, Some(Word::NoWord(_))));
-    let is_at_work = instance
-        .answers
-        .iter()
-        .any(|answer| answer.word == Some(Word::Wait) && answer.requested_at > voided_until(instance));
+        || instance.answers.iter().any(|answer| matches!(answer.result, Some(InvocationResult::NoResult(_))));
+    let is_at_work = instance.answers.iter().any(|answer| {
+        answer.result == Some(InvocationResult::Pending) && answer.requested_at > voided_until(instance)
+    });
     // More at a time, of those that were open, are SSM's silence.
     let silent = plan.actions.iter().filter(|a| matches!(a, Action::Write { why: Why::Silent, .. })).count();
     let open = silent + plan.fleet.instances.values().filter(|i| counts(i) && i.is_open()).count();
@@ -68,14 +67,16 @@ fn silence_is_the_hosts(instance: &Instance, policy: &Policy, plan: &Plan) -> bo
 }
 
 pub(super) fn a_contrary_word_shuts(before: &Instance, after: &Instance) -> Holds {
-    let Some(Answer { word: Some(Word::Failed(failure)), .. }) = last_word(before) else { return Ok(()) };
+    let Some(Answer { result: Some(InvocationResult::Failed(failure)), .. }) = last_word(before) else {
+        return Ok(());
+    };
     if !before.record.is_connected {
         return Ok(());
     }
     let may_pass = matches!(failure.cause.class(), Class::Network | Class::Directory);
-    let is_first = before.record.standing.gate == Gate::Mapped
-        && (before.is_mapped() || before.record.standing.state == Recorded::Unreadable);
-    let is_open = after.record.standing.gate == Gate::Mapped;
+    let is_first = before.record.attributes.gate == Gate::Mapped
+        && (before.is_mapped() || before.record.attributes.state == StateAttribute::Unreadable);
+    let is_open = after.record.attributes.gate == Gate::Mapped;
     must(is_open == (may_pass && is_first), "1: a contrary word shuts, or casts doubt once")?;
     must(!is_open || matches!(after.state(), Some(State::Doubtful { .. })), "1: the doubt is written down")
 }
@@ -83,9 +84,9 @@ pub(super) fn a_contrary_word_shuts(before: &Instance, after: &Instance) -> Hold
 /// The last word of the script's that counts.
 fn last_word(instance: &Instance) -> Option<&Answer> {
     let counts = |answer: &&Answer| {
-        let is_word = match &answer.word {
-            Some(Word::Mapped(_)) => true,
-            Some(Word::Failed(failure)) => failure.cause.as_str() != "busy",
+        let is_word = match &answer.result {
+            Some(InvocationResult::Mapped(_)) => true,
+            Some(InvocationResult::Failed(failure)) => failure.cause.as_str() != "busy",
             _ => false,
         };
         is_word && answer.requested_at > voided_until(instance)

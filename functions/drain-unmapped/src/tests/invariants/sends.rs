@@ -10,17 +10,17 @@ use shared::cause::Class;
 use shared::config::Policy;
 use shared::history;
 use shared::ids::InstanceId;
-use shared::outcome::Word;
+use shared::invocation::InvocationResult;
 use shared::send::MaxErrors;
 use shared::state::State;
 
 use super::{Holds, counts, must, voided_until};
 use crate::decide::Plan;
 use crate::fleet::{AgentState, Answer, Fleet, Instance};
-use crate::sends::Order;
+use crate::sends::PlannedCommand;
 use crate::tests::build::NOW;
 
-pub(super) fn what_is_sent_fits(fleet: &Fleet, orders: &[&Order]) -> Holds {
+pub(super) fn what_is_sent_fits(fleet: &Fleet, orders: &[&PlannedCommand]) -> Holds {
     let mut seen: BTreeSet<&InstanceId> = BTreeSet::new();
     for order in orders {
         must((1..=50).contains(&order.targets.len()), "5: SSM takes one to fifty targets")?;
@@ -29,10 +29,9 @@ pub(super) fn what_is_sent_fits(fleet: &Fleet, orders: &[&Order]) -> Holds {
             let target = fleet.instances.values().find(|instance| instance.id == *id);
             let target = target.ok_or_else(|| "5: no target is made up".to_owned())?;
             must(counts(target) && target.agent == AgentState::Online, "5: only who can take it is sent to")?;
-            let is_at_work = target
-                .answers
-                .iter()
-                .any(|answer| answer.word == Some(Word::Wait) && answer.requested_at > voided_until(target));
+            let is_at_work = target.answers.iter().any(|answer| {
+                answer.result == Some(InvocationResult::Pending) && answer.requested_at > voided_until(target)
+            });
             must(!is_at_work, "5: nobody is sent to while a command is at work on it")?;
         }
     }
@@ -40,8 +39,8 @@ pub(super) fn what_is_sent_fits(fleet: &Fleet, orders: &[&Order]) -> Holds {
 }
 
 fn newest_logon(fleet: &Fleet) -> Option<Timestamp> {
-    let states = fleet.instances.values().map(|i| &i.record).chain(&fleet.ghosts);
-    states.filter_map(|record| record.standing.state.state().and_then(State::logon)).max()
+    let states = fleet.instances.values().map(|i| &i.record).chain(&fleet.stale_registrations);
+    states.filter_map(|record| record.attributes.state.state().and_then(State::logon)).max()
 }
 
 /// Credential failures that stand on instances that count and began after every log-on.
@@ -64,10 +63,11 @@ fn open_failures_of(plan: &Plan) -> impl Iterator<Item = (&Instance, Timestamp)>
 pub(super) fn the_password_is_presented_by_one_at_a_time_until_it_is_proven(
     plan: &Plan,
     policy: &Policy,
-    orders: &[&Order],
+    orders: &[&PlannedCommand],
 ) -> Holds {
     let fleet = &plan.fleet;
-    let maps: Vec<&&Order> = orders.iter().filter(|order| order.action == history::Action::Map).collect();
+    let maps: Vec<&&PlannedCommand> =
+        orders.iter().filter(|order| order.action == history::Action::Map).collect();
     let targets: usize = maps.iter().map(|order| order.targets.len()).sum();
     let changed = match fleet.parameters {
         Parameters::Unread => {
@@ -83,9 +83,11 @@ pub(super) fn the_password_is_presented_by_one_at_a_time_until_it_is_proven(
     let was_refused = |(instance, judged): (&Instance, Timestamp)| {
         let is_it = |answer: &&Answer| answer.requested_at == judged;
         let logon = instance.state().and_then(State::logon);
-        let is_the_same = |answer: &Answer| match (&answer.word, answer.action) {
-            (Some(Word::Failed(failure)), history::Action::Map) => failure.step == "create",
-            (Some(Word::Failed(_)), history::Action::Check) => logon.is_some_and(|at| Some(at) > changed),
+        let is_the_same = |answer: &Answer| match (&answer.result, answer.action) {
+            (Some(InvocationResult::Failed(failure)), history::Action::Map) => failure.step == "create",
+            (Some(InvocationResult::Failed(_)), history::Action::Check) => {
+                logon.is_some_and(|at| Some(at) > changed)
+            }
             (word, _) => word.is_none(),
         };
         changed.is_some_and(|changed| judged > changed)
@@ -113,17 +115,22 @@ pub(super) fn the_password_is_presented_by_one_at_a_time_until_it_is_proven(
     let at_work =
         listed.clone().any(|(at, is_final)| !is_final && NOW.duration_since(at) <= history::DEADLINE);
     must(!at_work, "6: no canary while one is at work")?;
-    let lost = fleet.doubtful_sends.iter().filter(|s| s.action == history::Action::Map).map(|s| s.at);
+    let lost = fleet.unconfirmed_sends.iter().filter(|s| s.action == history::Action::Map).map(|s| s.at);
     let Some(last) = listed.map(|(at, _)| at).chain(lost).max() else { return Ok(()) };
     let pause = if is_refused { policy.reprobe * 2 } else { policy.base * 4 };
     let has_changed = changed.is_some_and(|changed| changed > last);
     must(has_changed || NOW.duration_since(last) >= pause, "6: the canary waits its pause")
 }
 
-pub(super) fn kept_credentials_are_rationed(plan: &Plan, policy: &Policy, orders: &[&Order]) -> Holds {
+pub(super) fn kept_credentials_are_rationed(
+    plan: &Plan,
+    policy: &Policy,
+    orders: &[&PlannedCommand],
+) -> Holds {
     let fleet = &plan.fleet;
     let n = fleet.instances.values().filter(|instance| counts(instance)).count();
-    let checks: Vec<&&Order> = orders.iter().filter(|order| order.action == history::Action::Check).collect();
+    let checks: Vec<&&PlannedCommand> =
+        orders.iter().filter(|order| order.action == history::Action::Check).collect();
     must(checks.is_empty() || open_failures(plan) < 2, "6: no checks while two instances' credentials fail")?;
     must(
         checks.is_empty() || !fleet.is_partial,
@@ -136,7 +143,7 @@ pub(super) fn kept_credentials_are_rationed(plan: &Plan, policy: &Policy, orders
                 && NOW.duration_since(command.requested_at) <= history::DEADLINE
         });
         let lost = fleet
-            .doubtful_sends
+            .unconfirmed_sends
             .iter()
             .filter(move |send| send.action == action && NOW.duration_since(send.at) < policy.base * 2);
         listed.map(|command| &command.instances).chain(lost.map(|send| &send.targets))
@@ -147,7 +154,7 @@ pub(super) fn kept_credentials_are_rationed(plan: &Plan, policy: &Policy, orders
         "6: checks are few",
     )?;
     let is_open = |id: &InstanceId| fleet.instances.values().any(|i| i.id == *id && i.is_open());
-    let renewals: Vec<&&Order> = orders
+    let renewals: Vec<&&PlannedCommand> = orders
         .iter()
         .filter(|order| order.action == history::Action::Map && order.targets.iter().any(is_open))
         .collect();
@@ -155,7 +162,7 @@ pub(super) fn kept_credentials_are_rationed(plan: &Plan, policy: &Policy, orders
     must(renewals.is_empty() || renewals.len() + renewing <= 1, "6: one renewal at a time")?;
     for order in checks.iter().chain(&renewals) {
         let errors = u32::from(order.action == history::Action::Map);
-        let rationing = order.rationing;
+        let rationing = order.rate_control;
         let is_rationed = rationing.max_concurrency == 2 && rationing.max_errors == MaxErrors::Count(errors);
         must(is_rationed, "6: kept credentials log on two at a time")?;
     }

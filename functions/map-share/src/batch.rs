@@ -9,14 +9,14 @@ use shared::metrics;
 
 use crate::error::CallError;
 use crate::input::Origin;
-use crate::outcome::{Class, Deed, Kind, Outcome, Reason};
+use crate::outcome::{Disposition, Effect, Kind, Outcome, Reason};
 
 /// Ids that one log line names, to stay far below the 256 KiB that CloudWatch Logs takes.
 const IDS_A_LINE: usize = 200;
 
-/// A record's place in the ledger.
+/// A record's place in the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct EntryId(usize);
+pub(crate) struct RecordId(usize);
 
 #[derive(Debug)]
 struct Entry {
@@ -28,36 +28,36 @@ struct Entry {
 
 /// One run's records.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct Batch {
     entries: Vec<Entry>,
     commands: Vec<(CommandId, Vec<InstanceId>)>,
     throttles: u32,
     refused: Option<CallError>,
 }
 
-impl Ledger {
+impl Batch {
     pub(crate) fn enter(
         &mut self,
         message_id: Option<String>,
         kind: Kind,
         subject: Option<String>,
-    ) -> EntryId {
+    ) -> RecordId {
         self.entries.push(Entry { message_id, kind, subject, outcome: None });
-        EntryId(self.entries.len() - 1)
+        RecordId(self.entries.len() - 1)
     }
 
     /// The first outcome stands.
-    pub(crate) fn settle(&mut self, id: EntryId, outcome: Outcome) {
+    pub(crate) fn settle(&mut self, id: RecordId, outcome: Outcome) {
         self.entries[id.0].outcome.get_or_insert(outcome);
     }
 
-    pub(crate) fn settle_all(&mut self, ids: impl IntoIterator<Item = EntryId>, outcome: &Outcome) {
+    pub(crate) fn settle_all(&mut self, ids: impl IntoIterator<Item = RecordId>, outcome: &Outcome) {
         for id in ids {
             self.settle(id, outcome.clone());
         }
     }
 
-    pub(crate) fn outcome(&self, id: EntryId) -> Option<&Outcome> {
+    pub(crate) fn outcome(&self, id: RecordId) -> Option<&Outcome> {
         self.entries[id.0].outcome.as_ref()
     }
 
@@ -92,7 +92,8 @@ impl Ledger {
     pub(crate) fn close(&mut self, origin: Origin) {
         for entry in &mut self.entries {
             let outcome = entry.outcome.get_or_insert_with(|| Outcome::Failed("the time ran out".to_owned()));
-            if origin == Origin::Queue && entry.message_id.is_none() && outcome.class() == Class::Failed {
+            if origin == Origin::Queue && entry.message_id.is_none() && outcome.class() == Disposition::Failed
+            {
                 *outcome = Outcome::Not(Reason::NoMessageId);
             }
         }
@@ -108,7 +109,7 @@ impl Ledger {
 
     fn batch_response(&self) -> Value {
         let mut response = SqsBatchResponse::default();
-        for entry in self.entries.iter().filter(|entry| entry.class() == Some(Class::Failed)) {
+        for entry in self.entries.iter().filter(|entry| entry.class() == Some(Disposition::Failed)) {
             if let Some(id) = &entry.message_id {
                 response.add_failure(id);
             }
@@ -117,7 +118,7 @@ impl Ledger {
     }
 
     fn report(&self) -> Value {
-        let of = |classes: &[Class]| -> Vec<Value> {
+        let of = |classes: &[Disposition]| -> Vec<Value> {
             let entries = self.entries.iter().filter(|e| e.class().is_some_and(|c| classes.contains(&c)));
             entries.map(Entry::report).collect()
         };
@@ -126,13 +127,13 @@ impl Ledger {
         let done = self
             .entries
             .iter()
-            .filter(|entry| matches!(entry.outcome, Some(Outcome::Did(Deed::GateShut | Deed::Released))));
+            .filter(|entry| matches!(entry.outcome, Some(Outcome::Did(Effect::GateShut | Effect::Released))));
         json!({
             "sent": sent.collect::<Vec<_>>(),
             "done": done.map(Entry::report).collect::<Vec<_>>(),
-            "leftToSweep": of(&[Class::LeftToSweep]),
-            "skipped": of(&[Class::Skipped, Class::Foreign, Class::Unreadable]),
-            "failed": of(&[Class::Failed]),
+            "leftToSweep": of(&[Disposition::LeftToSweep]),
+            "skipped": of(&[Disposition::Skipped, Disposition::Foreign, Disposition::Unreadable]),
+            "failed": of(&[Disposition::Failed]),
         })
     }
 
@@ -142,7 +143,7 @@ impl Ledger {
             let (kind, count, ids) = (kind.metric(), ids.len(), ids.join(" "));
             let (result, reason) = (outcome.class().metric(), outcome.to_string());
             match outcome.class() {
-                Class::Failed | Class::Unreadable => {
+                Disposition::Failed | Disposition::Unreadable => {
                     tracing::warn!(kind, outcome = result, reason, count, ids, "events settled");
                 }
                 _ => tracing::info!(kind, outcome = result, reason, count, ids, "events settled"),
@@ -171,7 +172,7 @@ impl Ledger {
         let count = |of: &dyn Fn(&Entry) -> bool| self.entries.iter().filter(|e| of(e)).count() as f64;
         let targets: usize = self.commands.iter().map(|(_, instances)| instances.len()).sum();
         let is_brake = |e: &Entry| matches!(e.outcome, Some(Outcome::Not(reason)) if reason.is_brake());
-        let classes = Class::ALL.map(|class| (class.metric(), count(&|e| e.class() == Some(class))));
+        let classes = Disposition::ALL.map(|class| (class.metric(), count(&|e| e.class() == Some(class))));
         let kinds = Kind::ALL.map(|kind| (kind.metric(), count(&|e| e.kind == kind)));
         let calls = [
             ("Commands", self.commands.len() as f64),
@@ -192,7 +193,7 @@ struct Decision<'a> {
 }
 
 impl Entry {
-    fn class(&self) -> Option<Class> {
+    fn class(&self) -> Option<Disposition> {
         self.outcome.as_ref().map(Outcome::class)
     }
 
@@ -210,20 +211,20 @@ fn join(ids: &[InstanceId]) -> String {
 mod tests {
     use super::*;
 
-    fn ledger(outcomes: &[(Kind, Option<&str>, &Outcome)]) -> Ledger {
-        let mut ledger = Ledger::default();
+    fn batch(outcomes: &[(Kind, Option<&str>, &Outcome)]) -> Batch {
+        let mut batch = Batch::default();
         for (n, (kind, subject, outcome)) in outcomes.iter().enumerate() {
-            let entry = ledger.enter(Some(format!("m{n}")), *kind, subject.map(str::to_owned));
-            ledger.settle(entry, (*outcome).clone());
+            let entry = batch.enter(Some(format!("m{n}")), *kind, subject.map(str::to_owned));
+            batch.settle(entry, (*outcome).clone());
         }
-        ledger
+        batch
     }
 
     #[test]
     fn every_decision_is_one_line_with_the_ids_that_it_concerns() {
-        let (mapped, sent) = (Outcome::Not(Reason::Mapped), Outcome::Did(Deed::Sent));
+        let (mapped, sent) = (Outcome::Not(Reason::Mapped), Outcome::Did(Effect::Sent));
         let poison = Outcome::Unreadable("the body is not JSON".to_owned());
-        let ledger = ledger(&[
+        let batch = batch(&[
             (Kind::ContainerInstance, Some("i-1"), &mapped),
             (Kind::ContainerInstance, Some("i-2"), &sent),
             (Kind::Other, None, &poison),
@@ -237,27 +238,27 @@ mod tests {
             (Kind::ByHand, &mapped, vec!["i-4"]),
         ];
         let expected = expected.map(|(kind, outcome, ids)| Decision { kind, outcome, ids });
-        assert_eq!(ledger.decisions(), expected);
+        assert_eq!(batch.decisions(), expected);
     }
 
     #[test]
     fn a_line_names_no_more_ids_than_a_log_takes() {
         let mapped = Outcome::Not(Reason::Mapped);
         let many = vec![(Kind::ContainerInstance, Some("i-0123456789abcdef0"), &mapped); IDS_A_LINE * 2 + 1];
-        let ledger = ledger(&many);
-        let lines: Vec<usize> = ledger.decisions().iter().map(|decision| decision.ids.len()).collect();
+        let batch = batch(&many);
+        let lines: Vec<usize> = batch.decisions().iter().map(|decision| decision.ids.len()).collect();
         assert_eq!(lines, [IDS_A_LINE, IDS_A_LINE, 1]);
     }
 
     #[test]
     fn what_was_not_settled_comes_again_and_the_first_outcome_stands() {
-        let mut ledger = Ledger::default();
-        let open = ledger.enter(Some("m0".to_owned()), Kind::ContainerInstance, None);
-        let settled = ledger.enter(Some("m1".to_owned()), Kind::ContainerInstance, None);
-        ledger.settle(settled, Outcome::Did(Deed::Sent));
-        ledger.settle(settled, Outcome::Failed("too late to say so".to_owned()));
-        ledger.close(Origin::Queue);
-        assert_eq!(ledger.outcome(open), Some(&Outcome::Failed("the time ran out".to_owned())));
-        assert_eq!(ledger.answer(Origin::Queue), json!({"batchItemFailures": [{"itemIdentifier": "m0"}]}));
+        let mut batch = Batch::default();
+        let open = batch.enter(Some("m0".to_owned()), Kind::ContainerInstance, None);
+        let settled = batch.enter(Some("m1".to_owned()), Kind::ContainerInstance, None);
+        batch.settle(settled, Outcome::Did(Effect::Sent));
+        batch.settle(settled, Outcome::Failed("too late to say so".to_owned()));
+        batch.close(Origin::Queue);
+        assert_eq!(batch.outcome(open), Some(&Outcome::Failed("the time ran out".to_owned())));
+        assert_eq!(batch.answer(Origin::Queue), json!({"batchItemFailures": [{"itemIdentifier": "m0"}]}));
     }
 }

@@ -12,15 +12,15 @@ use shared::ids::{ClusterRef, InstanceId};
 use shared::state::{Drain, Gate, State};
 
 use crate::decide::{Plan, Why};
-use crate::due::Signs;
 use crate::fleet::{AgentState, Fleet, Instance};
-use crate::judge::Verdict;
-use crate::sends::{Order, is_stale};
-use crate::{App, due};
+use crate::schedule::Triggers;
+use crate::sends::{PlannedCommand, is_stale};
+use crate::verdict::Verdict;
+use crate::{App, schedule};
 
 /// What was done in one run, over all its looks.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct RunStatistics {
     /// Instances drained.
     pub drains: u32,
     /// Instances given back.
@@ -41,14 +41,14 @@ pub struct Tally {
     opened_after_seconds: Vec<f64>,
 }
 
-impl Tally {
+impl RunStatistics {
     /// Counts a call that failed for good.
     pub fn failed(&mut self, is_throttle: bool) {
         *(if is_throttle { &mut self.throttles } else { &mut self.errors }) += 1;
     }
 
     /// Counts a command that SSM took.
-    pub fn sent(&mut self, order: &Order, fleet: &Fleet, targets: &[InstanceId]) {
+    pub fn sent(&mut self, order: &PlannedCommand, fleet: &Fleet, targets: &[InstanceId]) {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         match order.action {
             Action::Check => self.checks += count(targets.len()),
@@ -65,13 +65,13 @@ impl Tally {
     pub fn judged(&mut self, before: &ContainerInstance, after: &Verdict, why: &Why, now: Timestamp) {
         match why {
             Why::Proof(proof) => {
-                let was_unmapped = matches!(before.standing.state.state(), Some(State::Unmapped { .. }));
+                let was_unmapped = matches!(before.attributes.state.state(), Some(State::Unmapped { .. }));
                 self.repairs += u32::from(proof.changed && was_unmapped);
-                if before.standing.state.state().is_none() && after.gate == Gate::Mapped {
+                if before.attributes.state.state().is_none() && after.gate == Gate::Mapped {
                     self.opened_after_seconds.push(now.duration_since(before.registered_at).as_secs_f64());
                 }
             }
-            Why::Failure(_) | Why::NoWord | Why::Silent => {
+            Why::Failure(_) | Why::NoResult | Why::Silent => {
                 if let State::Unmapped { cause, .. } | State::Doubtful { cause, .. } = &after.state {
                     *self.failures.entry(cause.class()).or_default() += 1;
                 }
@@ -109,16 +109,17 @@ pub struct Survey {
     /// Ten custom attributes, and none of ours among them.
     pub at_attribute_limit: u32,
     /// Other registrations of the same EC2 instances.
-    pub ghosts: u32,
+    pub stale_registrations: u32,
 }
 
 /// Looks at the fleet, or at one cluster of it.
 pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now: Timestamp) -> Survey {
-    let signs = Signs::of(fleet);
+    let triggers = Triggers::of(fleet);
     let mut survey = Survey::default();
     let is_here = |record: &ContainerInstance| cluster.is_none_or(|cluster| record.cluster == *cluster);
-    survey.ghosts =
-        u32::try_from(fleet.ghosts.iter().filter(|record| is_here(record)).count()).unwrap_or(u32::MAX);
+    survey.stale_registrations =
+        u32::try_from(fleet.stale_registrations.iter().filter(|record| is_here(record)).count())
+            .unwrap_or(u32::MAX);
     for instance in fleet.instances.values().filter(|instance| is_here(&instance.record)) {
         let record = &instance.record;
         if !record.is_connected {
@@ -132,9 +133,9 @@ pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now:
         survey.unknown += u32::from(instance.is_unknown());
         survey.draining += u32::from(record.status == Status::Draining);
         survey.unproven += u32::from(is_unproven(record));
-        survey.stale += u32::from(is_stale(instance, &signs));
+        survey.stale += u32::from(is_stale(instance, &triggers));
         survey.unreachable += u32::from(is_unreachable(policy, instance, now));
-        let is_full = record.custom_attributes >= ATTRIBUTES_AN_INSTANCE && !record.standing.any;
+        let is_full = record.custom_attributes >= ATTRIBUTES_AN_INSTANCE && !record.attributes.any;
         survey.at_attribute_limit += u32::from(is_full);
         if let Some(State::Unmapped { failing_since, cause, .. }) = instance.state() {
             survey.unmapped += 1;
@@ -151,7 +152,7 @@ pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now:
 /// Draining, and what stands there is ours but does not prove that the drain is.
 pub fn is_unproven(record: &ContainerInstance) -> bool {
     record.status == Status::Draining
-        && matches!(record.standing.drain, Drain::Requested { .. } | Drain::Released { .. })
+        && matches!(record.attributes.drain, Drain::Requested { .. } | Drain::Released { .. })
 }
 
 /// Waits for its agent longer than it may.
@@ -159,11 +160,11 @@ pub fn is_unreachable(policy: &Policy, instance: &Instance, now: Timestamp) -> b
     let AgentState::Offline { last_ping } = instance.agent else { return false };
     let heard =
         last_ping.map_or(instance.record.registered_at, |ping| ping.max(instance.record.registered_at));
-    !instance.is_open() && now >= due::later(heard, policy.unreachable_after)
+    !instance.is_open() && now >= schedule::later(heard, policy.unreachable_after)
 }
 
 /// Writes the run's metrics and its line.
-pub fn publish(app: &App, fleet: &Fleet, plan: &Plan, tally: &Tally, now: Timestamp) {
+pub fn publish(app: &App, fleet: &Fleet, plan: &Plan, statistics: &RunStatistics, now: Timestamp) {
     let whole = survey(&app.config.policy, fleet, None, now);
     let mut values = gauges(&whole);
     let flag = |is: bool| f64::from(u8::from(is));
@@ -174,17 +175,17 @@ pub fn publish(app: &App, fleet: &Fleet, plan: &Plan, tally: &Tally, now: Timest
         ("CredentialsUnproven", flag(plan.braking.brake.password == Password::Unproven)),
         ("ChecksWithheld", flag(plan.braking.brake.checks_withheld)),
         ("SsmUnwell", flag(plan.is_ssm_unwell)),
-        ("Drains", f64::from(tally.drains)),
+        ("Drains", f64::from(statistics.drains)),
         ("DrainsWithheld", plan.withheld.len() as f64),
-        ("GivenBack", f64::from(tally.given_back)),
-        ("Retries", f64::from(tally.retries)),
-        ("Checks", f64::from(tally.checks)),
-        ("Repairs", f64::from(tally.repairs)),
-        ("MappedWithoutPrivacy", tally.privacy.values().filter(|private| !**private).count() as f64),
-        ("Throttles", f64::from(tally.throttles)),
-        ("Errors", f64::from(tally.errors)),
+        ("GivenBack", f64::from(statistics.given_back)),
+        ("Retries", f64::from(statistics.retries)),
+        ("Checks", f64::from(statistics.checks)),
+        ("Repairs", f64::from(statistics.repairs)),
+        ("MappedWithoutPrivacy", statistics.privacy.values().filter(|private| !**private).count() as f64),
+        ("Throttles", f64::from(statistics.throttles)),
+        ("Errors", f64::from(statistics.errors)),
     ]);
-    let failures = |class: Class| f64::from(tally.failures.get(&class).copied().unwrap_or_default());
+    let failures = |class: Class| f64::from(statistics.failures.get(&class).copied().unwrap_or_default());
     values.extend([
         ("FailuresNetwork", failures(Class::Network)),
         ("FailuresDirectory", failures(Class::Directory)),
@@ -193,7 +194,7 @@ pub fn publish(app: &App, fleet: &Fleet, plan: &Plan, tally: &Tally, now: Timest
         ("FailuresHost", failures(Class::Host)),
         ("FailuresUnknown", failures(Class::Unknown)),
     ]);
-    let slowest = tally
+    let slowest = statistics
         .opened_after_seconds
         .iter()
         .copied()
@@ -206,7 +207,7 @@ pub fn publish(app: &App, fleet: &Fleet, plan: &Plan, tally: &Tally, now: Timest
         values.push(("BreakerOpen", flag(plan.breakers.contains_key(cluster))));
         app.metrics.emit(now, Some(cluster.name()), &values);
     }
-    tracing::info!(summary = sentence(&whole, plan, tally), "sweep done");
+    tracing::info!(summary = sentence(&whole, plan, statistics), "sweep done");
 }
 
 fn gauges(survey: &Survey) -> Vec<shared::metrics::Value> {
@@ -225,7 +226,7 @@ fn gauges(survey: &Survey) -> Vec<shared::metrics::Value> {
 }
 
 /// The run in one sentence.
-pub fn sentence(survey: &Survey, plan: &Plan, tally: &Tally) -> String {
+pub fn sentence(survey: &Survey, plan: &Plan, statistics: &RunStatistics) -> String {
     let mut text = format!("{} of {} connected Windows instances mapped", survey.mapped, survey.connected);
     if survey.unmapped > 0 {
         let cause = survey.oldest_cause.as_deref().unwrap_or("?");
@@ -241,11 +242,11 @@ pub fn sentence(survey: &Survey, plan: &Plan, tally: &Tally) -> String {
     also(survey.unreachable, "with a silent agent");
     also(survey.disconnected, "disconnected");
     also(survey.draining, "draining");
-    also(tally.drains, "drained now");
-    also(tally.given_back, "given back now");
+    also(statistics.drains, "drained now");
+    also(statistics.given_back, "given back now");
     let withheld = u32::try_from(plan.withheld.len()).unwrap_or(u32::MAX);
     also(withheld, if withheld == 1 { "drain withheld" } else { "drains withheld" });
-    let failed = tally.errors + tally.throttles;
+    let failed = statistics.errors + statistics.throttles;
     also(failed, if failed == 1 { "call failed" } else { "calls failed" });
     text += match plan.braking.brake.password {
         Password::Proven => "; the password is proven",

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 /// Counts of one history, or of many.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally {
+pub struct Statistics {
     /// Histories.
     pub seeds: u64,
     /// Virtual time.
@@ -38,8 +38,8 @@ pub struct Tally {
     pub longest_settling: SignedDuration,
 }
 
-impl AddAssign<&Tally> for Tally {
-    fn add_assign(&mut self, other: &Tally) {
+impl AddAssign<&Statistics> for Statistics {
+    fn add_assign(&mut self, other: &Statistics) {
         self.seeds += other.seeds;
         self.time += other.time;
         self.sweeps += other.sweeps;
@@ -61,7 +61,7 @@ impl AddAssign<&Tally> for Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let minutes = |time: SignedDuration| time.as_secs() / 60;
         writeln!(f, "{} seeds, {} virtual hours", self.seeds, self.time.as_secs() / 3600)?;

@@ -125,22 +125,22 @@ impl ResultLine {
 
 /// What an invocation means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
+pub enum InvocationResult {
     /// Not final, and within its deadline.
-    Wait,
+    Pending,
     /// Our share behind our letter, read.
     Mapped(Proof),
     /// The script's own word.
     Failed(Failure),
     /// No word of the script's. The cause says what is known: `no-result`, `lost`, `undelivered`, `timeout` or
     /// `refused-by-ssm`. It proves nothing about the mapping.
-    NoWord(Cause),
+    NoResult(Cause),
 }
 
-impl Word {
+impl InvocationResult {
     /// Whether the invocation is over, or counts as over.
     pub fn is_final(&self) -> bool {
-        *self != Word::Wait
+        *self != InvocationResult::Pending
     }
 }
 
@@ -149,28 +149,33 @@ impl Word {
 ///
 /// Source: `ListCommandInvocations`, and the table of states under "Understanding command statuses" in the Systems
 /// Manager user guide, which prints them spaced.
-pub fn judge(share: &ShareMapping, status_details: Option<&str>, output: &str, past_deadline: bool) -> Word {
-    let no_word = |cause: &str| Word::NoWord(Cause::new(cause));
+pub fn interpret(
+    share: &ShareMapping,
+    status_details: Option<&str>,
+    output: &str,
+    past_deadline: bool,
+) -> InvocationResult {
+    let no_result = |cause: &str| InvocationResult::NoResult(Cause::new(cause));
     match plain(status_details.unwrap_or("pending")).as_str() {
         "success" => match ResultLine::find(output) {
             Ok(ResultLine::Mapped(proof)) if share.is_same(&proof.drive, &proof.remote) => {
-                Word::Mapped(proof)
+                InvocationResult::Mapped(proof)
             }
-            Ok(ResultLine::Failed(failure)) => Word::Failed(failure),
-            Ok(ResultLine::Mapped(_)) | Err(_) => no_word("no-result"),
+            Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(failure),
+            Ok(ResultLine::Mapped(_)) | Err(_) => no_result("no-result"),
         },
         "failed" | "incomplete" => match ResultLine::find(output) {
-            Ok(ResultLine::Failed(failure)) => Word::Failed(failure),
-            Ok(ResultLine::Mapped(_)) | Err(_) => no_word("no-result"),
+            Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(failure),
+            Ok(ResultLine::Mapped(_)) | Err(_) => no_result("no-result"),
         },
         "deliverytimedout" | "undeliverable" | "terminated" | "cancelled" | "canceled" | "rateexceeded" => {
-            no_word("undelivered")
+            no_result("undelivered")
         }
         // `TimedOut` is the status whose details these are; seen alone where an old agent reports.
-        "executiontimedout" | "timedout" => no_word("timeout"),
-        "accessdenied" | "invalidplatform" | "noinstancesintag" => no_word("refused-by-ssm"),
-        _ if past_deadline => no_word("lost"),
-        _ => Word::Wait,
+        "executiontimedout" | "timedout" => no_result("timeout"),
+        "accessdenied" | "invalidplatform" | "noinstancesintag" => no_result("refused-by-ssm"),
+        _ if past_deadline => no_result("lost"),
+        _ => InvocationResult::Pending,
     }
 }
 
@@ -206,11 +211,11 @@ mod tests {
 
     /// `mapped`, `wait`, or the cause.
     fn word(details: &str, output: &str, past: bool) -> String {
-        match judge(&share(), Some(details), output, past) {
-            Word::Wait => "wait".to_owned(),
-            Word::Mapped(_) => "mapped".to_owned(),
-            Word::Failed(failure) => failure.cause.to_string(),
-            Word::NoWord(cause) => format!("no word: {cause}"),
+        match interpret(&share(), Some(details), output, past) {
+            InvocationResult::Pending => "wait".to_owned(),
+            InvocationResult::Mapped(_) => "mapped".to_owned(),
+            InvocationResult::Failed(failure) => failure.cause.to_string(),
+            InvocationResult::NoResult(cause) => format!("no word: {cause}"),
         }
     }
 
@@ -293,8 +298,8 @@ mod tests {
             assert_eq!(word(details, MAPPED, false), "wait", "{details}");
             assert_eq!(word(details, MAPPED, true), "no word: lost", "{details}");
         }
-        assert_eq!(judge(&share(), None, "", false), Word::Wait);
-        assert_eq!(judge(&share(), None, "", true), Word::NoWord(Cause::new("lost")));
+        assert_eq!(interpret(&share(), None, "", false), InvocationResult::Pending);
+        assert_eq!(interpret(&share(), None, "", true), InvocationResult::NoResult(Cause::new("lost")));
     }
 
     #[test]
@@ -307,13 +312,13 @@ mod tests {
     proptest! {
         #[test]
         fn any_output_is_judged_without_panic_and_never_proves_anything(output in "(?s).{0,300}") {
-            prop_assert!(!matches!(judge(&share(), Some("Success"), &output, true), Word::Mapped(_)));
+            prop_assert!(!matches!(interpret(&share(), Some("Success"), &output, true), InvocationResult::Mapped(_)));
         }
 
         #[test]
         fn a_result_line_is_found_in_any_text_without_another(before in "[^{]{0,80}", after in "(?s)[^{]{0,80}") {
             let output = format!("{before}{MAPPED}{after}");
-            prop_assert!(matches!(judge(&share(), Some("Success"), &output, false), Word::Mapped(_)));
+            prop_assert!(matches!(interpret(&share(), Some("Success"), &output, false), InvocationResult::Mapped(_)));
         }
 
         #[test]

@@ -9,8 +9,8 @@ use shared::brake::Parameters;
 use shared::cause::{Cause, Class};
 use shared::config::Policy;
 use shared::ids::InstanceId;
-use shared::outcome::Word;
-use shared::state::{Recorded, State};
+use shared::invocation::InvocationResult;
+use shared::state::{State, StateAttribute};
 
 use crate::fleet::{Fleet, Instance};
 
@@ -19,7 +19,7 @@ const NOT_MAPPED: &str = "not-mapped";
 
 /// Why an instance is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Due {
+pub enum Attempt {
     /// Nothing is known about it.
     First,
     /// It is unmapped, and its time has come.
@@ -28,9 +28,9 @@ pub enum Due {
     Verify,
 }
 
-/// Signs that make a failing instance due at once, gathered over the fleet.
+/// Triggers that make a failing instance due at once, gathered over the fleet.
 #[derive(Debug, Clone, Copy)]
-pub struct Signs {
+pub struct Triggers {
     /// The newest log-on with the parameters' password.
     pub newest_logon: Option<Timestamp>,
     /// The later of the parameters' last changes.
@@ -39,7 +39,7 @@ pub struct Signs {
     pub recovered: Option<Timestamp>,
 }
 
-impl Signs {
+impl Triggers {
     /// Gathers them.
     pub fn of(fleet: &Fleet) -> Self {
         let since = |instance: &Instance| match instance.state() {
@@ -51,34 +51,38 @@ impl Signs {
             Parameters::Changed(at) => Some(at),
             Parameters::Missing | Parameters::Unread => None,
         };
-        Signs { newest_logon: fleet.newest_logon(), parameters_changed, recovered }
+        Triggers { newest_logon: fleet.newest_logon(), parameters_changed, recovered }
     }
 }
 
 /// When the instance is next due, and for what; `None` where it waits for nothing (checks are off). In flight or not,
 /// online or not, is the caller's to ask.
-pub fn next_due(instance: &Instance, signs: &Signs, policy: &Policy) -> Option<(Timestamp, Due)> {
-    let (at, due) = match (&instance.record.standing.state, instance.is_open()) {
+pub fn next_attempt(
+    instance: &Instance,
+    triggers: &Triggers,
+    policy: &Policy,
+) -> Option<(Timestamp, Attempt)> {
+    let (at, due) = match (&instance.record.attributes.state, instance.is_open()) {
         // A check's word that nothing is there: nothing was tried, so there is nothing to wait for.
-        (Recorded::State(State::Unmapped { attempts: 1, judged, cause, .. }), _)
+        (StateAttribute::Known(State::Unmapped { attempts: 1, judged, cause, .. }), _)
             if cause.as_str() == NOT_MAPPED =>
         {
-            (*judged, Due::Retry)
+            (*judged, Attempt::Retry)
         }
-        (Recorded::State(State::Unmapped { attempts, judged, cause, failing_since, .. }), _) => {
+        (StateAttribute::Known(State::Unmapped { attempts, judged, cause, failing_since, .. }), _) => {
             let at = retry_at(&instance.id, *attempts, *judged, cause, *failing_since, policy);
-            let sign = sign_after(cause.class(), *judged, signs);
-            (sign.map_or(at, |sign| at.min(sign)), Due::Retry)
+            let trigger = trigger_after(cause.class(), *judged, triggers);
+            (trigger.map_or(at, |trigger| at.min(trigger)), Attempt::Retry)
         }
-        (Recorded::State(State::Mapped { judged, .. }), true) => {
-            (verify_at(&instance.id, *judged, policy)?, Due::Verify)
+        (StateAttribute::Known(State::Mapped { judged, .. }), true) => {
+            (verify_at(&instance.id, *judged, policy)?, Attempt::Verify)
         }
-        (Recorded::State(State::Doubtful { judged, .. }), true) => {
-            (later(*judged, policy.base * 2), Due::Verify)
+        (StateAttribute::Known(State::Doubtful { judged, .. }), true) => {
+            (later(*judged, policy.base * 2), Attempt::Verify)
         }
-        (Recorded::Unreadable, _) => (instance.record.registered_at, Due::Verify),
+        (StateAttribute::Unreadable, _) => (instance.record.registered_at, Attempt::Verify),
         // What map-share sent at the registration is listed by then.
-        _ => (later(instance.record.registered_at, policy.base * 2), Due::First),
+        _ => (later(instance.record.registered_at, policy.base * 2), Attempt::First),
     };
     Some((at.max(not_before(instance, policy)), due))
 }
@@ -86,15 +90,15 @@ pub fn next_due(instance: &Instance, signs: &Signs, policy: &Policy) -> Option<(
 /// A command that said nothing is not followed at once by another.
 fn not_before(instance: &Instance, policy: &Policy) -> Timestamp {
     let last = instance.fresh_answers().next_back();
-    let pause = match last.and_then(|answer| answer.word.as_ref()) {
-        Some(Word::Failed(failure)) if failure.cause.as_str() == "busy" => policy.base * 2,
-        Some(Word::NoWord(_)) => policy.base * 20,
+    let pause = match last.and_then(|answer| answer.result.as_ref()) {
+        Some(InvocationResult::Failed(failure)) if failure.cause.as_str() == "busy" => policy.base * 2,
+        Some(InvocationResult::NoResult(_)) => policy.base * 20,
         _ => return Timestamp::MIN,
     };
     last.map_or(Timestamp::MIN, |answer| later(answer.requested_at, pause))
 }
 
-/// When an unmapped instance is tried again, signs apart.
+/// When an unmapped instance is tried again, triggers apart.
 fn retry_at(
     id: &InstanceId,
     attempts: u32,
@@ -116,11 +120,11 @@ fn retry_at(
     if judged < for_drain { at.min(later(for_drain, share_of(policy.base, 1, id, judged))) } else { at }
 }
 
-/// A sign, later than the last try, that trying again may help.
-fn sign_after(class: Class, judged: Timestamp, signs: &Signs) -> Option<Timestamp> {
+/// A trigger, later than the last try, that trying again may help.
+fn trigger_after(class: Class, judged: Timestamp, triggers: &Triggers) -> Option<Timestamp> {
     let candidates = match class {
-        Class::Network | Class::Directory | Class::Configuration => [signs.recovered, None],
-        Class::Credentials => [signs.newest_logon, signs.parameters_changed],
+        Class::Network | Class::Directory | Class::Configuration => [triggers.recovered, None],
+        Class::Credentials => [triggers.newest_logon, triggers.parameters_changed],
         Class::Host | Class::Unknown => [None, None],
     };
     candidates.into_iter().flatten().filter(|at| *at > judged).min()

@@ -7,16 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use shared::brake::Parameters;
 use shared::config::{Mode, Policy};
 use shared::history::Action;
-use shared::outcome::Word;
+use shared::invocation::InvocationResult;
 use shared::ssm::SsmError;
 
 use crate::act::{Pace, carry_out};
 use crate::decide::{self, Plan, decide};
-use crate::due::later;
 use crate::fleet::{AgentState, Fleet};
 use crate::read::{Memory, Registrations, read_agents, read_fleet, read_parameters, read_registrations};
+use crate::schedule::later;
 use crate::sends::agents_to_ask;
-use crate::tally::{Tally, publish};
+use crate::statistics::{RunStatistics, publish};
 use crate::{App, Error};
 
 /// Kept back at the end of a run for its last answers, its metrics and its line.
@@ -26,34 +26,34 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(4);
 pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<(), Error> {
     let end = deadline.checked_sub(MARGIN).unwrap_or(deadline);
     let mut pace = Pace::new(app.config.policy.ecs_writes_per_second);
-    let mut tally = Tally::default();
+    let mut statistics = RunStatistics::default();
     // ECS and SSM at once. The history comes after both, so that no command sent meanwhile is missed.
     let (mut found, parameters) = tokio::join!(read_registrations(app, None), read_parameters(app));
     if found.failed.len() == app.config.clusters.len() {
         return Err(Error::NoCluster);
     }
     for (_, error) in &found.failed {
-        tally.failed(error.is_throttle());
+        statistics.failed(error.is_throttle());
     }
     let parameters = parameters.unwrap_or_else(|error| {
-        tally.failed(error.is_throttle());
+        statistics.failed(error.is_throttle());
         Parameters::Unread
     });
     loop {
         let looked = app.clients.now();
         let mut fleet = read_fleet(app, memory, &found, parameters).await?;
-        let plan = look(app, &mut fleet, &mut tally).await?;
+        let plan = look(app, &mut fleet, &mut statistics).await?;
         if app.config.policy.mode == Mode::Report {
             say_what_would_be_done(&plan);
-            publish(app, &plan.fleet, &plan, &tally, app.clients.now());
+            publish(app, &plan.fleet, &plan, &statistics, app.clients.now());
             return Ok(());
         }
-        carry_out(app, memory, &mut pace, &mut fleet, &plan, &mut tally, end).await;
+        carry_out(app, memory, &mut pace, &mut fleet, &plan, &mut statistics, end).await;
         let now = app.clients.now();
         let pause = (pause(&app.config.policy) - now.duration_since(looked)).max(SignedDuration::ZERO);
         if !is_about_to_change(memory, &fleet, &app.config.policy, now) || later(now, pause) >= end {
             log_withheld(&plan);
-            publish(app, &fleet, &plan, &tally, now);
+            publish(app, &fleet, &plan, &statistics, now);
             return Ok(());
         }
         tokio::time::sleep(Duration::try_from(pause).unwrap_or_default()).await;
@@ -62,16 +62,16 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
 }
 
 /// Decides twice: once to know whose agents to ask, once with their answers.
-pub async fn look(app: &App, fleet: &mut Fleet, tally: &mut Tally) -> Result<Plan, SsmError> {
+pub async fn look(app: &App, fleet: &mut Fleet, statistics: &mut RunStatistics) -> Result<Plan, SsmError> {
     let policy = &app.config.policy;
     let now = app.clients.now();
     for instance in fleet.instances.values() {
-        let mut proofs = instance.answers.iter().rev().filter_map(|answer| match &answer.word {
-            Some(Word::Mapped(proof)) => proof.privacy,
+        let mut proofs = instance.answers.iter().rev().filter_map(|answer| match &answer.result {
+            Some(InvocationResult::Mapped(proof)) => proof.privacy,
             _ => None,
         });
         if let Some(is_private) = proofs.next() {
-            tally.privacy.insert(instance.id.clone(), is_private);
+            statistics.privacy.insert(instance.id.clone(), is_private);
         }
     }
     let judged = decide(fleet, policy, now).fleet;

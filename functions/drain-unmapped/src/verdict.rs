@@ -6,8 +6,8 @@
 
 use jiff::Timestamp;
 use shared::cause::{Cause, Class};
-use shared::outcome::Word;
-use shared::state::{Gate, Recorded, State};
+use shared::invocation::InvocationResult;
+use shared::state::{Gate, State, StateAttribute};
 
 use crate::fleet::{Answer, Instance};
 
@@ -26,9 +26,9 @@ pub fn judge(instance: &Instance) -> Option<(&Answer, Verdict)> {
     let requested = answer.requested_at;
     let before = instance.state();
     let logon = before.and_then(State::logon);
-    let verdict = match answer.word.as_ref()? {
-        Word::Wait => return None,
-        Word::Mapped(proof) => {
+    let verdict = match answer.result.as_ref()? {
+        InvocationResult::Pending => return None,
+        InvocationResult::Mapped(proof) => {
             let since = match before {
                 Some(State::Mapped { since, .. } | State::Doubtful { since, .. }) if instance.is_open() => {
                     *since
@@ -38,40 +38,40 @@ pub fn judge(instance: &Instance) -> Option<(&Answer, Verdict)> {
             let logon = if proof.changed { Some(requested) } else { logon };
             Verdict { gate: Gate::Mapped, state: State::Mapped { since, judged: requested, logon } }
         }
-        Word::Failed(failure) => failed(instance, requested, logon, &failure.cause),
-        Word::NoWord(cause) => failed(instance, requested, logon, cause),
+        InvocationResult::Failed(failure) => failed(instance, requested, logon, &failure.cause),
+        InvocationResult::NoResult(cause) => failed(instance, requested, logon, cause),
     };
     Some((answer, verdict))
 }
 
 fn has_something_to_say(instance: &Instance, answer: &Answer) -> bool {
-    match &answer.word {
-        None | Some(Word::Wait) => false,
-        Some(Word::Mapped(_)) => true,
+    match &answer.result {
+        None | Some(InvocationResult::Pending) => false,
+        Some(InvocationResult::Mapped(_)) => true,
         // Another command held the mutex: no attempt was made, and that other one's word is the one to take.
-        Some(Word::Failed(failure)) => failure.cause.as_str() != "busy",
+        Some(InvocationResult::Failed(failure)) => failure.cause.as_str() != "busy",
         // Under an open gate an earlier word is not outvoted by a later silence.
-        Some(Word::NoWord(_)) => !instance.is_open(),
+        Some(InvocationResult::NoResult(_)) => !instance.is_open(),
     }
 }
 
 fn failed(instance: &Instance, requested: Timestamp, logon: Option<Timestamp>, cause: &Cause) -> Verdict {
     let may_pass = matches!(cause.class(), Class::Network | Class::Directory);
-    let (attempts, failing_since) = match &instance.record.standing.state {
-        Recorded::State(State::Mapped { since, .. }) if instance.is_open() && may_pass => {
+    let (attempts, failing_since) = match &instance.record.attributes.state {
+        StateAttribute::Known(State::Mapped { since, .. }) if instance.is_open() && may_pass => {
             let state = State::Doubtful { since: *since, judged: requested, logon, cause: cause.clone() };
             return Verdict { gate: Gate::Mapped, state };
         }
-        Recorded::Unreadable if may_pass => {
+        StateAttribute::Unreadable if may_pass => {
             let state = State::Doubtful { since: requested, judged: requested, logon, cause: cause.clone() };
             return Verdict { gate: Gate::Mapped, state };
         }
-        Recorded::State(State::Doubtful { judged, cause: earlier, .. })
+        StateAttribute::Known(State::Doubtful { judged, cause: earlier, .. })
             if instance.is_open() && earlier.class() == cause.class() =>
         {
             (2, *judged)
         }
-        Recorded::State(State::Unmapped { attempts, cause: earlier, failing_since, .. })
+        StateAttribute::Known(State::Unmapped { attempts, cause: earlier, failing_since, .. })
             if earlier.class() == cause.class() =>
         {
             (attempts.saturating_add(1), *failing_since)
