@@ -17,10 +17,8 @@ use shared::invocation::{Failure, InvocationResult, Proof};
 use shared::send::MaxErrors;
 use shared::state::{Drain, Gate, InstanceAttributes, State, StateAttribute};
 
-use crate::decide::{self, Plan, decide};
-use crate::drain::DrainAction;
-use crate::fleet::{AgentState, Answer, Fleet, Instance, UnconfirmedSend};
-use crate::verdict::Verdict;
+use crate::decide::{DrainAction, GateWrite, Plan, PlannedCommand, PlannedDrain, Verdict, decide};
+use crate::fleet::{AgentState, CommandResult, Fleet, Instance, UnconfirmedSend};
 
 /// The moment of every decision.
 pub(super) const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
@@ -130,7 +128,7 @@ pub(super) fn host(n: u32, stands: &str) -> Instance {
             custom_attributes: 2,
         },
         id,
-        answers: Vec::new(),
+        results: Vec::new(),
         agent: AgentState::Online,
     }
 }
@@ -187,12 +185,12 @@ pub(super) trait With: Sized {
 
     /// SSM stopped all its commands because of its siblings.
     fn stopped(self) -> Self {
-        self.with(|i| i.answers.iter_mut().for_each(|answer| answer.is_stopped = true))
+        self.with(|i| i.results.iter_mut().for_each(|answer| answer.is_stopped = true))
     }
 
     /// One more answer, later than those before.
     fn answer(self, text: &str) -> Self {
-        self.with(|i| i.answers.push(answer(text)))
+        self.with(|i| i.results.push(answer(text)))
     }
 }
 
@@ -204,7 +202,7 @@ impl With for Instance {
 }
 
 /// An answer as in the module's description.
-pub(super) fn answer(text: &str) -> Answer {
+pub(super) fn answer(text: &str) -> CommandResult {
     let mut words = text.split(' ');
     let mut next = || words.next().unwrap_or_else(|| panic!("{text:?} is no answer"));
     let (action, requested, word) = (next(), next(), next());
@@ -233,7 +231,7 @@ pub(super) fn answer(text: &str) -> Answer {
         })),
     };
     let command = CommandId::parse(&format!("{action:?} {requested}")).unwrap();
-    Answer { command, requested_at: at(requested), action, result: word, is_stopped: false }
+    CommandResult { command, requested_at: at(requested), action, result: word, is_stopped: false }
 }
 
 /// A fleet whose password is proven: its parameters changed two days ago, and a registration that no longer counts
@@ -249,7 +247,7 @@ pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
     };
     let mut commands: BTreeMap<(Timestamp, CommandId), Command> = BTreeMap::new();
     for instance in fleet.instances.values() {
-        for answer in &instance.answers {
+        for answer in &instance.results {
             let command =
                 commands.entry((answer.requested_at, answer.command.clone())).or_insert_with(|| Command {
                     id: answer.command.clone(),
@@ -302,45 +300,45 @@ fn number(digits: &str) -> u32 {
     digits.trim_start_matches("i-").parse().unwrap()
 }
 
-/// An action in one line: `write 1: shut …`, `map 1 2`, `check 1..=50`, `drain 3: 8`, `give back 3`.
-pub(super) fn line(action: &decide::Action) -> String {
+/// A plan in one line each, phase by phase: `write 1: shut …`, `map 1 2`, `check 1..=50`, `drain 3: 8`, `give back 3`.
+pub(super) fn lines(plan: &Plan) -> Vec<String> {
+    let shut_or_kept = plan.shut_or_kept.iter().map(write_line);
+    let commands = plan.commands.iter().map(command_line);
+    let opened = plan.opened.iter().map(write_line);
+    shut_or_kept.chain(commands).chain(opened).chain(plan.drains.iter().map(drain_line)).collect()
+}
+
+fn write_line(GateWrite { arn, verdict, .. }: &GateWrite) -> String {
+    format!("write {}: {}", number(arn.short_id()), shown(verdict))
+}
+
+fn command_line(command: &PlannedCommand) -> String {
+    let mut numbers: Vec<u32> = command.targets.iter().map(|id| number(id.as_str())).collect();
+    numbers.sort_unstable();
+    let targets = match numbers.as_slice() {
+        [first, .., last] if numbers.len() > 3 && (last - first) as usize + 1 == numbers.len() => {
+            format!("{first}..={last}")
+        }
+        _ => numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
+    };
+    let errors = match command.rate_control.max_errors {
+        MaxErrors::All => "all".to_owned(),
+        MaxErrors::Count(n) => n.to_string(),
+    };
+    format!("{} {targets} ({}/{errors})", command.action.as_str(), command.rate_control.max_concurrency)
+}
+
+fn drain_line(PlannedDrain { arn, action }: &PlannedDrain) -> String {
+    let n = number(arn.short_id());
     match action {
-        decide::Action::Write { arn, verdict, .. } => {
-            format!("write {}: {}", number(arn.short_id()), shown(verdict))
-        }
-        decide::Action::Send(order) => {
-            let mut numbers: Vec<u32> = order.targets.iter().map(|id| number(id.as_str())).collect();
-            numbers.sort_unstable();
-            let targets = match numbers.as_slice() {
-                [first, .., last] if numbers.len() > 3 && (last - first) as usize + 1 == numbers.len() => {
-                    format!("{first}..={last}")
-                }
-                _ => numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
-            };
-            let errors = match order.rate_control.max_errors {
-                MaxErrors::All => "all".to_owned(),
-                MaxErrors::Count(n) => n.to_string(),
-            };
-            format!("{} {targets} ({}/{errors})", order.action.as_str(), order.rate_control.max_concurrency)
-        }
-        decide::Action::Drain { arn, action } => {
-            let n = number(arn.short_id());
-            match action {
-                DrainAction::Drain(cause) => format!("drain {n}: {cause}"),
-                DrainAction::Release => format!("release {n}"),
-                DrainAction::GiveBack => format!("give back {n}"),
-                DrainAction::Forget => format!("forget {n}"),
-            }
-        }
+        DrainAction::Drain(cause) => format!("drain {n}: {cause}"),
+        DrainAction::MarkReleased => format!("release {n}"),
+        DrainAction::GiveBack => format!("give back {n}"),
+        DrainAction::Forget => format!("forget {n}"),
     }
 }
 
-/// A plan in one line an action.
-pub(super) fn lines(plan: &Plan) -> Vec<String> {
-    plan.actions.iter().map(line).collect()
-}
-
-/// What is decided about a fleet now, in one line an action.
+/// What is decided about a fleet now, in lines.
 pub(super) fn decided(fleet: &Fleet, policy: &Policy) -> Vec<String> {
     lines(&decide(fleet, policy, NOW))
 }

@@ -4,8 +4,8 @@ use shared::brake::Password;
 use shared::history::Action;
 
 use super::build::{FleetWith, NOW, With, decided, fleet, host, of_kind, policy};
+use crate::decide::assess;
 use crate::fleet::{Fleet, Instance};
-use crate::sends::ask_brake;
 
 /// The one `map` that is sent, if any.
 fn check_canary(fleet: &Fleet, expected: Option<u32>, name: &str) {
@@ -171,7 +171,7 @@ fn the_password_is_what_the_fleet_says_of_it() {
     ];
     for (name, fleet, expected) in table {
         let judged = crate::decide::decide(&fleet, &policy(), NOW);
-        assert_eq!(judged.braking.brake.password, expected, "{name}");
-        assert_eq!(ask_brake(&judged.fleet, &policy(), NOW).brake.password, expected, "{name}");
+        assert_eq!(judged.credentials.brake.password, expected, "{name}");
+        assert_eq!(assess(&judged.fleet, &policy(), NOW).credentials.brake.password, expected, "{name}");
     }
 }

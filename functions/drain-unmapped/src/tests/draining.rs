@@ -4,8 +4,7 @@ use jiff::SignedDuration;
 use shared::config::{Mode, Policy};
 
 use super::build::{NOW, With, decided, fleet, host, hosts, of_kind, policy};
-use crate::decide::decide;
-use crate::drain::drain_budget;
+use crate::decide::{decide, drain_budget};
 use crate::fleet::Instance;
 
 /// A fault of the host's own that has lasted long enough, with its last try a minute ago.

@@ -12,7 +12,7 @@ use shared::invocation::InvocationResult;
 use shared::state::{Drain, Gate, State, StateAttribute};
 
 use super::build::{NOW, ago, answer, host, policy};
-use crate::fleet::{AgentState, Answer, Fleet, Instance, UnconfirmedSend};
+use crate::fleet::{AgentState, CommandResult, Fleet, Instance, UnconfirmedSend};
 
 pub(super) use fastrand::Rng;
 
@@ -205,7 +205,7 @@ impl Generator {
                 let is_over = word != Some(InvocationResult::Pending);
                 command.completed += usize::from(is_over);
                 command.is_final &= is_over;
-                instance.answers.push(Answer {
+                instance.results.push(CommandResult {
                     command: command.id.clone(),
                     requested_at,
                     action: command.action,

@@ -10,8 +10,8 @@ use shared::history::Action;
 use shared::ids::InstanceId;
 
 use super::build::{FleetWith, NOW, With, decided, fleet, host, hosts, of_kind, policy};
+use crate::decide::{assess, decide};
 use crate::fleet::{AgentState, Fleet, Instance};
-use crate::sends::{agents_to_ask, plan_sends};
 
 fn check_sent(fleet: &Fleet, expected: &[&str]) {
     let lines = decided(fleet, &policy());
@@ -94,7 +94,11 @@ fn no_more_hosts_are_told_to_map_at_a_time_than_parameter_store_answers() {
         let fleet = fleet(hosts(0..900, "shut").into_iter().chain(others));
         let maps = of_kind(&decided(&fleet, &policy()), &["map"]).len();
         assert_eq!(maps, commands, "{name}");
-        assert_eq!(agents_to_ask(&fleet, &policy(), NOW).enough, commands * 50, "{name}");
+        assert_eq!(
+            assess(&fleet, &policy(), NOW).agents_to_ask(&policy(), NOW).enough,
+            commands * 50,
+            "{name}"
+        );
     }
 }
 
@@ -104,7 +108,7 @@ fn who_has_waited_longest_is_told_to_map_first() {
     let fleet = fleet(late.chain(hosts(700..750, "shut")));
     assert_eq!(decided(&fleet, &policy())[0], "map 700..=749 (50/all)");
     let waiting: Vec<InstanceId> = hosts(700..750, "shut").into_iter().map(|i| i.id).collect();
-    assert_eq!(agents_to_ask(&fleet, &policy(), NOW).in_turn[..50], waiting);
+    assert_eq!(assess(&fleet, &policy(), NOW).agents_to_ask(&policy(), NOW).in_turn[..50], waiting);
 }
 
 #[test]
@@ -154,7 +158,7 @@ fn hosts_that_take_no_command_do_not_keep_the_same_others_waiting() {
         // Nor do those lead that the last check, of which nobody knows whose turn it was, was not sent to.
         let waited = hosts(0..40, open).into_iter().map(|one| one.answer("check -12m no undelivered"));
         let others = hosts(40..42, open).into_iter().map(|one| one.answer("check -24m no undelivered"));
-        plan_sends(&fleet(waited.chain(others)), &policy(), NOW + SignedDuration::from_mins(minutes))[0]
+        decide(&fleet(waited.chain(others)), &policy(), NOW + SignedDuration::from_mins(minutes)).commands[0]
             .targets
             .clone()
     };

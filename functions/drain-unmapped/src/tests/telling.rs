@@ -4,11 +4,10 @@ use serde_json::json;
 use shared::ids::ClusterRef;
 
 use super::build::{FleetWith, NOW, With, at, fleet, host, hosts, policy};
-use crate::decide::decide;
+use crate::decide::{Triggers, decide};
 use crate::fleet::{AgentState, Fleet, Instance};
-use crate::report::row;
-use crate::schedule::Triggers;
-use crate::statistics::{RunStatistics, Survey, is_unreachable, sentence, survey};
+use crate::report::{Survey, is_unreachable, row, summary, survey};
+use crate::statistics::RunStatistics;
 
 const WELL: &str = "open mapped -2d -10m -";
 
@@ -97,7 +96,7 @@ fn an_agent_is_unreachable_once_it_has_been_silent_too_long_with_a_shut_gate() {
 }
 
 fn said(fleet: &Fleet, statistics: &RunStatistics) -> String {
-    sentence(&survey(&policy(), fleet, None, NOW), &decide(fleet, &policy(), NOW), statistics)
+    summary(&survey(&policy(), fleet, None, NOW), &decide(fleet, &policy(), NOW), statistics)
 }
 
 #[test]

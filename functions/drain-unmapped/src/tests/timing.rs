@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use shared::config::Policy;
 
 use super::build::{FleetWith, NOW, With, ago, at, fleet, host, policy};
+use crate::decide::{Attempt, Triggers, next_attempt};
 use crate::fleet::Instance;
-use crate::schedule::{Attempt, Triggers, next_attempt};
 
 fn due_in(instance: &Instance, policy: &Policy) -> Option<(Timestamp, Attempt)> {
     next_attempt(instance, &Triggers::of(&fleet([instance.clone()])), policy)

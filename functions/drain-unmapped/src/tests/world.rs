@@ -11,10 +11,8 @@ use shared::send::MaxErrors;
 use shared::state::Drain;
 
 use super::build::{NOW, answer};
-use crate::decide::{self, Plan, decide};
-use crate::drain::DrainAction;
-use crate::fleet::{Answer, Fleet};
-use crate::sends::PlannedCommand;
+use crate::decide::{DrainAction, Plan, PlannedCommand, PlannedDrain, decide};
+use crate::fleet::{CommandResult, Fleet};
 
 /// What the script says on instance number `n`, asked at a time, e.g. `mapped`, `53`, `no lost`.
 pub(super) type Nature = Box<dyn Fn(u32, Action, Timestamp) -> &'static str>;
@@ -67,30 +65,27 @@ impl World {
         self.read();
         let plan = decide(&self.fleet, &self.policy, self.now);
         self.fleet = plan.fleet.clone();
-        for action in &plan.actions {
-            match action {
-                decide::Action::Write { .. } => {}
-                decide::Action::Send(order) => self.send(order),
-                decide::Action::Drain { arn, action } => {
-                    let now = self.now;
-                    self.has_drained |= matches!(action, DrainAction::Drain(_));
-                    let record = &mut self.fleet.instances.get_mut(arn).unwrap().record;
-                    let (status, drain) = match action {
-                        DrainAction::Drain(cause) => {
-                            (Status::Draining, Drain::Done { cause: cause.clone(), at: now })
-                        }
-                        DrainAction::Release | DrainAction::GiveBack => {
-                            (Status::Active, Drain::Released { at: now })
-                        }
-                        DrainAction::Forget => (Status::Active, Drain::Absent),
-                    };
-                    record.status = status;
-                    record.attributes.drain = drain;
-                }
-            }
+        for command in &plan.commands {
+            self.send(command);
+        }
+        for drain in &plan.drains {
+            self.drain(drain);
         }
         self.now += wait;
         plan
+    }
+
+    fn drain(&mut self, PlannedDrain { arn, action }: &PlannedDrain) {
+        let now = self.now;
+        self.has_drained |= matches!(action, DrainAction::Drain(_));
+        let record = &mut self.fleet.instances.get_mut(arn).unwrap().record;
+        (record.status, record.attributes.drain) = match action {
+            DrainAction::Drain(cause) => (Status::Draining, Drain::Done { cause: cause.clone(), at: now }),
+            DrainAction::MarkReleased | DrainAction::GiveBack => {
+                (Status::Active, Drain::Released { at: now })
+            }
+            DrainAction::Forget => (Status::Active, Drain::Absent),
+        };
     }
 
     /// What `ListCommands` and `ListCommandInvocations` tell now.
@@ -98,7 +93,7 @@ impl World {
         let now = self.now;
         self.sent.retain(|sent| now.duration_since(sent.at) < WINDOW);
         self.fleet.commands.clear();
-        self.fleet.instances.values_mut().for_each(|instance| instance.answers.clear());
+        self.fleet.instances.values_mut().for_each(|instance| instance.results.clear());
         for sent in &self.sent {
             let completed = sent.said.iter().filter(|said| said.end <= now).count();
             self.fleet.commands.push(Command {
@@ -120,7 +115,7 @@ impl World {
                     }
                     _ => InvocationResult::Pending,
                 };
-                instance.answers.push(Answer {
+                instance.results.push(CommandResult {
                     command: sent.id.clone(),
                     requested_at: sent.at,
                     action: sent.action,

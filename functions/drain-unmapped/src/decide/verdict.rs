@@ -1,17 +1,20 @@
-//! From the words of invocations to what stands on an instance.
+//! What an invocation result changes on its instance.
 //!
-//! A result is judged once, and only when its command was requested after the registration, after the last judged one
-//! and after the restart that stands on the instance; of several the one requested last. Under an open gate only the
-//! script's own word counts: a lost or skipped command proves nothing about a drive that was there before.
+//! A result is judged once, and only when its command was requested after the registration, after the last judged command
+//! and after the recorded restart. Of several results the one requested last counts. Under an open gate only the script's
+//! own result line counts: a lost or skipped command proves nothing about a drive that was there before.
 
 use jiff::Timestamp;
 use shared::cause::{Cause, Class};
 use shared::invocation::InvocationResult;
 use shared::state::{Gate, State, StateAttribute};
 
-use crate::fleet::{Answer, Instance};
+use crate::fleet::{CommandResult, Instance};
 
-/// What to write: gate and state never part.
+/// The cause of a command that did not get to an instance, also because SSM stopped it.
+pub(super) const UNDELIVERED: &str = "undelivered";
+
+/// Gate and state, always written together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The gate.
@@ -20,13 +23,13 @@ pub struct Verdict {
     pub state: State,
 }
 
-/// The answer that is to be judged now and what it changes; `None` where nothing new is proven.
-pub fn judge(instance: &Instance) -> Option<(&Answer, Verdict)> {
-    let answer = instance.fresh_answers().rev().find(|answer| has_something_to_say(instance, answer))?;
-    let requested = answer.requested_at;
+/// The result that is to be judged now and what it changes; `None` where nothing new is known.
+pub(super) fn judge(instance: &Instance) -> Option<(&CommandResult, Verdict)> {
+    let result = instance.fresh_results().rev().find(|result| counts(instance, result))?;
+    let requested = result.requested_at;
     let before = instance.state();
     let logon = before.and_then(State::logon);
-    let verdict = match answer.result.as_ref()? {
+    let verdict = match result.result.as_ref()? {
         InvocationResult::Pending => return None,
         InvocationResult::Mapped(proof) => {
             let since = match before {
@@ -41,16 +44,16 @@ pub fn judge(instance: &Instance) -> Option<(&Answer, Verdict)> {
         InvocationResult::Failed(failure) => failed(instance, requested, logon, &failure.cause),
         InvocationResult::NoResult(cause) => failed(instance, requested, logon, cause),
     };
-    Some((answer, verdict))
+    Some((result, verdict))
 }
 
-fn has_something_to_say(instance: &Instance, answer: &Answer) -> bool {
-    match &answer.result {
+fn counts(instance: &Instance, result: &CommandResult) -> bool {
+    match &result.result {
         None | Some(InvocationResult::Pending) => false,
         Some(InvocationResult::Mapped(_)) => true,
-        // Another command held the mutex: no attempt was made, and that other one's word is the one to take.
+        // Another command held the mutex. This one made no attempt, and the other one's result is the one to judge.
         Some(InvocationResult::Failed(failure)) => failure.cause.as_str() != "busy",
-        // Under an open gate an earlier word is not outvoted by a later silence.
+        // Under an open gate a later silence does not overrule an earlier result.
         Some(InvocationResult::NoResult(_)) => !instance.is_open(),
     }
 }
@@ -59,13 +62,9 @@ fn failed(instance: &Instance, requested: Timestamp, logon: Option<Timestamp>, c
     let may_pass = matches!(cause.class(), Class::Network | Class::Directory);
     let (attempts, failing_since) = match &instance.record.attributes.state {
         StateAttribute::Known(State::Mapped { since, .. }) if instance.is_open() && may_pass => {
-            let state = State::Doubtful { since: *since, judged: requested, logon, cause: cause.clone() };
-            return Verdict { gate: Gate::Mapped, state };
+            return doubtful(*since, requested, logon, cause);
         }
-        StateAttribute::Unreadable if may_pass => {
-            let state = State::Doubtful { since: requested, judged: requested, logon, cause: cause.clone() };
-            return Verdict { gate: Gate::Mapped, state };
-        }
+        StateAttribute::Unreadable if may_pass => return doubtful(requested, requested, logon, cause),
         StateAttribute::Known(State::Doubtful { judged, cause: earlier, .. })
             if instance.is_open() && earlier.class() == cause.class() =>
         {
@@ -80,4 +79,9 @@ fn failed(instance: &Instance, requested: Timestamp, logon: Option<Timestamp>, c
     };
     let state = State::Unmapped { attempts, judged: requested, logon, cause: cause.clone(), failing_since };
     Verdict { gate: Gate::Shut, state }
+}
+
+/// The first failure of a cause that may pass leaves the gate open and is checked again soon.
+fn doubtful(since: Timestamp, judged: Timestamp, logon: Option<Timestamp>, cause: &Cause) -> Verdict {
+    Verdict { gate: Gate::Mapped, state: State::Doubtful { since, judged, logon, cause: cause.clone() } }
 }

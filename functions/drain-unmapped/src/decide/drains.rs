@@ -1,31 +1,24 @@
-//! Who is drained, who is given back, and what withholds it.
+//! Which instances are drained, which are given back, and what withholds a drain.
 //!
-//! To drain is to tell ECS to place nothing more on an instance and to move its service tasks elsewhere. It is the last
-//! thing done about a host, rationed per cluster, and never done for a fault that may be shared. What it deliberately
-//! does not do: undo an operator's drain, or drain on anything but the script's own words.
+//! A drain tells ECS to place no more tasks on an instance and to move its service tasks elsewhere. It is the last measure,
+//! limited per cluster, and never taken for a fault that may be shared. See docs/architecture.md, Draining.
+//!
+//! Deliberately absent: undoing an operator's drain, and draining on anything but the script's own result line.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use shared::cause::{Cause, Class};
 use shared::config::{Mode, Policy};
 use shared::ecs::Status;
 use shared::ids::{ClusterRef, ContainerInstanceArn};
-use shared::state::{Drain, State, StateAttribute};
+use shared::state::{Drain, State};
 
+use super::breaker::breaker;
 use crate::fleet::{Fleet, Instance};
 
-/// Failures that began within this time are looked at together.
-const HERD: SignedDuration = SignedDuration::from_hours(1);
-
-/// A herd is at least so many.
-const HERD_SIZE: usize = 3;
-
-/// More than this share without any state: too little is known to judge anybody.
-const UNKNOWN_PERCENT: usize = 20;
-
-/// Others that must have been mapped meanwhile before a shared fault is called one host's own.
+/// So many others must be proven meanwhile before a fault that may be shared counts as the instance's own.
 const WITNESSES: usize = 3;
 
 /// Why an instance that has failed long enough is not drained.
@@ -34,13 +27,13 @@ const WITNESSES: usize = 3;
 pub enum Rule {
     /// `MODE` is not `enforce`.
     Mode,
-    /// `smb.hold` stands on it.
+    /// It has the attribute `smb.hold`.
     Hold,
-    /// Given back by an operator or about to be terminated: hands off until it was proven once.
+    /// Given back, by us or by an operator, or about to be terminated: not drained until it is proven once.
     Released,
     /// `smb.G.drain` holds a value that we did not write.
     DrainAttributeNotOurs,
-    /// A command is at work on it.
+    /// A command for it is in flight.
     InFlight,
     /// Credentials, configuration and unknown causes never drain.
     CauseNotTheHosts,
@@ -52,7 +45,7 @@ pub enum Rule {
     Budget,
     /// Breaker: too many unmapped, or drained by us.
     BreakerTooMany,
-    /// Breaker: a herd of one class that is not the host's.
+    /// Breaker: several recent failures of one class that is not the host's.
     BreakerHerd,
     /// Breaker: nothing is mapped.
     BreakerNothingMapped,
@@ -87,24 +80,33 @@ impl fmt::Display for Rule {
     }
 }
 
-/// What is to be done about a drain.
+/// What is done about a drain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DrainAction {
     /// Drain it, for this cause.
     Drain(Cause),
     /// Write `released`: the drain is not wanted any more, or not ours any more.
-    Release,
+    MarkReleased,
     /// Write `released`, then make it `ACTIVE`.
     GiveBack,
     /// Remove `released`: it was proven since.
     Forget,
 }
 
+/// Something to do about the drain of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedDrain {
+    /// The instance.
+    pub arn: ContainerInstanceArn,
+    /// What to do.
+    pub action: DrainAction,
+}
+
 /// What the drain rules say of a fleet.
-#[derive(Debug, Clone, Default)]
-pub struct DrainPlan {
+#[derive(Debug, Default)]
+pub(super) struct DrainPlan {
     /// What to do, in this order.
-    pub actions: Vec<(ContainerInstanceArn, DrainAction)>,
+    pub drains: Vec<PlannedDrain>,
     /// Who would be drained, but for this rule.
     pub withheld: BTreeMap<ContainerInstanceArn, Rule>,
     /// Clusters whose breaker is open.
@@ -112,7 +114,7 @@ pub struct DrainPlan {
 }
 
 /// Decides about every instance.
-pub fn plan_drains(fleet: &Fleet, policy: &Policy, now: Timestamp) -> DrainPlan {
+pub(super) fn plan_drains(fleet: &Fleet, policy: &Policy, now: Timestamp) -> DrainPlan {
     let mut plan = DrainPlan::default();
     let witnesses = Witnesses::of(fleet);
     let mut clusters: BTreeMap<&ClusterRef, Vec<&Instance>> = BTreeMap::new();
@@ -123,27 +125,19 @@ pub fn plan_drains(fleet: &Fleet, policy: &Policy, now: Timestamp) -> DrainPlan 
         let breaker = breaker(&instances, policy, now);
         plan.breakers.extend(breaker.map(|rule| (cluster.clone(), rule)));
         for instance in &instances {
-            plan.actions.extend(ownership(instance).map(|action| (instance.record.arn.clone(), action)));
+            plan.drains.extend(ownership(instance).map(|action| planned(instance, action)));
         }
         let mut draining = instances.iter().filter(|i| i.record.status == Status::Draining).count();
-        let mut candidates: Vec<(Timestamp, &ContainerInstanceArn, &Cause, &Instance)> = instances
-            .iter()
-            .filter_map(|instance| {
-                let (since, cause) = has_failed_long_enough(instance, policy)?;
-                Some((since, &instance.record.arn, cause, *instance))
-            })
-            .collect();
-        candidates.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-        for (_, arn, cause, instance) in candidates {
+        for (cause, instance) in candidates(&instances, policy) {
             let cluster_rule =
                 || half_must_stay(&instances).or(breaker).or_else(|| budget(&instances, draining, policy));
             match own_rule(&witnesses, instance, cause, policy).or_else(cluster_rule) {
                 Some(rule) => {
-                    plan.withheld.insert(arn.clone(), rule);
+                    plan.withheld.insert(instance.record.arn.clone(), rule);
                 }
                 None => {
                     draining += 1;
-                    plan.actions.push((arn.clone(), DrainAction::Drain(cause.clone())));
+                    plan.drains.push(planned(instance, DrainAction::Drain(cause.clone())));
                 }
             }
         }
@@ -151,19 +145,34 @@ pub fn plan_drains(fleet: &Fleet, policy: &Policy, now: Timestamp) -> DrainPlan 
     plan
 }
 
-/// What stands on an instance about a drain, and what follows from it alone.
+fn planned(instance: &Instance, action: DrainAction) -> PlannedDrain {
+    PlannedDrain { arn: instance.record.arn.clone(), action }
+}
+
+/// The instances that have failed long enough, the one that has failed longest first.
+fn candidates<'i>(instances: &[&'i Instance], policy: &Policy) -> Vec<(&'i Cause, &'i Instance)> {
+    let candidate = |instance: &&'i Instance| {
+        let (since, cause) = has_failed_long_enough(instance, policy)?;
+        Some((since, &instance.record.arn, cause, *instance))
+    };
+    let mut candidates: Vec<_> = instances.iter().filter_map(candidate).collect();
+    candidates.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    candidates.into_iter().map(|(_, _, cause, instance)| (cause, instance)).collect()
+}
+
+/// What follows from an instance's drain attribute alone.
 fn ownership(instance: &Instance) -> Option<DrainAction> {
     let record = &instance.record;
     match (&record.attributes.drain, record.status) {
-        // An operator re-activated it: what an operator did stays done.
-        (Drain::Done { .. }, Status::Active) => Some(DrainAction::Release),
+        // An operator activated it again, and that is not undone.
+        (Drain::Done { .. }, Status::Active) => Some(DrainAction::MarkReleased),
         (Drain::Done { at, .. }, Status::Draining)
             if !record.attributes.hold && is_proven_after(instance, *at) =>
         {
             Some(DrainAction::GiveBack)
         }
         // The call that drains never took effect, and is no longer wanted.
-        (Drain::Requested { .. }, Status::Active) if instance.is_mapped() => Some(DrainAction::Release),
+        (Drain::Requested { .. }, Status::Active) if instance.is_mapped() => Some(DrainAction::MarkReleased),
         (Drain::Released { at }, Status::Active) if is_proven_after(instance, *at) => {
             Some(DrainAction::Forget)
         }
@@ -175,8 +184,8 @@ fn is_proven_after(instance: &Instance, at: Timestamp) -> bool {
     instance.is_mapped() && matches!(instance.state(), Some(State::Mapped { judged, .. }) if *judged > at)
 }
 
-/// An active instance that has failed, by the script's or SSM's words, from its first failure to its last failed try at
-/// least as long as is asked, with its quick retries spent. Time without a try does not count.
+/// An active instance whose quick retries are spent, and from whose first failure to its last failed attempt at least
+/// `drain_after` went by. Time without an attempt does not count.
 fn has_failed_long_enough<'i>(instance: &'i Instance, policy: &Policy) -> Option<(Timestamp, &'i Cause)> {
     let Some(State::Unmapped { attempts, judged, cause, failing_since, .. }) = instance.state() else {
         return None;
@@ -197,21 +206,21 @@ fn own_rule(witnesses: &Witnesses, instance: &Instance, cause: &Cause, policy: &
     }
     match attributes.drain {
         Drain::Released { .. } => return Some(Rule::Released),
-        // A `done` on an active instance is an operator's doing, and is released in this very run.
+        // An operator activated it again; `released` is written in this run.
         Drain::Done { .. } => return Some(Rule::Released),
         Drain::Foreign => return Some(Rule::DrainAttributeNotOurs),
         Drain::Absent | Drain::Requested { .. } => {}
     }
     match cause.class() {
         Class::Host => {}
-        Class::Network | Class::Directory if witnesses.speak_against(instance) => {}
+        Class::Network | Class::Directory if witnesses.are_enough_against(instance) => {}
         Class::Network | Class::Directory => return Some(Rule::NoWitnesses),
         Class::Credentials | Class::Configuration | Class::Unknown => return Some(Rule::CauseNotTheHosts),
     }
     instance.is_in_flight().then_some(Rule::InFlight)
 }
 
-/// Who may speak for the share: the fleet's proofs, by request time.
+/// Witnesses that the share works: the fleet's proofs, by request time. See docs/architecture.md, Witnesses.
 struct Witnesses {
     proofs: Vec<Timestamp>,
     counted: usize,
@@ -228,8 +237,8 @@ impl Witnesses {
         Witnesses { proofs, counted: fleet.counted().count() }
     }
 
-    /// Whether enough others were proven while this one failed: after it began, and before its last failed try.
-    fn speak_against(&self, instance: &Instance) -> bool {
+    /// Whether enough others were proven while this one failed: after its first failure, and before its last.
+    fn are_enough_against(&self, instance: &Instance) -> bool {
         let Some(State::Unmapped { judged: last_try, failing_since, .. }) = instance.state() else {
             return false;
         };
@@ -252,41 +261,4 @@ pub fn drain_budget(n: usize, policy: &Policy) -> usize {
 
 fn budget(instances: &[&Instance], draining: usize, policy: &Policy) -> Option<Rule> {
     (draining >= drain_budget(instances.len(), policy)).then_some(Rule::Budget)
-}
-
-/// Whether the fault looks shared. Recomputed from live state on every look.
-fn breaker(instances: &[&Instance], policy: &Policy, now: Timestamp) -> Option<Rule> {
-    let n = instances.len();
-    let failing = || {
-        instances.iter().filter_map(|instance| match instance.state() {
-            Some(State::Unmapped { cause, failing_since, .. }) => Some((cause.class(), *failing_since)),
-            _ => None,
-        })
-    };
-    let in_trouble = instances
-        .iter()
-        .filter(|i| {
-            let drained = i.record.status == Status::Draining && i.record.attributes.drain.is_ours();
-            drained || matches!(i.state(), Some(State::Unmapped { .. }))
-        })
-        .count();
-    let without_state =
-        instances.iter().filter(|i| i.record.attributes.state == StateAttribute::Absent).count();
-    let recent: Vec<Class> =
-        failing().filter(|(_, since)| now.duration_since(*since) <= HERD).map(|(class, _)| class).collect();
-    let is_herd = Class::ALL.into_iter().filter(|class| *class != Class::Host).any(|class| {
-        let size = recent.iter().filter(|c| **c == class).count();
-        size >= HERD_SIZE && size * 2 >= recent.len()
-    });
-    if !instances.iter().any(|instance| instance.is_mapped()) {
-        Some(Rule::BreakerNothingMapped)
-    } else if in_trouble > (n * policy.breaker_percent as usize).div_ceil(100) {
-        Some(Rule::BreakerTooMany)
-    } else if is_herd {
-        Some(Rule::BreakerHerd)
-    } else if without_state * 100 > n * UNKNOWN_PERCENT {
-        Some(Rule::BreakerUnknown)
-    } else {
-        None
-    }
 }

@@ -1,6 +1,7 @@
-//! When an instance is due for which command.
+//! When an instance is next due, and for which command.
 //!
-//! Pure, and without the brake: what may be sent of what is due is decided in `sends.rs`.
+//! It does not ask whether the credentials allow the command; `commands` does. The waits are [`Policy`]'s; see
+//! docs/architecture.md, Retry rhythm.
 
 use std::hash::Hasher;
 
@@ -14,28 +15,29 @@ use shared::state::{State, StateAttribute};
 
 use crate::fleet::{Fleet, Instance};
 
-/// What a `check` says of a free letter. A `map` says so only of a letter that is free again after it was taken.
-const NOT_MAPPED: &str = "not-mapped";
+/// The cause that a `check` reports for a free drive letter. A `map` reports it only where the letter is free again after
+/// the mapping was made.
+pub(super) const NOT_MAPPED: &str = "not-mapped";
 
-/// Why an instance is due.
+/// What an instance is due for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attempt {
     /// Nothing is known about it.
     First,
-    /// It is unmapped, and its time has come.
+    /// It is unmapped, and its wait is over.
     Retry,
     /// Its proof is old, or doubtful.
     Verify,
 }
 
-/// Triggers that make a failing instance due at once, gathered over the fleet.
+/// What makes a failing instance due at once, gathered over the fleet.
 #[derive(Debug, Clone, Copy)]
 pub struct Triggers {
     /// The newest log-on with the parameters' password.
     pub newest_logon: Option<Timestamp>,
     /// The later of the parameters' last changes.
     pub parameters_changed: Option<Timestamp>,
-    /// The newest `since` of the mapped instances: somebody recovered, or came in.
+    /// The newest `since` of the mapped instances: an instance recovered, or was mapped for the first time.
     pub recovered: Option<Timestamp>,
 }
 
@@ -55,22 +57,23 @@ impl Triggers {
     }
 }
 
-/// When the instance is next due, and for what; `None` where it waits for nothing (checks are off). In flight or not,
-/// online or not, is the caller's to ask.
+/// When the instance is next due, and for what; `None` where checks are off and it is mapped. The caller asks whether a
+/// command is in flight and whether the agent is online.
 pub fn next_attempt(
     instance: &Instance,
     triggers: &Triggers,
     policy: &Policy,
 ) -> Option<(Timestamp, Attempt)> {
-    let (at, due) = match (&instance.record.attributes.state, instance.is_open()) {
-        // A check's word that nothing is there: nothing was tried, so there is nothing to wait for.
+    let (at, attempt) = match (&instance.record.attributes.state, instance.is_open()) {
+        // A check found no mapping. Nothing was tried, so there is nothing to wait for.
         (StateAttribute::Known(State::Unmapped { attempts: 1, judged, cause, .. }), _)
             if cause.as_str() == NOT_MAPPED =>
         {
             (*judged, Attempt::Retry)
         }
         (StateAttribute::Known(State::Unmapped { attempts, judged, cause, failing_since, .. }), _) => {
-            let at = retry_at(&instance.id, *attempts, *judged, cause, *failing_since, policy);
+            let failing = Failing { attempts: *attempts, judged: *judged, cause, since: *failing_since };
+            let at = retry_at(&instance.id, &failing, policy);
             let trigger = trigger_after(cause.class(), *judged, triggers);
             (trigger.map_or(at, |trigger| at.min(trigger)), Attempt::Retry)
         }
@@ -81,32 +84,34 @@ pub fn next_attempt(
             (later(*judged, policy.base * 2), Attempt::Verify)
         }
         (StateAttribute::Unreadable, _) => (instance.record.registered_at, Attempt::Verify),
-        // What map-share sent at the registration is listed by then.
+        // By then SSM lists what map-share sent at the registration.
         _ => (later(instance.record.registered_at, policy.base * 2), Attempt::First),
     };
-    Some((at.max(not_before(instance, policy)), due))
+    Some((at.max(not_before(instance, policy)), attempt))
 }
 
-/// A command that said nothing is not followed at once by another.
+/// A command without a result is not followed by another at once.
 fn not_before(instance: &Instance, policy: &Policy) -> Timestamp {
-    let last = instance.fresh_answers().next_back();
-    let pause = match last.and_then(|answer| answer.result.as_ref()) {
+    let last = instance.fresh_results().next_back();
+    let pause = match last.and_then(|last| last.result.as_ref()) {
         Some(InvocationResult::Failed(failure)) if failure.cause.as_str() == "busy" => policy.base * 2,
         Some(InvocationResult::NoResult(_)) => policy.base * 20,
         _ => return Timestamp::MIN,
     };
-    last.map_or(Timestamp::MIN, |answer| later(answer.requested_at, pause))
+    last.map_or(Timestamp::MIN, |last| later(last.requested_at, pause))
 }
 
-/// When an unmapped instance is tried again, triggers apart.
-fn retry_at(
-    id: &InstanceId,
+/// What is recorded of an unmapped instance.
+struct Failing<'i> {
     attempts: u32,
     judged: Timestamp,
-    cause: &Cause,
-    failing_since: Timestamp,
-    policy: &Policy,
-) -> Timestamp {
+    cause: &'i Cause,
+    since: Timestamp,
+}
+
+/// When an unmapped instance is tried again without a trigger.
+fn retry_at(id: &InstanceId, failing: &Failing<'_>, policy: &Policy) -> Timestamp {
+    let Failing { attempts, judged, cause, since } = *failing;
     let wait = if attempts <= cause.quick_retries(policy.max_attempts) {
         policy.base * (1_i32 << attempts.saturating_sub(1).min(20))
     } else if matches!(cause.class(), Class::Network | Class::Directory) {
@@ -114,13 +119,13 @@ fn retry_at(
     } else {
         policy.reprobe
     };
-    let at = later(judged, wait + share_of(wait, 10, id, judged));
-    // Once more when it has failed long enough to be drained: the drain rests on a try, not on the time that went by.
-    let for_drain = later(failing_since, policy.drain_after);
-    if judged < for_drain { at.min(later(for_drain, share_of(policy.base, 1, id, judged))) } else { at }
+    let at = later(judged, wait + jitter(wait, 10, id, judged));
+    // Tried once more when it has failed long enough to be drained: a drain rests on a failed attempt, not on time alone.
+    let for_drain = later(since, policy.drain_after);
+    if judged < for_drain { at.min(later(for_drain, jitter(policy.base, 1, id, judged))) } else { at }
 }
 
-/// A trigger, later than the last try, that trying again may help.
+/// The first trigger later than the last attempt after which trying again may help.
 fn trigger_after(class: Class, judged: Timestamp, triggers: &Triggers) -> Option<Timestamp> {
     let candidates = match class {
         Class::Network | Class::Directory | Class::Configuration => [triggers.recovered, None],
@@ -130,7 +135,7 @@ fn trigger_after(class: Class, judged: Timestamp, triggers: &Triggers) -> Option
     candidates.into_iter().flatten().filter(|at| *at > judged).min()
 }
 
-/// Each instance has its own minute in the period, so that a fleet that was mapped in one wave is not checked in one.
+/// Each instance has its own phase in the period, so that a fleet that was mapped in one wave is not checked in one.
 fn verify_at(id: &InstanceId, judged: Timestamp, policy: &Policy) -> Option<Timestamp> {
     let period = i64::try_from(policy.verify_every?.as_millis()).unwrap_or(i64::MAX).max(1);
     let gap = (policy.verify_every? / 4).min(policy.base * 10);
@@ -140,8 +145,8 @@ fn verify_at(id: &InstanceId, judged: Timestamp, policy: &Policy) -> Option<Time
     Timestamp::from_millisecond(at).ok()
 }
 
-/// Up to a tenth (or another share) of a wait, hashed from the id and the last try: spread, yet the same in every run.
-fn share_of(wait: SignedDuration, divisor: i64, id: &InstanceId, judged: Timestamp) -> SignedDuration {
+/// Jitter of up to `wait / divisor`, hashed from the id and the last attempt, so that every run computes the same.
+fn jitter(wait: SignedDuration, divisor: i64, id: &InstanceId, judged: Timestamp) -> SignedDuration {
     let most = i64::try_from(wait.as_millis()).unwrap_or_default() / divisor;
     if most <= 0 {
         return SignedDuration::ZERO;
@@ -149,8 +154,8 @@ fn share_of(wait: SignedDuration, divisor: i64, id: &InstanceId, judged: Timesta
     SignedDuration::from_millis(i64::try_from(hash(id, judged) % most.unsigned_abs()).unwrap_or_default())
 }
 
-/// A number for an id at a time: the same in every run, and of no order.
-pub fn hash(id: &InstanceId, at: Timestamp) -> u64 {
+/// A pseudo-random number for an id at a time: the same in every run.
+pub(super) fn hash(id: &InstanceId, at: Timestamp) -> u64 {
     let mut hasher = fnv::FnvHasher::default();
     hasher.write(id.as_str().as_bytes());
     hasher.write(&at.as_millisecond().to_le_bytes());
@@ -159,7 +164,13 @@ pub fn hash(id: &InstanceId, at: Timestamp) -> u64 {
     hash ^ (hash >> 32)
 }
 
-/// A time and a wait; the end of time where there is none that late.
+/// The mapping was made with a password that has changed since. `-`, never logged on by us, is not stale.
+pub fn is_stale(instance: &Instance, triggers: &Triggers) -> bool {
+    let Some(State::Mapped { logon: Some(logon), .. }) = instance.state() else { return false };
+    triggers.parameters_changed.is_some_and(|changed| *logon < changed)
+}
+
+/// A time and a wait; the last time there is, where the sum is later.
 pub fn later(at: Timestamp, wait: SignedDuration) -> Timestamp {
     at.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
