@@ -1,8 +1,9 @@
 //! Builders that show only what matters to a case.
 //!
-//! What stands on an instance is written as in its attributes, the gate (`open` or `shut`) first and every time as an
-//! offset from [`NOW`]: `open mapped -2d -20m -`. An answer of SSM's is `map -1m` and a result: `mapped`, `changed` (mapped,
-//! with a log-on), a cause of the script's, `no` and a cause of SSM's, `wait`, or `?` where it was not read again.
+//! Gate and state are written as in the attributes, the gate (`open` or `shut`) first and every time as an offset from
+//! [`NOW`]: `open mapped -2d -20m -`. A command's result is `map -1m` and one of: `mapped`, `changed` (mapped, with a
+//! log-on), a cause from the result line, `no` and a cause without a result line, `wait`, or `?` where it was not read
+//! again.
 
 use std::collections::BTreeMap;
 
@@ -88,7 +89,7 @@ pub(super) fn shown(verdict: &Verdict) -> String {
     format!("{gate} {}", unstamped(&verdict.state.print()))
 }
 
-/// Everything that stands on an instance.
+/// The attributes of an instance.
 pub(super) fn attributes(attributes: &InstanceAttributes) -> String {
     let state = attributes.state.state().map_or_else(|| format!("{:?}", attributes.state), State::print);
     let drain = attributes.drain.print().unwrap_or_else(|| format!("{:?}", attributes.drain));
@@ -138,7 +139,7 @@ pub(super) fn hosts(range: std::ops::Range<u32>, stands: &str) -> Vec<Instance> 
     range.map(|n| host(n, stands)).collect()
 }
 
-/// What may be said of an instance beyond what stands on it.
+/// What an instance may be beyond its gate and state.
 pub(super) trait With: Sized {
     /// Changes the instance.
     fn with(self, change: impl FnOnce(&mut Instance)) -> Self;
@@ -148,22 +149,22 @@ pub(super) trait With: Sized {
         self.with(|i| i.record.status = status)
     }
 
-    /// Being emptied.
+    /// Draining.
     fn draining(self) -> Self {
         self.status(Status::Draining)
     }
 
-    /// Its ECS agent is away.
+    /// Its ECS agent is disconnected.
     fn disconnected(self) -> Self {
         self.with(|i| i.record.is_connected = false)
     }
 
-    /// Its SSM agent is away.
+    /// Its SSM agent is offline.
     fn offline(self) -> Self {
         self.with(|i| i.agent = AgentState::Offline { last_ping: None })
     }
 
-    /// `smb.hold` stands on it.
+    /// It has the attribute `smb.hold`.
     fn held(self) -> Self {
         self.with(|i| i.record.attributes.hold = true)
     }
@@ -183,14 +184,14 @@ pub(super) trait With: Sized {
         self.with(|i| i.record.attributes.drain = Drain::parse(Some(&stamped(text))))
     }
 
-    /// SSM stopped all its commands because of its siblings.
+    /// SSM stopped all its commands because other targets failed.
     fn stopped(self) -> Self {
-        self.with(|i| i.results.iter_mut().for_each(|answer| answer.is_stopped = true))
+        self.with(|i| i.results.iter_mut().for_each(|result| result.is_stopped = true))
     }
 
-    /// One more answer, later than those before.
-    fn answer(self, text: &str) -> Self {
-        self.with(|i| i.results.push(answer(text)))
+    /// One more result, later than those before.
+    fn result(self, text: &str) -> Self {
+        self.with(|i| i.results.push(result(text)))
     }
 }
 
@@ -201,10 +202,10 @@ impl With for Instance {
     }
 }
 
-/// An answer as in the module's description.
-pub(super) fn answer(text: &str) -> CommandResult {
+/// A command's result as in the module's description.
+pub(super) fn result(text: &str) -> CommandResult {
     let mut words = text.split(' ');
-    let mut next = || words.next().unwrap_or_else(|| panic!("{text:?} is no answer"));
+    let mut next = || words.next().unwrap_or_else(|| panic!("{text:?} is no result"));
     let (action, requested, word) = (next(), next(), next());
     let proof = |changed| {
         InvocationResult::Mapped(Proof {
@@ -217,7 +218,7 @@ pub(super) fn answer(text: &str) -> CommandResult {
     };
     let action = Action::parse(action).unwrap_or_else(|| panic!("{text:?} has no action"));
     let step = if action == Action::Map { "create" } else { "read" };
-    let word = match word {
+    let result = match word {
         "mapped" => Some(proof(false)),
         "changed" => Some(proof(true)),
         "wait" => Some(InvocationResult::Pending),
@@ -231,11 +232,11 @@ pub(super) fn answer(text: &str) -> CommandResult {
         })),
     };
     let command = CommandId::parse(&format!("{action:?} {requested}")).unwrap();
-    CommandResult { command, requested_at: at(requested), action, result: word, is_stopped: false }
+    CommandResult { command, requested_at: at(requested), action, result, is_stopped: false }
 }
 
 /// A fleet whose password is proven: its parameters changed two days ago, and a registration that no longer counts
-/// logged on a day ago. Its commands are those that the answers tell of.
+/// logged on a day ago. Its commands are those that the results name.
 pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
     let mut fleet = Fleet {
         instances: instances.into_iter().map(|i| (i.record.arn.clone(), i)).collect(),
@@ -247,18 +248,18 @@ pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
     };
     let mut commands: BTreeMap<(Timestamp, CommandId), Command> = BTreeMap::new();
     for instance in fleet.instances.values() {
-        for answer in &instance.results {
+        for result in &instance.results {
             let command =
-                commands.entry((answer.requested_at, answer.command.clone())).or_insert_with(|| Command {
-                    id: answer.command.clone(),
-                    requested_at: answer.requested_at,
-                    action: answer.action,
+                commands.entry((result.requested_at, result.command.clone())).or_insert_with(|| Command {
+                    id: result.command.clone(),
+                    requested_at: result.requested_at,
+                    action: result.action,
                     instances: Vec::new(),
                     completed: 0,
                     is_final: true,
                 });
             command.instances.push(instance.id.clone());
-            let is_over = answer.result != Some(InvocationResult::Pending);
+            let is_over = result.result != Some(InvocationResult::Pending);
             command.completed += usize::from(is_over);
             command.is_final &= is_over;
         }
@@ -267,12 +268,12 @@ pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
     fleet
 }
 
-/// What may be said of a fleet beyond its instances.
+/// What a fleet may be beyond its instances.
 pub(super) trait FleetWith: Sized {
     /// Changes the fleet.
     fn having(self, change: impl FnOnce(&mut Fleet)) -> Self;
 
-    /// Nobody has logged on with the parameters' password but who says so.
+    /// Only the instances' own states tell of log-ons with the parameters' password.
     fn unproven(self) -> Self {
         self.having(|fleet| fleet.stale_registrations.clear())
     }

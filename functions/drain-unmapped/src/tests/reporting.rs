@@ -1,4 +1,4 @@
-//! What is told: the count of everything, the sentence, and a row of the report.
+//! What is reported: counts, the summary, and a row of the report.
 
 use serde_json::json;
 use shared::ids::ClusterRef;
@@ -61,11 +61,11 @@ fn every_instance_is_counted_for_what_it_is() {
 }
 
 #[test]
-fn the_oldest_failure_is_told_with_its_cause_and_one_cluster_alone() {
+fn the_oldest_failure_is_reported_with_its_cause_also_for_one_cluster() {
     let failing = |n, cause: &str, since: &str| host(n, &format!("shut unmapped 1 -1m - {cause} {since}"));
     let fleet =
         fleet([failing(1, "53", "-5m"), failing(2, "8", "-2h"), failing(3, "2", "-9h").cluster("other")]);
-    let told = |cluster: Option<&str>| {
+    let reported = |cluster: Option<&str>| {
         let cluster = cluster.map(|name| ClusterRef::parse(name).unwrap());
         let survey = survey(&policy(), &fleet, cluster.as_ref(), NOW);
         (
@@ -75,13 +75,13 @@ fn the_oldest_failure_is_told_with_its_cause_and_one_cluster_alone() {
             survey.stale_registrations,
         )
     };
-    assert_eq!(told(None), (3, 540.0, "2".to_owned(), 1));
-    assert_eq!(told(Some("windows")), (2, 120.0, "8".to_owned(), 1));
-    assert_eq!(told(Some("other")), (1, 540.0, "2".to_owned(), 0));
+    assert_eq!(reported(None), (3, 540.0, "2".to_owned(), 1));
+    assert_eq!(reported(Some("windows")), (2, 120.0, "8".to_owned(), 1));
+    assert_eq!(reported(Some("other")), (1, 540.0, "2".to_owned(), 0));
 }
 
 #[test]
-fn an_agent_is_unreachable_once_it_has_been_silent_too_long_with_a_shut_gate() {
+fn an_agent_is_unreachable_once_it_has_been_offline_too_long_under_a_shut_gate() {
     let silent = |stands: &str, registered: &str, ping: Option<&str>| {
         let last_ping = ping.map(at);
         let instance =
@@ -90,25 +90,25 @@ fn an_agent_is_unreachable_once_it_has_been_silent_too_long_with_a_shut_gate() {
     };
     assert!(silent("shut", "-45m", None) && !silent("shut", "-2699s", None));
     assert!(silent("shut", "-9d", Some("-45m")) && !silent("shut", "-9d", Some("-2699s")));
-    assert!(!silent("shut", "-1m", Some("-9d")), "heard of before it registered anew");
-    assert!(!silent(WELL, "-9d", None), "its gate is open: a check will tell");
+    assert!(!silent("shut", "-1m", Some("-9d")), "its last ping is older than its registration");
+    assert!(!silent(WELL, "-9d", None), "its gate is open, so it is checked");
     assert!(!is_unreachable(&policy(), &host(1, "shut"), NOW), "online");
 }
 
-fn said(fleet: &Fleet, statistics: &RunStatistics) -> String {
+fn summary_of(fleet: &Fleet, statistics: &RunStatistics) -> String {
     summary(&survey(&policy(), fleet, None, NOW), &decide(fleet, &policy(), NOW), statistics)
 }
 
 #[test]
-fn a_run_is_told_in_one_sentence() {
+fn a_run_is_summed_up_in_one_sentence() {
     let well = || hosts(21..41, WELL);
     let quiet = RunStatistics::default();
     assert_eq!(
-        said(&fleet(well()), &quiet),
+        summary_of(&fleet(well()), &quiet),
         "20 of 20 connected Windows instances mapped; the password is proven"
     );
     let failing = [
-        host(1, "shut unmapped 9 -1m - 1326 -90m").answer("map -1m 1326"),
+        host(1, "shut unmapped 9 -1m - 1326 -90m").result("map -1m 1326"),
         host(2, "shut").offline(),
         host(3, WELL).disconnected(),
         host(4, WELL).draining(),
@@ -116,27 +116,30 @@ fn a_run_is_told_in_one_sentence() {
     let mut busy = RunStatistics::default();
     (busy.drains, busy.given_back, busy.errors) = (1, 2, 3);
     assert_eq!(
-        said(&fleet(well().into_iter().chain(failing)).unproven(), &busy),
-        "21 of 23 connected Windows instances mapped, 1 unmapped (the oldest for 90 min: 1326), 1 not looked at yet, \
-         1 with a silent agent, 1 disconnected, 1 draining, 1 drained now, 2 given back now, 1 drain withheld, \
+        summary_of(&fleet(well().into_iter().chain(failing)).unproven(), &busy),
+        "21 of 23 connected Windows instances mapped, 1 unmapped (the oldest for 90 min: 1326), 1 not checked yet, \
+         1 with an offline SSM agent, 1 disconnected, 1 draining, 1 drained now, 2 given back now, 1 drain withheld, \
          3 calls failed; the password is REFUSED"
     );
     let nothing = hosts(1..3, "shut unmapped 1 -1m - 53 -5m");
     assert_eq!(
-        said(&fleet(nothing).unproven(), &quiet),
+        summary_of(&fleet(nothing).unproven(), &quiet),
         "0 of 2 connected Windows instances mapped, 2 unmapped (the oldest for 5 min: 53); \
          the password is not proven yet; breaker open in windows (breaker-nothing-mapped)"
     );
     let silent = hosts(1..4, "open mapped -2d -2h -");
     assert_eq!(
-        said(&fleet(silent).having(|fleet| fleet.parameters = shared::brake::Parameters::Unread), &quiet),
+        summary_of(
+            &fleet(silent).having(|fleet| fleet.parameters = shared::brake::Parameters::Unread),
+            &quiet
+        ),
         "3 of 3 connected Windows instances mapped; the parameters' dates could not be read, no password is presented; \
          SSM is unwell"
     );
 }
 
-/// The report's row about the one instance of a fleet.
-fn told(instance: Instance) -> serde_json::Value {
+/// The report's row about the only instance of a fleet.
+fn row_of(instance: Instance) -> serde_json::Value {
     let arn = instance.record.arn.clone();
     let fleet = fleet(hosts(21..41, WELL).into_iter().chain([instance]));
     let plan = decide(&fleet, &policy(), NOW);
@@ -145,9 +148,9 @@ fn told(instance: Instance) -> serde_json::Value {
 }
 
 #[test]
-fn a_row_says_what_stands_why_what_to_do_and_what_comes_next() {
+fn a_row_gives_state_cause_remedy_and_next_attempt() {
     let held = host(1, "shut unmapped 9 -1m - drive-in-use -40m").held().drain("released -1h");
-    let row = told(held);
+    let row = row_of(held);
     let expected = json!({
         "cluster": "windows",
         "instance": "i-00000000000000001",
@@ -181,8 +184,8 @@ fn a_row_says_what_stands_why_what_to_do_and_what_comes_next() {
 }
 
 #[test]
-fn a_row_leaves_out_what_there_is_not() {
-    let row = told(host(1, "shut").answer("map -1m wait"));
+fn a_row_leaves_out_what_does_not_apply() {
+    let row = row_of(host(1, "shut").result("map -1m wait"));
     for absent in ["since", "judged", "attempts", "cause", "notDrainedBecause"] {
         assert!(row.get(absent).is_none(), "{absent}: {row}");
     }
@@ -204,7 +207,7 @@ fn a_row_names_every_kind_of_standing() {
         (WELL, "gate", json!("mapped")),
     ];
     for (stands, member, expected) in table {
-        assert_eq!(told(host(1, stands))[member], expected, "{stands}");
+        assert_eq!(reported(host(1, stands))[member], expected, "{stands}");
     }
     let drains = [
         ("requested 8 -1h", "requested", true),
@@ -213,7 +216,7 @@ fn a_row_names_every_kind_of_standing() {
         ("maintenance", "not-ours", false),
     ];
     for (attribute, drain, unproven) in drains {
-        let row = told(host(1, WELL).draining().drain(attribute));
+        let row = row_of(host(1, WELL).draining().drain(attribute));
         assert_eq!(
             (&row["drain"], &row["ownershipUnproven"]),
             (&json!(drain), &json!(unproven)),
