@@ -1,6 +1,8 @@
 //! What one reconcile run carries along.
 
 use jiff::{SignedDuration, Timestamp};
+use shared::ecs::{ContainerInstance, EcsError};
+use shared::ids::InstanceId;
 
 use crate::app::App;
 use crate::memory::Memory;
@@ -44,4 +46,20 @@ impl<'a> Run<'a> {
         }
         is_over
     }
+
+    /// Counts and logs a write that failed.
+    pub fn failed(&mut self, record: &ContainerInstance, error: &EcsError) {
+        self.statistics.failed(error);
+        tracing::error!(
+            cluster = %record.cluster,
+            instance_id = instance_id(record),
+            error = %error,
+            "write failed, the next run decides anew"
+        );
+    }
+}
+
+/// The EC2 instance's id, for logs.
+pub fn instance_id(record: &ContainerInstance) -> Option<&str> {
+    record.instance_id.as_ref().map(InstanceId::as_str)
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use shared::ids::InstanceId;
 use shared::send::{self, SendError, Sent, TARGETS_A_COMMAND};
 
-use super::is_written;
 use crate::decide::{Plan, PlannedCommand};
 use crate::fleet::{Fleet, Instance, UnconfirmedSend};
 use crate::run::Run;
@@ -13,7 +12,7 @@ use crate::run::Run;
 /// Sends them in their order, without the targets whose verdict is not written: a `map` is not sent under a gate that is
 /// still open, and no command rests on a verdict for an instance that somebody else has changed.
 pub(super) async fn send(run: &mut Run<'_>, fleet: &Fleet, plan: &Plan) {
-    let is_unwritten = |instance: &&Instance| !is_written(plan, &instance.record);
+    let is_unwritten = |instance: &&Instance| !plan.is_written(&instance.record);
     let unwritten: BTreeSet<&InstanceId> =
         fleet.instances.values().filter(is_unwritten).map(|instance| &instance.id).collect();
     for command in &plan.commands {

@@ -6,10 +6,9 @@ use shared::cause::Cause;
 use shared::ecs::{self, ContainerInstance, EcsError, Status};
 use shared::state::{Drain, Gate};
 
-use super::{failed, instance_id, is_written};
 use crate::decide::{DrainAction, Plan, drain_budget};
 use crate::fleet::Fleet;
-use crate::run::Run;
+use crate::run::{Run, instance_id};
 
 /// The record as it is after a step; `None` where the instance is gone.
 type Outcome = Result<Option<ContainerInstance>, EcsError>;
@@ -25,7 +24,7 @@ pub(super) async fn carry_out(run: &mut Run<'_>, fleet: &mut Fleet, plan: &Plan)
         };
         let outcome = match &planned.action {
             // A drain rests on the recorded state. Until that is written, it waits.
-            DrainAction::Drain(_) if !is_written(plan, &record) => {
+            DrainAction::Drain(_) if !plan.is_written(&record) => {
                 tracing::info!(instance_id = instance_id(&record), "its state is not written, not drained");
                 continue;
             }
@@ -44,7 +43,7 @@ pub(super) async fn carry_out(run: &mut Run<'_>, fleet: &mut Fleet, plan: &Plan)
                 }
             }
             Ok(None) => {}
-            Err(error) => failed(run, &record, &error),
+            Err(error) => run.failed(&record, &error),
         }
     }
 }
@@ -93,7 +92,7 @@ async fn drain(run: &mut Run<'_>, record: &ContainerInstance, cause: &Cause, n: 
     put_drain(run, record, &Drain::Requested { cause: cause.clone(), at }).await?;
     if let Err(error) = set_status(run, record, ContainerInstanceStatus::Draining).await {
         // The call may have taken effect. Read again, and claim nothing.
-        failed(run, record, &error);
+        run.failed(record, &error);
         return read_again(run, record).await;
     }
     let done = Drain::Done { cause: cause.clone(), at };
@@ -133,7 +132,7 @@ async fn give_back(run: &mut Run<'_>, record: &ContainerInstance) -> Outcome {
     let released = Drain::Released { at: run.app.clients.now() };
     put_drain(run, record, &released).await?;
     if let Err(error) = set_status(run, record, ContainerInstanceStatus::Active).await {
-        failed(run, record, &error);
+        run.failed(record, &error);
         return reclaim(run, record, &released).await;
     }
     run.statistics.given_back += 1;

@@ -7,11 +7,10 @@ use shared::ecs::{self, ATTRIBUTES_A_CALL, ContainerInstance, NewAttribute};
 use shared::ids::{ClusterRef, ContainerInstanceArn};
 use shared::state::StateAttribute;
 
-use super::{failed, instance_id};
 use crate::app::App;
 use crate::decide::{GateWrite, Why};
 use crate::fleet::Fleet;
-use crate::run::Run;
+use crate::run::{Run, instance_id};
 
 /// A write with the record that it was decided on.
 #[derive(Clone, Copy)]
@@ -63,7 +62,7 @@ async fn read_again<'p>(run: &mut Run<'_>, cluster: &ClusterRef, writes: &[Write
     let again = match ecs::describe_container_instances(app.clients.ecs(), cluster, &app.names, &arns).await {
         Ok(again) => again,
         Err(error) => {
-            failed(run, writes[0].before, &error);
+            run.failed(writes[0].before, &error);
             return Vec::new();
         }
     };
@@ -116,7 +115,7 @@ async fn write_group(run: &mut Run<'_>, fleet: &mut Fleet, cluster: &ClusterRef,
             Err(error) if error.is_target_gone() => {
                 tracing::info!(instance_id = instance_id(group[0].before), "deregistered meanwhile");
             }
-            Err(error) => failed(run, group[0].before, &error),
+            Err(error) => run.failed(group[0].before, &error),
         }
     }
 }

@@ -7,8 +7,6 @@ mod commands;
 mod drains;
 mod gates;
 
-use shared::ecs::{ContainerInstance, EcsError};
-
 use crate::decide::Plan;
 use crate::fleet::Fleet;
 use crate::run::Run;
@@ -20,26 +18,4 @@ pub async fn carry_out(run: &mut Run<'_>, fleet: &mut Fleet, plan: &Plan) {
     commands::send(run, fleet, plan).await;
     gates::write(run, fleet, &plan.opened).await;
     drains::carry_out(run, fleet, plan).await;
-}
-
-/// Gate and state are on the instance as they were decided.
-fn is_written(plan: &Plan, record: &ContainerInstance) -> bool {
-    let decided = plan.fleet.instances.get(&record.arn).map(|instance| &instance.record.attributes);
-    decided.is_some_and(|decided| {
-        decided.state == record.attributes.state && decided.gate == record.attributes.gate
-    })
-}
-
-fn failed(run: &mut Run<'_>, record: &ContainerInstance, error: &EcsError) {
-    run.statistics.failed(error);
-    tracing::error!(
-        cluster = %record.cluster,
-        instance_id = instance_id(record),
-        error = %error,
-        "write failed, the next run decides anew"
-    );
-}
-
-fn instance_id(record: &ContainerInstance) -> Option<&str> {
-    record.instance_id.as_ref().map(|id| id.as_str())
 }

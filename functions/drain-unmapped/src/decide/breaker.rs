@@ -6,7 +6,7 @@ use shared::config::Policy;
 use shared::ecs::Status;
 use shared::state::{State, StateAttribute};
 
-use super::drains::Rule;
+use super::rule::Rule;
 use crate::fleet::Instance;
 
 /// Failures that began within this time are one herd.

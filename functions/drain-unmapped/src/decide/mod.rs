@@ -8,7 +8,7 @@
 //! | `schedule` | when an instance is next due for which command |
 //! | `turns`, `canary` | who is first among those that wait for a staggered command, and who may try a password |
 //! | `commands` | which commands are sent to whom |
-//! | `drains`, `breaker` | who is drained or given back, and what withholds a drain |
+//! | `drains`, `breaker`, `rule` | what is drained or given back, and what withholds a drain |
 //!
 //! No module here knows a client, a clock or the environment.
 
@@ -18,6 +18,7 @@ mod commands;
 mod credentials;
 mod drains;
 mod gates;
+mod rule;
 mod schedule;
 mod turns;
 mod verdict;
@@ -26,6 +27,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use shared::config::Policy;
+use shared::ecs::ContainerInstance;
 use shared::ids::{ClusterRef, ContainerInstanceArn};
 use shared::state::Gate;
 
@@ -33,8 +35,9 @@ use crate::fleet::Fleet;
 
 pub use commands::{AgentsToAsk, PlannedCommand};
 pub use credentials::Credentials;
-pub use drains::{DrainAction, PlannedDrain, Rule, drain_budget};
+pub use drains::{DrainAction, PlannedDrain, drain_budget};
 pub use gates::{GateWrite, Why};
+pub use rule::Rule;
 pub use schedule::{Attempt, Triggers, is_stale, later, next_attempt};
 pub use verdict::Verdict;
 
@@ -62,6 +65,16 @@ pub struct Plan {
     pub is_ssm_unwell: bool,
     /// The fleet as it will be once all gates and states are written.
     pub fleet: Fleet,
+}
+
+impl Plan {
+    /// Whether gate and state are on the instance as they were decided.
+    pub fn is_written(&self, record: &ContainerInstance) -> bool {
+        let decided = self.fleet.instances.get(&record.arn).map(|instance| &instance.record.attributes);
+        decided.is_some_and(|decided| {
+            decided.state == record.attributes.state && decided.gate == record.attributes.gate
+        })
+    }
 }
 
 /// What the results at hand say, before any agent is asked.
