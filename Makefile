@@ -18,7 +18,7 @@ test: ## format, lints, licences, every test; what CI runs
 	cargo build --workspace --bins --locked
 	cargo test --workspace --locked
 	$(MAKE) dependencies
-	$(MAKE) vouch
+	$(MAKE) conformance
 	$(MAKE) validate-template
 
 # How many times the inputs that `make test` tries. A seed that fails is named, and tried first with FUZZ_SEED.
@@ -31,9 +31,9 @@ serve-aws: ## a local AWS with a fleet, until Ctrl-C; ARGS="--instances 40 --por
 	cargo run -p tests --bin serve-aws --locked --quiet -- $(ARGS)
 
 # The binary is one that `cargo test` builds anyway.
-vouch: .venv/vouch/installed ## the local AWS against AWS's own service models, with boto3 and the AWS CLI
+conformance: .venv/conformance/installed ## checks the local AWS against AWS's own service models, with boto3 and the AWS CLI
 	cargo test --workspace --locked --no-run --quiet
-	.venv/vouch/bin/python -m unittest discover --start-directory tests/vouch
+	.venv/conformance/bin/python -m unittest discover --start-directory tests/conformance
 
 # ---- The mapping script -------------------------------------------------------------------------------------------------
 
@@ -79,7 +79,7 @@ endef
 .venv/%/installed: tests/template/requirements/%.txt
 	$(make-venv)
 
-.venv/vouch/installed: tests/vouch/requirements.txt
+.venv/conformance/installed: tests/conformance/requirements.txt
 	$(make-venv)
 
 # How many moments of each fault, and how many instances.
