@@ -97,8 +97,10 @@ FROM ?= 1
 simulate: ## a simulated fleet that tries to break the promises: make simulate SEEDS=10000, or SEED=7 for one history
 	cargo run --quiet --profile simulate --locked -p tests --bin simulate -- $(if $(SEED),--seed $(SEED),--from $(FROM) $(SEEDS))
 
-teeth: ## defects that the simulation must find, one patch at a time: make teeth, or DEFECTS="hold-ignored no-doubt"
-	$(PYTHON) tests/teeth/run.py $(DEFECTS)
+# unit, simulation, both, or first: the simulation tries only what the unit tests do not find.
+LAYER ?= first
+defects: ## defects that the tests must find, one at a time: make defects [DEFECTS="hold-ignored no-doubt"] [LAYER=simulation]
+	$(PYTHON) tests/defects/run.py --layer $(LAYER) $(DEFECTS)
 
 dependencies: ## licences, duplicates and sources of the dependencies, offline
 	$(PYTHON) tests/dependencies.py
