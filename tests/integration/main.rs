@@ -3,6 +3,7 @@
 mod binaries;
 mod cargo_lambda;
 mod connections;
+mod defects;
 mod demo;
 mod document;
 mod drain_unmapped;

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Builds the workspace's binaries, once a process, and says in which directory they are.
+/// Builds the workspace's binaries, once a process, and returns their directory.
 ///
 /// `cargo test` builds binaries of its own package only, and a binary from an earlier build would be a test of the past.
-/// They are built with the test world's features, as everything that `cargo test` builds; `make demo` and the packaged
-/// functions are not.
+/// The command is the Makefile's `build-programs`, which has the same features as `cargo test` and so compiles no
+/// dependency again. The packaged functions have the shipped features alone.
 ///
 /// # Panics
 /// When they cannot be built.
@@ -18,7 +18,9 @@ pub fn build_functions() -> PathBuf {
         .get_or_init(|| {
             let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
             let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--workspace", "--bins", "--locked", "--quiet"]).current_dir(root);
+            build
+                .args(["build", "--workspace", "--bins", "--examples", "--locked", "--quiet"])
+                .current_dir(root);
             // Cargo tells a test about its package; build scripts that watch these (ring's) would run again, and with them
             // everything above, now and at the next `cargo test`.
             for (name, _) in std::env::vars_os() {

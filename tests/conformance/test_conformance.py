@@ -1,4 +1,4 @@
-"""The local AWS is held against AWS's own service models: every operation, every answer, every refusal."""
+"""Checks the local AWS against AWS's own service models: every operation, every response, every refusal."""
 
 import copy
 import json
@@ -11,8 +11,8 @@ from pathlib import Path
 import drive
 from walk import ALWAYS, walk
 
-# Codes that the services answer with although their models do not list them. ThrottlingException is the important one: neither
-# service models it, both document it.
+# Error codes that the services return although their models do not list them. Neither service models ThrottlingException; both
+# document it.
 UNMODELLED = {
     "ssm": {"ThrottlingException", "ValidationException", "SerializationException", "AccessDeniedException"},
     "ecs": {"ThrottlingException", "SerializationException"},
@@ -30,26 +30,26 @@ def setUpModule():
     drive.drive(AWS)
 
 
-class Vouch(unittest.TestCase):
+class Conformance(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.aws = AWS
-        cls.good = [(s, op, body) for s, op, status, body in cls.aws.answers if status == 200]
-        cls.bad = [(s, op, body) for s, op, status, body in cls.aws.answers if status != 200]
+        cls.good = [(s, op, body) for s, op, status, body in cls.aws.responses if status == 200]
+        cls.bad = [(s, op, body) for s, op, status, body in cls.aws.responses if status != 200]
 
     def shape(self, service, operation):
         return self.aws.clients[service].meta.service_model.operation_model(operation).output_shape
 
-    def test_every_operation_was_answered(self):
-        known = {target.rsplit(".")[-1] for target in self.aws.order("operations")["operations"]}
+    def test_every_operation_succeeded_once(self):
+        known = {target.rsplit(".")[-1] for target in self.aws.control("operations")["operations"]}
         self.assertEqual(known, {operation for _, operation, _ in self.good})
 
-    def test_no_answer_departs_from_its_model(self):
+    def test_every_response_matches_its_model(self):
         met = set()
         for service, operation, body in self.good:
             with self.subTest(operation=operation):
                 self.assertEqual(walk(self.shape(service, operation), body, met=met), [])
-        # The walk is worth what it meets: every structure that is listed was in some answer.
+        # The walk checks only what it meets, so every structure of ALWAYS must be in some response.
         self.assertEqual(set(ALWAYS), met)
 
     def test_every_refusal_has_a_code_that_the_operation_models(self):
@@ -64,7 +64,7 @@ class Vouch(unittest.TestCase):
                 else:
                     self.assertIn(code, UNMODELLED[service])
 
-    def test_what_should_be_refused_was_refused_with_that_code(self):
+    def test_every_refusal_has_the_expected_code(self):
         refused = [(s, op, code_of(body)) for s, op, body in self.bad[: len(drive.REFUSED)]]
         self.assertEqual(refused, [(s, op, code) for s, op, _, code in drive.REFUSED])
         rest = [(op, code_of(body)) for _, op, body in self.bad[len(drive.REFUSED) :]]
@@ -78,30 +78,30 @@ class Vouch(unittest.TestCase):
         )
 
 
-class TheWalkItself(unittest.TestCase):
-    """The same answers, each spoilt in one place at a time: the walk must notice every time."""
+class Walk(unittest.TestCase):
+    """Spoils the same responses in one place at a time. The walk must find each spoilt place."""
 
     @classmethod
     def setUpClass(cls):
         cls.aws = AWS
-        cls.answers = {}
-        for service, operation, status, body in cls.aws.answers:
-            # The longest answer of an operation holds most.
-            if status == 200 and len(str(body)) > len(str(cls.answers.get(operation, (None, ""))[1])):
-                cls.answers[operation] = (service, body)
+        cls.longest = {}
+        for service, operation, status, body in cls.aws.responses:
+            # The longest response of an operation has the most members.
+            if status == 200 and len(str(body)) > len(str(cls.longest.get(operation, (None, ""))[1])):
+                cls.longest[operation] = (service, body)
 
     def spoil(self, kind, spoilers):
         spoilt = 0
-        for operation, (service, body) in self.answers.items():
+        for operation, (service, body) in self.longest.items():
             shape = self.aws.clients[service].meta.service_model.operation_model(operation).output_shape
             for spoil in spoilers(shape, body):
                 changed = copy.deepcopy(body)
                 where = spoil(changed)
                 spoilt += 1
-                self.assertNotEqual(walk(shape, changed), [], f"{kind} {where} of {operation} went unnoticed")
+                self.assertNotEqual(walk(shape, changed), [], f"{kind} {where} of {operation} was not found")
         return spoilt
 
-    def test_an_extra_member_is_noticed_in_every_structure(self):
+    def test_an_extra_member_is_found_in_every_structure(self):
         def spoilers(shape, body):
             for keys, _, _ in structures(shape, body):
 
@@ -113,7 +113,7 @@ class TheWalkItself(unittest.TestCase):
 
         self.assertGreater(self.spoil("extra member", spoilers), 100)
 
-    def test_a_missing_member_is_noticed_in_every_structure(self):
+    def test_a_missing_member_is_found_in_every_structure(self):
         def spoilers(shape, body):
             for keys, name, _ in structures(shape, body):
                 for member in ALWAYS[name].split():
@@ -126,7 +126,7 @@ class TheWalkItself(unittest.TestCase):
 
         self.assertGreater(self.spoil("missing member", spoilers), 300)
 
-    def test_a_mistyped_member_is_noticed_in_every_structure(self):
+    def test_a_mistyped_member_is_found_in_every_structure(self):
         def spoilers(shape, body):
             for keys, _, value in structures(shape, body):
                 for member in value:
@@ -142,7 +142,7 @@ class TheWalkItself(unittest.TestCase):
 
 
 def structures(shape, value, keys=()):
-    """Every structure in an answer: the keys that lead to it, its shape's name and itself."""
+    """Yields every structure of a response: the keys that lead to it, the name of its shape, and its value."""
     if shape.type_name == "structure":
         yield keys, shape.name, value
         for name, member in value.items():
@@ -158,8 +158,8 @@ def at(value, keys):
     return value
 
 
-class TheCommandLine(unittest.TestCase):
-    """The AWS CLI works against it, as the README shows."""
+class CommandLine(unittest.TestCase):
+    """The AWS CLI works against the local AWS as its README shows."""
 
     @classmethod
     def setUpClass(cls):
@@ -182,14 +182,14 @@ class TheCommandLine(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    def test_an_operators_session(self):
+    def test_the_calls_of_an_operator(self):
         host = "i-0f1ee700000000001"
         named = f"ec2InstanceId == {host}"
         listed = self.run_aws("ecs", "list-container-instances", "--cluster", drive.CLUSTER, "--filter", named)
         [arn] = listed["containerInstanceArns"]
         send = ("ssm", "send-command", "--document-name", drive.DOCUMENT, "--parameters", "Action=map", "--instance-ids", host)
         command = self.run_aws(*send)["Command"]["CommandId"]
-        self.aws.order("advance", {"seconds": 60})
+        self.aws.control("advance", {"seconds": 60})
         [done] = self.run_aws("ssm", "list-command-invocations", "--command-id", command, "--details")["CommandInvocations"]
         self.assertIn('"smbMapping":"mapped"', done["CommandPlugins"][0]["Output"])
         gate = f"name=smb.G,value=mapped,targetType=container-instance,targetId={arn}"
@@ -198,7 +198,7 @@ class TheCommandLine(unittest.TestCase):
         self.assertEqual(self.run_aws(*listing)["attributes"][0]["value"], "mapped")
         run = self.run_aws("ecs", "run-task", "--cluster", drive.CLUSTER, "--task-definition", "legacy-app")
         self.assertEqual(run["tasks"][0]["containerInstanceArn"], arn)
-        callers = {call["caller"] for call in self.aws.order("calls")["calls"]}
+        callers = {call["caller"] for call in self.aws.control("calls")["calls"]}
         self.assertEqual(callers, {"cli"})
 
 

@@ -1,11 +1,11 @@
-"""Walks an answer of the local AWS against AWS's own service model, as botocore carries it.
+"""Checks a response of the local AWS against AWS's own service model, which botocore contains.
 
-What the model cannot say stands in ALWAYS: the members that AWS always gives although its models require hardly any. Patterns
-are not checked, for AWS's own answers break them (an unset DocumentVersion comes as ""); lengths and enums are.
+The models require hardly any member. ALWAYS lists the members that AWS always returns. Lengths and enums are checked. Patterns
+are not checked, because AWS's own responses break them (an unset DocumentVersion is returned as "").
 """
 
-# Every structure that an answer may hold, with the members that are never left out. One that is met and not listed is a finding,
-# so that a new operation cannot slip through unnoticed.
+# Every structure that a response may contain, with the members that are always present. A structure that is not listed is a
+# finding, so a new operation must be added here.
 ALWAYS = {
     # Systems Manager
     "SendCommandResult": "Command",
@@ -73,7 +73,7 @@ ALWAYS = {
 
 
 def walk(shape, value, path="", met=None):
-    """The findings of a value against a shape, each as "path: what is wrong". `met` collects the structures that were met."""
+    """Returns the findings of a value against a shape, each as "path: what is wrong". `met` collects the names of the structures met."""
     path = path or shape.name
     check = globals().get(f"_{shape.type_name}")
     if check is None:
@@ -83,7 +83,7 @@ def walk(shape, value, path="", met=None):
 
 def _structure(shape, value, path, met):
     if not isinstance(value, dict):
-        return [f"{path}: {value!r} is no structure"]
+        return [f"{path}: {value!r} is not a structure"]
     if met is not None:
         met.add(shape.name)
     if shape.name not in ALWAYS:
@@ -99,13 +99,13 @@ def _structure(shape, value, path, met):
 
 def _list(shape, value, path, met):
     if not isinstance(value, list):
-        return [f"{path}: {value!r} is no list"]
+        return [f"{path}: {value!r} is not a list"]
     return [finding for at, item in enumerate(value) for finding in walk(shape.member, item, f"{path}[{at}]", met)]
 
 
 def _map(shape, value, path, met):
     if not isinstance(value, dict):
-        return [f"{path}: {value!r} is no map"]
+        return [f"{path}: {value!r} is not a map"]
     findings = []
     for key, item in value.items():
         findings += walk(shape.key, key, f"{path} key", met) + walk(shape.value, item, f"{path}[{key}]", met)
@@ -114,27 +114,27 @@ def _map(shape, value, path, met):
 
 def _string(shape, value, path, _met):
     if not isinstance(value, str):
-        return [f"{path}: {value!r} is no string"]
+        return [f"{path}: {value!r} is not a string"]
     if shape.enum and value not in shape.enum:
-        return [f"{path}: {value!r} is none of {shape.enum}"]
+        return [f"{path}: {value!r} is not one of {shape.enum}"]
     longest = shape.metadata.get("max")
     return [f"{path}: longer than {longest}"] if longest is not None and len(value) > longest else []
 
 
 def _whole(shape, value, path, _met):
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return [] if whole else [f"{path}: {value!r} is no whole number"]
+    return [] if whole else [f"{path}: {value!r} is not a whole number"]
 
 
 def _number(shape, value, path, _met):
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return [] if number else [f"{path}: {value!r} is no number"]
+    return [] if number else [f"{path}: {value!r} is not a number"]
 
 
 def _boolean(shape, value, path, _met):
-    return [] if isinstance(value, bool) else [f"{path}: {value!r} is no boolean"]
+    return [] if isinstance(value, bool) else [f"{path}: {value!r} is not a boolean"]
 
 
 _integer = _long = _whole
-# The JSON protocol writes timestamps as seconds since 1970.
+# The JSON protocol encodes timestamps as seconds since 1970.
 _float = _double = _timestamp = _number

@@ -1,6 +1,7 @@
-"""Starts the local AWS and drives every operation with boto3, keeping each raw answer."""
+"""Starts the local AWS, calls every operation with boto3 and keeps each raw response."""
 
 import json
+import os
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -10,20 +11,21 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 ROOT = Path(__file__).resolve().parents[2]
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 CLUSTER = "windows"
 DOCUMENT = "ecs-smb-mapper-G"
 
 
 class LocalAws:
-    """The served binary, its control interface, and what boto3 got from it."""
+    """The process that serves the local AWS, its control interface, and the responses that boto3 received from it."""
 
     def __init__(self):
-        command = [ROOT / "target/debug/serve-aws", "--port", "0", "--events", "none", "--instances", "3"]
+        command = [TARGET / "debug/serve-aws", "--port", "0", "--events", "none", "--instances", "3"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         # "local aws on http://127.0.0.1:40123, …"
         self.url = self.process.stdout.readline().split(",")[0].split()[-1]
-        # (service, operation, status, body) of every answer
-        self.answers = []
+        # (service, operation, status, body) of every response
+        self.responses = []
         config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
         keys = {"aws_access_key_id": "boto3", "aws_secret_access_key": "none", "region_name": "eu-west-1"}
         self.clients = {}
@@ -36,23 +38,23 @@ class LocalAws:
     def _keep(self, response_dict, **_):
         self._last = response_dict["status_code"], json.loads(response_dict["body"])
 
-    def ask(self, service, operation, **request):
-        """One call; the raw answer, good or bad."""
+    def call(self, service, operation, **request):
+        """Makes one call and returns the raw response, success or error."""
         method = boto3_name(operation)
         try:
             getattr(self.clients[service], method)(**request)
         except ClientError:
             pass
         status, body = self._last
-        self.answers.append((service, operation, status, body))
+        self.responses.append((service, operation, status, body))
         return body
 
-    def order(self, path, body=None, method=None):
-        """One order to the control interface."""
+    def control(self, path, body=None, method=None):
+        """Sends one request to the control interface."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/_control/{path}", data=data, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
 
     def stop(self):
         self.process.terminate()
@@ -66,25 +68,25 @@ def boto3_name(operation):
 
 
 def drive(aws):
-    """Every operation with an answer that holds something, then what they refuse."""
-    good(aws)
-    refused(aws)
-    faulty(aws)
+    """Calls every operation so that its response has content, then with requests that it refuses, then with injected faults."""
+    make_successful_calls(aws)
+    make_refused_calls(aws)
+    make_faulty_calls(aws)
 
 
-def good(aws):
+def make_successful_calls(aws):
     ids = [f"i-0f1ee7{n:011x}" for n in (1, 2, 3)]
-    arns = aws.ask("ecs", "ListContainerInstances", cluster=CLUSTER)["containerInstanceArns"]
-    aws.ask("ecs", "ListContainerInstances", cluster=CLUSTER, maxResults=1, filter="attribute:ecs.os-type == windows")
+    arns = aws.call("ecs", "ListContainerInstances", cluster=CLUSTER)["containerInstanceArns"]
+    aws.call("ecs", "ListContainerInstances", cluster=CLUSTER, maxResults=1, filter="attribute:ecs.os-type == windows")
     include = ["TAGS", "CONTAINER_INSTANCE_HEALTH"]
-    aws.ask("ecs", "DescribeContainerInstances", cluster=CLUSTER, containerInstances=[*arns, "f00"], include=include)
+    aws.call("ecs", "DescribeContainerInstances", cluster=CLUSTER, containerInstances=[*arns, "f00"], include=include)
     attribute = {"name": "smb.G", "value": "mapped", "targetId": arns[0]}
-    aws.ask("ecs", "PutAttributes", cluster=CLUSTER, attributes=[attribute])
-    aws.ask("ecs", "ListAttributes", cluster=CLUSTER, targetType="container-instance", maxResults=5)
-    aws.ask("ecs", "UpdateContainerInstancesState", cluster=CLUSTER, containerInstances=[arns[1], "f00"], status="DRAINING")
+    aws.call("ecs", "PutAttributes", cluster=CLUSTER, attributes=[attribute])
+    aws.call("ecs", "ListAttributes", cluster=CLUSTER, targetType="container-instance", maxResults=5)
+    aws.call("ecs", "UpdateContainerInstancesState", cluster=CLUSTER, containerInstances=[arns[1], "f00"], status="DRAINING")
 
     definition = {
-        "family": "vouched",
+        "family": "conformance",
         "volumes": [{"name": "state", "host": {"sourcePath": "G:\\Directory\\app-state"}}],
         "placementConstraints": [{"type": "memberOf", "expression": "attribute:smb.G == mapped"}],
         "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"},
@@ -97,55 +99,55 @@ def good(aws):
             }
         ],
     }
-    aws.ask("ecs", "RegisterTaskDefinition", **definition)
-    aws.ask("ecs", "DescribeTaskDefinition", taskDefinition="vouched", include=["TAGS"])
-    aws.ask("ecs", "ListTaskDefinitions", maxResults=1)
-    services = aws.ask("ecs", "ListServices", cluster=CLUSTER)["serviceArns"]
-    aws.ask("ecs", "DescribeServices", cluster=CLUSTER, services=[*services, "none"], include=["TAGS"])
-    aws.ask("ecs", "ListClusters")
-    aws.ask("ecs", "DescribeClusters", clusters=[CLUSTER, "none"], include=["STATISTICS", "SETTINGS"])
-    task = aws.ask("ecs", "RunTask", cluster=CLUSTER, taskDefinition="vouched")["tasks"][0]["taskArn"]
-    aws.ask("ecs", "RunTask", cluster=CLUSTER, taskDefinition="vouched", count=10, startedBy="vouch")
-    aws.ask("ecs", "ListTasks", cluster=CLUSTER, maxResults=1)
-    aws.ask("ecs", "StopTask", cluster=CLUSTER, task=task, reason="enough")
-    aws.order("advance", {"seconds": 60})
-    aws.ask("ecs", "DescribeTasks", cluster=CLUSTER, tasks=[task, "f00"])
-    aws.ask("ecs", "DeleteAttributes", cluster=CLUSTER, attributes=[attribute])
+    aws.call("ecs", "RegisterTaskDefinition", **definition)
+    aws.call("ecs", "DescribeTaskDefinition", taskDefinition="conformance", include=["TAGS"])
+    aws.call("ecs", "ListTaskDefinitions", maxResults=1)
+    services = aws.call("ecs", "ListServices", cluster=CLUSTER)["serviceArns"]
+    aws.call("ecs", "DescribeServices", cluster=CLUSTER, services=[*services, "none"], include=["TAGS"])
+    aws.call("ecs", "ListClusters")
+    aws.call("ecs", "DescribeClusters", clusters=[CLUSTER, "none"], include=["STATISTICS", "SETTINGS"])
+    task = aws.call("ecs", "RunTask", cluster=CLUSTER, taskDefinition="conformance")["tasks"][0]["taskArn"]
+    aws.call("ecs", "RunTask", cluster=CLUSTER, taskDefinition="conformance", count=10, startedBy="conformance")
+    aws.call("ecs", "ListTasks", cluster=CLUSTER, maxResults=1)
+    aws.call("ecs", "StopTask", cluster=CLUSTER, task=task, reason="enough")
+    aws.control("advance", {"seconds": 60})
+    aws.call("ecs", "DescribeTasks", cluster=CLUSTER, tasks=[task, "f00"])
+    aws.call("ecs", "DeleteAttributes", cluster=CLUSTER, attributes=[attribute])
 
-    aws.ask("ssm", "DescribeInstanceInformation", Filters=[{"Key": "PingStatus", "Values": ["Online"]}])
-    aws.ask("ssm", "DescribeInstanceInformation", MaxResults=5)
-    aws.ask("ssm", "DescribeParameters", MaxResults=1)
-    aws.ask("ssm", "DescribeParameters")
+    aws.call("ssm", "DescribeInstanceInformation", Filters=[{"Key": "PingStatus", "Values": ["Online"]}])
+    aws.call("ssm", "DescribeInstanceInformation", MaxResults=5)
+    aws.call("ssm", "DescribeParameters", MaxResults=1)
+    aws.call("ssm", "DescribeParameters")
     sent = send(aws, ids)
-    aws.ask("ssm", "ListCommandInvocations", CommandId=sent, Details=True)
-    aws.order("advance", {"seconds": 60})
-    aws.ask("ssm", "ListCommandInvocations", CommandId=sent, Details=True)
-    aws.ask("ssm", "GetCommandInvocation", CommandId=sent, InstanceId=ids[0])
-    aws.ask("ssm", "GetCommandInvocation", CommandId=sent, InstanceId=ids[2], PluginName="mapShare")
-    # Every word that an outcome may be.
-    words = ["Undeliverable", "Terminated", "DeliveryTimedOut", "ExecutionTimedOut", "Cancelled", "InProgress", "Delayed", "Failed"]
-    for word in words:
-        aws.order(f"hosts/{ids[0]}/outcomes", {"details": word, "seconds": 0, "output": "x" * 3000})
+    aws.call("ssm", "ListCommandInvocations", CommandId=sent, Details=True)
+    aws.control("advance", {"seconds": 60})
+    aws.call("ssm", "ListCommandInvocations", CommandId=sent, Details=True)
+    aws.call("ssm", "GetCommandInvocation", CommandId=sent, InstanceId=ids[0])
+    aws.call("ssm", "GetCommandInvocation", CommandId=sent, InstanceId=ids[2], PluginName="mapShare")
+    # Every StatusDetails that an invocation may end with.
+    all_details = ["Undeliverable", "Terminated", "DeliveryTimedOut", "ExecutionTimedOut", "Cancelled", "InProgress", "Delayed", "Failed"]
+    for details in all_details:
+        aws.control(f"hosts/{ids[0]}/outcomes", {"details": details, "seconds": 0, "output": "x" * 3000})
         sent = send(aws, ids[:1])
-        aws.order("advance", {"seconds": 1})
-        aws.ask("ssm", "ListCommandInvocations", CommandId=sent, Details=True)
-        aws.ask("ssm", "ListCommands", CommandId=sent)
-    aws.order("lag", {"spacedDetails": True})
-    aws.ask("ssm", "ListCommandInvocations", MaxResults=3, Details=True)
-    aws.order("lag", {"spacedDetails": False})
+        aws.control("advance", {"seconds": 1})
+        aws.call("ssm", "ListCommandInvocations", CommandId=sent, Details=True)
+        aws.call("ssm", "ListCommands", CommandId=sent)
+    aws.control("lag", {"spacedDetails": True})
+    aws.call("ssm", "ListCommandInvocations", MaxResults=3, Details=True)
+    aws.control("lag", {"spacedDetails": False})
     sent = send(aws, ids[:1])
-    aws.ask("ssm", "CancelCommand", CommandId=sent)
-    aws.ask("ssm", "ListCommands", MaxResults=3)
+    aws.call("ssm", "CancelCommand", CommandId=sent)
+    aws.call("ssm", "ListCommands", MaxResults=3)
     by_tag = [{"Key": "tag:fleet", "Values": ["windows"]}]
-    aws.ask("ssm", "SendCommand", DocumentName=DOCUMENT, Targets=by_tag, Parameters={"Action": ["check"]})
+    aws.call("ssm", "SendCommand", DocumentName=DOCUMENT, Targets=by_tag, Parameters={"Action": ["check"]})
 
 
 def send(aws, ids):
-    request = {"DocumentName": DOCUMENT, "InstanceIds": ids, "Parameters": {"Action": ["map"]}, "Comment": "vouch"}
-    return aws.ask("ssm", "SendCommand", TimeoutSeconds=120, MaxErrors="100%", **request)["Command"]["CommandId"]
+    request = {"DocumentName": DOCUMENT, "InstanceIds": ids, "Parameters": {"Action": ["map"]}, "Comment": "conformance"}
+    return aws.call("ssm", "SendCommand", TimeoutSeconds=120, MaxErrors="100%", **request)["Command"]["CommandId"]
 
 
-# (service, operation, request, code): what the services refuse, with the code that they refuse it with.
+# (service, operation, request, code): requests that the services refuse, with the error code of the refusal.
 REFUSED = [
     ("ssm", "SendCommand", {"DocumentName": DOCUMENT, "InstanceIds": ["i-0aaaaaaaaaaaaaaaa"]}, "InvalidParameters"),
     ("ssm", "SendCommand", {"DocumentName": "nonesuch", "InstanceIds": ["i-0f1ee700000000001"]}, "InvalidDocument"),
@@ -233,25 +235,25 @@ REFUSED = [
     ("ecs", "DescribeServices", {"cluster": CLUSTER, "services": ["s"] * 11}, "InvalidParameterException"),
     ("ecs", "DescribeClusters", {"clusters": ["c"] * 101}, "InvalidParameterException"),
     ("ecs", "ListClusters", {"maxResults": 0}, "InvalidParameterException"),
-    ("ecs", "RunTask", {"cluster": CLUSTER, "taskDefinition": "vouched", "count": 11}, "InvalidParameterException"),
+    ("ecs", "RunTask", {"cluster": CLUSTER, "taskDefinition": "conformance", "count": 11}, "InvalidParameterException"),
     ("ecs", "StopTask", {"cluster": CLUSTER, "task": "f00"}, "InvalidParameterException"),
     ("ecs", "ListTasks", {"cluster": "none"}, "ClusterNotFoundException"),
     ("ecs", "DescribeTasks", {"cluster": CLUSTER, "tasks": []}, "InvalidParameterException"),
 ]
 
 
-def refused(aws):
+def make_refused_calls(aws):
     for service, operation, request, _ in REFUSED:
-        aws.ask(service, operation, **request)
+        aws.call(service, operation, **request)
     arn = aws.ecs.list_container_instances(cluster=CLUSTER)["containerInstanceArns"][0]
     attributes = [{"name": f"a{n}", "value": "v", "targetId": arn} for n in range(10)]
-    aws.ask("ecs", "PutAttributes", cluster=CLUSTER, attributes=attributes)
-    aws.ask("ecs", "PutAttributes", cluster=CLUSTER, attributes=[{"name": "a10", "value": "v", "targetId": arn}])
+    aws.call("ecs", "PutAttributes", cluster=CLUSTER, attributes=attributes)
+    aws.call("ecs", "PutAttributes", cluster=CLUSTER, attributes=[{"name": "a10", "value": "v", "targetId": arn}])
 
 
-def faulty(aws):
-    """What goes wrong on the service's side, once for each service."""
+def make_faulty_calls(aws):
+    """Injects each fault on the service's side, once for each service."""
     for service, operation in (("ssm", "ListCommands"), ("ecs", "ListClusters")):
         for fault in ("throttle", "error-before", "error-after", "denied"):
-            aws.order("faults", {"fault": fault})
-            aws.ask(service, operation)
+            aws.control("faults", {"fault": fault})
+            aws.call(service, operation)
