@@ -1,5 +1,6 @@
 //! Every integration test, in one binary: linking the AWS SDK once is what takes the time.
 
+mod architecture;
 mod binaries;
 mod cargo_lambda;
 mod connections;
