@@ -3,11 +3,12 @@
 //! Deliberately absent: the SDK's default chains. They look for credentials and certificates in places that a function
 //! does not have; see `environment.rs` and `tls.rs` for what is looked at instead.
 
+mod clients;
 mod environment;
+pub(crate) mod error;
 mod tls;
 mod warm;
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -15,12 +16,12 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::time::SharedTimeSource;
-use aws_smithy_runtime::client::retries::RetryPartition;
 use jiff::Timestamp;
 
-use crate::time;
 use environment::Environment;
 
+pub use clients::Clients;
+pub use error::AwsError;
 pub use tls::TrustError;
 pub use warm::warm;
 
@@ -30,53 +31,6 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// Attempts a call gets where trying again is harmless. Bounded further by the time that the caller has left.
 const ATTEMPTS: u32 = 5;
-
-/// The clients, and the clock that they and we read. A client is made when it is first asked for.
-#[derive(Debug, Clone)]
-pub struct Clients {
-    config: SdkConfig,
-    retry_partition: Option<RetryPartition>,
-    ssm: OnceLock<aws_sdk_ssm::Client>,
-    ecs: OnceLock<aws_sdk_ecs::Client>,
-    time: SharedTimeSource,
-}
-
-impl Clients {
-    /// Clients over a configuration: the real one of [`sdk_config`], or a test's.
-    pub fn new(config: SdkConfig) -> Self {
-        let time = config.time_source().unwrap_or_default();
-        Clients { config, retry_partition: None, ssm: OnceLock::new(), ecs: OnceLock::new(), time }
-    }
-
-    /// The same with a retry budget of its own instead of the SDK's process-wide one, for whoever runs many functions
-    /// in one process.
-    pub fn with_retry_partition(config: SdkConfig, partition: RetryPartition) -> Self {
-        Clients { retry_partition: Some(partition), ..Self::new(config) }
-    }
-
-    /// Systems Manager.
-    pub fn ssm(&self) -> &aws_sdk_ssm::Client {
-        self.ssm.get_or_init(|| {
-            let mut config = aws_sdk_ssm::config::Builder::from(&self.config);
-            config.set_retry_partition(self.retry_partition.clone());
-            aws_sdk_ssm::Client::from_conf(config.build())
-        })
-    }
-
-    /// Elastic Container Service.
-    pub fn ecs(&self) -> &aws_sdk_ecs::Client {
-        self.ecs.get_or_init(|| {
-            let mut config = aws_sdk_ecs::config::Builder::from(&self.config);
-            config.set_retry_partition(self.retry_partition.clone());
-            aws_sdk_ecs::Client::from_conf(config.build())
-        })
-    }
-
-    /// The time, from the SDK's own clock, so that a test moves both at once.
-    pub fn now(&self) -> Timestamp {
-        Timestamp::try_from(self.time.now()).map(time::whole_millis).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-}
 
 /// When the invocation ends, as Lambda says it.
 pub fn deadline_of(context: &lambda_runtime::Context) -> Timestamp {

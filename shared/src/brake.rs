@@ -4,8 +4,9 @@
 //! healthy ones use. Before every send this is asked whether the parameters' password may be presented, and whether the
 //! credentials that Windows kept may be made to log on. It decides from evidence alone; it reads nothing.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use crate::config::Policy;
 use crate::history::Action;
 
 /// A credential failure of one instance.
@@ -96,21 +97,20 @@ pub fn assess(evidence: &Evidence) -> Brake {
 }
 
 impl Brake {
-    /// Whether the one instance that may try, the canary, is due: one at a time, every 2 × `reprobe` while refused (at
-    /// once after a parameter changed), every 4 × `base` while unproven. It waits from the last try, which is the
-    /// window's last `map`, in flight or not, or what else has shown that the password is refused.
+    /// Whether the one instance that may try, the canary, is due: after its wait, and at once after a parameter changed. It
+    /// waits from the last try, which is the window's last `map`, in flight or not, or what else has shown that the
+    /// password is refused.
     pub fn is_canary_due(
         &self,
         evidence: &Evidence,
         last_map: Option<Timestamp>,
-        base: SignedDuration,
-        reprobe: SignedDuration,
+        policy: &Policy,
         now: Timestamp,
     ) -> bool {
         let pause = match self.password {
             Password::Proven | Password::Unknown => return false,
-            Password::Unproven => base * 4,
-            Password::Refused => reprobe * 2,
+            Password::Unproven => policy.unproven_canary_wait(),
+            Password::Refused => policy.refused_canary_wait(),
         };
         let refusals = evidence.failures.iter().filter(|f| f.with_parameters_password).map(|f| f.requested);
         let Some(last_try) = refusals.chain(last_map).max() else { return true };
@@ -195,9 +195,9 @@ mod tests {
 
     #[test]
     fn the_canary_waits_its_time_and_a_changed_parameter_ends_the_wait() {
-        let (base, reprobe) = (SignedDuration::from_secs(30), SignedDuration::from_mins(15));
+        let policy = Policy::default();
         let due = |evidence: &Evidence, last: Option<i64>, now: i64| {
-            assess(evidence).is_canary_due(evidence, last.map(at), base, reprobe, at(now))
+            assess(evidence).is_canary_due(evidence, last.map(at), &policy, at(now))
         };
         let refused = evidence(None, 0, &[failure(3, 3, Action::Map, true)]);
         assert!(!due(&refused, Some(3), 32) && due(&refused, Some(3), 33));

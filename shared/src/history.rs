@@ -58,10 +58,24 @@ pub struct Command {
     pub is_final: bool,
 }
 
+/// Whether a command that is not final may still become so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// It is waited for.
+    Ahead,
+    /// It is given up.
+    Past,
+}
+
 impl Command {
+    /// Where the deadline lies at `now`.
+    pub fn deadline(&self, now: Timestamp) -> Deadline {
+        if now.duration_since(self.requested_at) > DEADLINE { Deadline::Past } else { Deadline::Ahead }
+    }
+
     /// Past its deadline at `now`.
     pub fn is_past_deadline(&self, now: Timestamp) -> bool {
-        now.duration_since(self.requested_at) > DEADLINE
+        self.deadline(now) == Deadline::Past
     }
 
     /// May still change something on its targets.

@@ -13,9 +13,11 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority,
 };
 
+use crate::aws::AwsError;
+use crate::aws::error::{is_throttle, kind_of};
 use crate::history::Action;
 use crate::ids::{CommandId, InstanceId};
-use crate::ssm::{self, SsmError, is_throttle, kind_of};
+use crate::ssm;
 
 /// Targets a `SendCommand` takes by id.
 pub const TARGETS_A_COMMAND: usize = 50;
@@ -91,7 +93,7 @@ pub enum SendError {
     },
     /// The agents could not be looked up after a refusal.
     #[error("the agents could not be looked up after a refused ssm:SendCommand")]
-    LookUp(#[from] SsmError),
+    LookUp(#[from] AwsError),
 }
 
 /// Lets the SDK repeat a call on throttling only.
@@ -208,17 +210,17 @@ pub async fn send_in_groups(
     group: usize,
 ) -> Sent {
     let mut sent = Sent::default();
-    // Depth first; a group that was looked up already is split instead of looked up again.
-    let mut waiting: Vec<(Vec<InstanceId>, bool)> = targets
+    // Depth first.
+    let mut waiting: Vec<Group> = targets
         .chunks(group.clamp(1, TARGETS_A_COMMAND))
         .rev()
-        .map(|chunk| (chunk.to_vec(), false))
+        .map(|chunk| Group { targets: chunk.to_vec(), is_looked_up: false })
         .collect();
-    while let Some((group, looked_up)) = waiting.pop() {
+    while let Some(Group { targets: group, is_looked_up }) = waiting.pop() {
         match send_command(client, request, &group).await {
             Ok(command) => sent.commands.push((command, group)),
             Err(SendError::InvalidInstance(_)) if group.len() == 1 => sent.not_online.extend(group),
-            Err(SendError::InvalidInstance(_)) if looked_up => split(&mut waiting, group),
+            Err(SendError::InvalidInstance(_)) if is_looked_up => split(&mut waiting, group),
             Err(SendError::InvalidInstance(_)) => {
                 let ids: BTreeSet<InstanceId> = group.iter().cloned().collect();
                 let agents = match ssm::describe_agents(client, &ids).await {
@@ -236,26 +238,33 @@ pub async fn send_in_groups(
                     split(&mut waiting, online);
                 } else {
                     sent.not_online.extend(offline);
-                    waiting.push((online, true));
+                    waiting.push(Group { targets: online, is_looked_up: true });
                 }
             }
             Err(error) => sent.failed.push((error, group)),
         }
         let is_maybe_at_work = !sent.commands.is_empty() || !sent.failed.is_empty();
         if request.rate_control.is_staggered() && is_maybe_at_work {
-            sent.left.extend(waiting.drain(..).rev().flat_map(|(group, _)| group));
+            sent.left.extend(waiting.drain(..).rev().flat_map(|group| group.targets));
         }
     }
     sent
 }
 
-/// In halves drawn anew each time: a host that is always refused would otherwise stand beside the same others always, and
-/// where the first command is the last, they would wait for ever.
-fn split(waiting: &mut Vec<(Vec<InstanceId>, bool)>, mut group: Vec<InstanceId>) {
+/// Targets that are to be sent one command.
+struct Group {
+    targets: Vec<InstanceId>,
+    /// Its agents were asked for already, so that a refusal is answered by a split.
+    is_looked_up: bool,
+}
+
+/// Splits a group at random. In fixed halves an instance that SSM always refuses would always stand beside the same
+/// others, and where only one command may be at work, these would never be sent to.
+fn split(waiting: &mut Vec<Group>, mut group: Vec<InstanceId>) {
     fastrand::shuffle(&mut group);
     let second = group.split_off(group.len() / 2);
-    waiting.push((second, true));
-    waiting.push((group, true));
+    waiting.push(Group { targets: second, is_looked_up: true });
+    waiting.push(Group { targets: group, is_looked_up: true });
 }
 
 #[cfg(test)]
@@ -275,7 +284,7 @@ mod tests {
         let id = |n: u32| InstanceId::parse(&format!("i-{n:08x}")).unwrap();
         let mut waiting = Vec::new();
         split(&mut waiting, vec![id(1), id(2), id(3)]);
-        let sizes: Vec<usize> = waiting.iter().map(|(group, _)| group.len()).collect();
+        let sizes: Vec<usize> = waiting.iter().map(|group| group.targets.len()).collect();
         assert_eq!(sizes, [2, 1]);
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::cause::{self, Cause};
+use shared::history::Deadline;
 use shared::invocation::{InvocationResult, ResultLine, interpret};
 use shared::share::{DriveLetter, RemotePath, ShareMapping};
 use tests::document;
@@ -292,7 +293,8 @@ fn agree(case: &str, expect: &Value, line: &str, exit: &Value) {
             drive: DriveLetter::parse(&said("drive", "G:")).expect("a letter"),
             remote: RemotePath::parse(&said("remote", r"\\fs.corp.example.com\share")).expect("a path"),
         };
-        let InvocationResult::Mapped(proof) = interpret(&share, Some(details), &output, false) else {
+        let InvocationResult::Mapped(proof) = interpret(&share, Some(details), &output, Deadline::Ahead)
+        else {
             panic!("{case}: not a proof: {line}")
         };
         assert_eq!(json!(proof.changed), expect["mapped"].get("changed").cloned().unwrap_or(json!(false)));
@@ -352,7 +354,7 @@ async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
         .iter()
         .map(|one| {
             let output = one["CommandPlugins"][0]["Output"].as_str().unwrap();
-            let word = match interpret(&share, one["StatusDetails"].as_str(), output, false) {
+            let word = match interpret(&share, one["StatusDetails"].as_str(), output, Deadline::Ahead) {
                 InvocationResult::Mapped(proof) => format!("mapped, changed: {}", proof.changed),
                 InvocationResult::Failed(failure) => format!("{} at {}", failure.cause, failure.step),
                 other => format!("{other:?}: {output}"),

@@ -1,7 +1,7 @@
 //! Why an invocation fails.
 
+use shared::aws::AwsError;
 use shared::config::Mode;
-use shared::ssm::SsmError;
 
 /// A run that could not be carried through.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum Error {
     NotWatched(String),
     /// SSM's history could not be read, so nothing may be sent or judged.
     #[error("the run was given up")]
-    Ssm(#[from] SsmError),
+    Ssm(#[from] AwsError),
     /// No watched cluster could be read.
     #[error("no watched cluster could be read")]
     NoCluster,

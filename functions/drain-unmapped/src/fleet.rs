@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use shared::brake::Parameters;
+use shared::config::Policy;
 use shared::ecs::{ContainerInstance, Status};
 use shared::history::{Action, Command};
 use shared::ids::{CommandId, ContainerInstanceArn, InstanceId};
@@ -154,11 +155,12 @@ impl Fleet {
         records.filter_map(|record| record.attributes.state.state().and_then(State::logon)).max()
     }
 
-    /// Whether an unconfirmed send may have reached this instance. Later than `2 × base` SSM would list it.
-    pub fn may_be_on_its_way(&self, id: &InstanceId, base: SignedDuration, now: Timestamp) -> bool {
+    /// Whether an unconfirmed send may have reached this instance.
+    pub fn may_be_on_its_way(&self, id: &InstanceId, policy: &Policy, now: Timestamp) -> bool {
+        let wait = policy.unconfirmed_send_wait();
         self.unconfirmed_sends
             .iter()
-            .any(|send| now.duration_since(send.at) < base * 2 && send.targets.contains(id))
+            .any(|send| now.duration_since(send.at) < wait && send.targets.contains(id))
     }
 
     /// The targets of each command of one kind that may still do something: not final, or sent without an answer so
@@ -166,13 +168,14 @@ impl Fleet {
     pub fn at_work(
         &self,
         action: Action,
-        base: SignedDuration,
+        policy: &Policy,
         now: Timestamp,
     ) -> impl Iterator<Item = &[InstanceId]> {
+        let wait = policy.unconfirmed_send_wait();
         let unconfirmed = self
             .unconfirmed_sends
             .iter()
-            .filter(move |send| send.action == action && now.duration_since(send.at) < base * 2)
+            .filter(move |send| send.action == action && now.duration_since(send.at) < wait)
             .map(|send| send.targets.as_slice());
         self.in_flight(action, now).map(|command| command.instances.as_slice()).chain(unconfirmed)
     }

@@ -22,7 +22,6 @@ pub mod error;
 pub mod fleet;
 pub mod memory;
 pub mod observe;
-pub mod pace;
 pub mod reconcile;
 pub mod remedy;
 pub mod report;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use shared::aws::AwsError;
 use shared::brake::Parameters;
 use shared::config::{Mode, Policy};
 use shared::history::Action;
 use shared::ids::ClusterRef;
-use shared::ssm::SsmError;
 
 use crate::act::carry_out;
 use crate::app::App;
@@ -85,7 +85,7 @@ fn watched<'a>(app: &'a App, text: &str) -> Result<&'a ClusterRef, Error> {
 }
 
 /// Decides, and asks the agents that the decision needs in between.
-async fn look(app: &App, fleet: &mut Fleet, statistics: &mut RunStatistics) -> Result<Plan, SsmError> {
+async fn look(app: &App, fleet: &mut Fleet, statistics: &mut RunStatistics) -> Result<Plan, AwsError> {
     let (policy, now) = (&app.config.policy, app.clients.now());
     statistics.note_privacy(fleet);
     let mut assessment = assess(fleet, policy, now);
@@ -97,7 +97,7 @@ async fn look(app: &App, fleet: &mut Fleet, statistics: &mut RunStatistics) -> R
 
 /// From one look to the next. A look that takes longer is followed by the next at once, because it had much to do.
 fn pause(policy: &Policy) -> SignedDuration {
-    policy.base / 10
+    policy.look_interval()
 }
 
 /// A `map` is in flight, or a new instance waits for its agent.
@@ -108,7 +108,7 @@ fn is_about_to_change(memory: &Memory, fleet: &Fleet, policy: &Policy, now: Time
             command.action == Action::Map && is_unlisted && command.is_in_flight(now)
         });
     let waits_for_agent = |instance: &Instance| {
-        let is_new = instance.is_unknown() && now < later(instance.floor(), policy.base * 20);
+        let is_new = instance.is_unknown() && now < later(instance.floor(), policy.agent_wait());
         is_new && instance.agent != AgentState::Online && !instance.is_in_flight()
     };
     map_in_flight || fleet.counted().any(waits_for_agent)

@@ -1,12 +1,13 @@
 //! What one reconcile run carries along.
 
 use jiff::{SignedDuration, Timestamp};
-use shared::ecs::{ContainerInstance, EcsError};
+use shared::aws::AwsError;
+use shared::ecs::ContainerInstance;
 use shared::ids::InstanceId;
+use shared::pace::Pace;
 
 use crate::app::App;
 use crate::memory::Memory;
-use crate::pace::Pace;
 use crate::statistics::RunStatistics;
 
 /// Kept back at the end of a run for its last answers, its metrics and its log line.
@@ -48,7 +49,7 @@ impl<'a> Run<'a> {
     }
 
     /// Counts and logs a write that failed.
-    pub fn failed(&mut self, record: &ContainerInstance, error: &EcsError) {
+    pub fn failed(&mut self, record: &ContainerInstance, error: &AwsError) {
         self.statistics.failed(error);
         tracing::error!(
             cluster = %record.cluster,

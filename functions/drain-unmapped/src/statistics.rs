@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use shared::aws::AwsError;
 use shared::cause::Class;
-use shared::ecs::{ContainerInstance, EcsError};
+use shared::ecs::ContainerInstance;
 use shared::history::Action;
 use shared::ids::InstanceId;
 use shared::invocation::InvocationResult;
 use shared::send::SendError;
-use shared::ssm::SsmError;
 use shared::state::{Gate, State};
 
 use crate::decide::{GateWrite, PlannedCommand, Why};
@@ -116,14 +116,8 @@ fn failed_call(is_throttle: bool) -> FailedCall {
     if is_throttle { FailedCall::Throttled } else { FailedCall::Other }
 }
 
-impl From<&EcsError> for FailedCall {
-    fn from(error: &EcsError) -> Self {
-        failed_call(error.is_throttle())
-    }
-}
-
-impl From<&SsmError> for FailedCall {
-    fn from(error: &SsmError) -> Self {
+impl From<&AwsError> for FailedCall {
+    fn from(error: &AwsError) -> Self {
         failed_call(error.is_throttle())
     }
 }

@@ -7,11 +7,11 @@ use aws_sdk_ecs::types::ContainerInstanceStatus;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared::ecs::{self, ATTRIBUTES_A_CALL, ContainerInstance, Status};
+use shared::pace::Pace;
 
 use crate::app::App;
 use crate::error::Error;
 use crate::observe::{Registrations, read_registrations};
-use crate::pace::Pace;
 
 /// Kept back for the answer.
 const MARGIN: SignedDuration = SignedDuration::from_secs(2);

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use shared::brake::{CredentialFailure, Evidence, Parameters};
-use shared::cause::Class;
+use shared::credentials::{is_credential_failure, presented_parameters_password};
 use shared::ecs::{self, ContainerInstance};
-use shared::history::{Action, Command, Invocation, WINDOW};
+use shared::history::{Command, Deadline, Invocation, WINDOW};
 use shared::ids::InstanceId;
 use shared::invocation::{Failure, InvocationResult, interpret};
 use shared::share::ShareMapping;
@@ -19,9 +19,6 @@ use shared::state::State;
 use crate::App;
 use crate::error::CallError;
 use crate::gates::find_in_cluster;
-
-/// The step of the script that presents the parameters' password.
-const CREATE: &str = "create";
 
 /// Reads the evidence. `described` is what this run knows already; `commands` is the window's history.
 pub(crate) async fn read(
@@ -73,9 +70,9 @@ async fn some_open_gates(app: &App) -> Result<Vec<ContainerInstance>, CallError>
 
 /// The invocations that failed for their credentials, by the script's own word.
 fn credential_failures<'a>(failed: &'a [Invocation], share: &ShareMapping) -> Vec<(&'a Invocation, Failure)> {
-    let word = |i: &Invocation| interpret(share, Some(&i.status_details), &i.output, true);
-    let failure = |invocation| match word(invocation) {
-        InvocationResult::Failed(failure) if failure.cause.class() == Class::Credentials => {
+    let result = |i: &Invocation| interpret(share, Some(&i.status_details), &i.output, Deadline::Past);
+    let failure = |invocation| match result(invocation) {
+        InvocationResult::Failed(failure) if is_credential_failure(&failure.cause) => {
             Some((invocation, failure))
         }
         _ => None,
@@ -100,29 +97,25 @@ fn weigh(
             Some(State::Mapped { judged, .. } | State::Doubtful { judged, .. }) if *judged > requested => {
                 continue;
             }
-            Some(State::Unmapped { cause, failing_since, .. }) if cause.class() == Class::Credentials => {
+            Some(State::Unmapped { cause, failing_since, .. }) if is_credential_failure(cause) => {
                 requested.min(*failing_since)
             }
             _ => requested,
         };
         let action = commands.iter().find(|c| c.id == invocation.command_id).map(|command| command.action);
         let logon = state.and_then(State::logon);
-        let has_logged_on_since_a_change =
-            matches!((logon, parameters), (Some(logon), Parameters::Changed(changed)) if logon > changed);
         failures.push(CredentialFailure {
             began,
             requested,
             action,
-            // What Windows kept is what the parameters hold, where they have not changed since the log-on.
-            with_parameters_password: failure.step == CREATE
-                || action == Some(Action::Check) && has_logged_on_since_a_change,
+            with_parameters_password: presented_parameters_password(action, &failure.step, logon, parameters),
         });
     }
     // On record, while the invocation has left the window.
     for (id, state) in states() {
         let State::Unmapped { judged, cause, failing_since, .. } = state else { continue };
         let is_listed = failed.iter().any(|(i, _)| i.instance_id == *id && i.requested_at == *judged);
-        if cause.class() == Class::Credentials && !is_listed {
+        if is_credential_failure(cause) && !is_listed {
             failures.push(CredentialFailure {
                 began: *failing_since,
                 requested: *judged,
@@ -138,6 +131,7 @@ fn weigh(
 #[cfg(test)]
 mod tests {
     use shared::brake::{Password, assess};
+    use shared::history::Action;
     use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn};
     use shared::share::DriveLetter;
     use shared::state::{AttributeNames, InstanceAttributes};

@@ -3,11 +3,11 @@
 //! It opens no gate and records no verdict: that takes a proof, and is `drain-unmapped`'s alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use shared::ecs::{self, ATTRIBUTES_A_CALL, ContainerInstance, EcsError, NewAttribute};
+use shared::aws::AwsError;
+use shared::ecs::{self, AttributeWrite, AttributeWrites, ContainerInstance, NewAttribute, WriteResult};
 use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
-use tokio::time::{Interval, MissedTickBehavior};
+use shared::pace::Pace;
 
 use crate::App;
 use crate::batch::{Batch, RecordId};
@@ -63,7 +63,7 @@ pub(crate) async fn find_in_cluster(
     app: &App,
     cluster: &ClusterRef,
     ids: &BTreeSet<InstanceId>,
-) -> Result<Vec<ContainerInstance>, EcsError> {
+) -> Result<Vec<ContainerInstance>, AwsError> {
     let client = app.clients.ecs();
     let arns = match ecs::find_container_instances(client, cluster, ids).await {
         // As an error it would come back with every batch, and no instance is in it.
@@ -134,8 +134,7 @@ fn collect<'a>(
 
 /// Writes as many registrations a call as ECS takes attributes, at our share of the account's rate.
 async fn put_all(app: &App, writes: &[Write<'_>], batch: &mut Batch) {
-    let mut pace = tokio::time::interval(Duration::from_secs(1) / app.config.policy.ecs_writes_per_second);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pace = Pace::new(app.config.policy.ecs_writes_per_second);
     // A record may need several writes; it is done when all are, and fails when one does.
     let mut outcomes: BTreeMap<RecordId, Outcome> = BTreeMap::new();
     let mut note = |entry: RecordId, outcome: Outcome| {
@@ -144,37 +143,24 @@ async fn put_all(app: &App, writes: &[Write<'_>], batch: &mut Batch) {
             *noted = outcome;
         }
     };
-    for same_call in writes.chunk_by(|a, b| a.cluster == b.cluster && a.effect == b.effect) {
-        let size = ATTRIBUTES_A_CALL / same_call.iter().map(|w| w.attributes.len()).max().unwrap_or(1);
-        for group in same_call.chunks(size) {
-            match put(app, group, &mut pace).await {
-                Ok(()) => group.iter().for_each(|w| note(w.entry, Outcome::Did(w.effect))),
-                // One target that is gone refuses the whole call, without saying which.
-                Err(error) if error.is_target_gone() => {
-                    for write in group {
-                        let outcome = match put(app, std::slice::from_ref(write), &mut pace).await {
-                            Ok(()) => Outcome::Did(write.effect),
-                            Err(error) if error.is_target_gone() => Outcome::Not(Reason::Gone),
-                            Err(error) => Outcome::Failed(batch.failed(error)),
-                        };
-                        note(write.entry, outcome);
-                    }
-                }
-                Err(error) => {
-                    let why = batch.failed(error);
-                    group.iter().for_each(|w| note(w.entry, Outcome::Failed(why.clone())));
-                }
-            }
+    for alike in writes.chunk_by(|a, b| a.cluster == b.cluster && a.effect == b.effect) {
+        let (cluster, effect) = (alike[0].cluster, alike[0].effect);
+        let alike = alike.iter().map(|write| AttributeWrite {
+            arn: write.arn,
+            attributes: write.attributes.clone(),
+            subject: write.entry,
+        });
+        let mut alike = AttributeWrites::pack(cluster, alike);
+        while let Some((group, result)) = alike.write_next(app.clients.ecs(), &mut pace).await {
+            let outcome = match result {
+                WriteResult::Written => Outcome::Did(effect),
+                WriteResult::Gone => Outcome::Not(Reason::Gone),
+                WriteResult::Failed(error) => Outcome::Failed(batch.failed(error)),
+            };
+            group.iter().for_each(|write| note(write.subject, outcome.clone()));
         }
     }
     for (entry, outcome) in outcomes {
         batch.settle(entry, outcome);
     }
-}
-
-async fn put(app: &App, group: &[Write<'_>], pace: &mut Interval) -> Result<(), EcsError> {
-    let Some(first) = group.first() else { return Ok(()) };
-    pace.tick().await;
-    let writes: Vec<_> = group.iter().map(|write| (write.arn, write.attributes.clone())).collect();
-    ecs::put_attributes(app.clients.ecs(), first.cluster, &writes).await
 }

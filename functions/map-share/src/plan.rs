@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use shared::brake::Password;
-use shared::ecs::{ATTRIBUTES_AN_INSTANCE, ContainerInstance, NewAttribute, Status};
+use shared::ecs::{ATTRIBUTES_AN_INSTANCE, ContainerInstance, NewAttribute, Status, current_registration};
 use shared::history::{Action, Command};
 use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State, StateAttribute};
@@ -212,11 +212,11 @@ pub(crate) fn allows_by_hand(
     }
 }
 
-/// Of several registrations of one EC2 instance the newest connected one counts: a wiped agent leaves a ghost.
+/// The registration that counts of several of one EC2 instance, where one is connected at all.
 pub(crate) fn newest_connected<'a>(
     registrations: impl Iterator<Item = &'a ContainerInstance>,
 ) -> Option<&'a ContainerInstance> {
-    registrations.filter(|live| live.is_connected).max_by_key(|live| live.registered_at)
+    current_registration(registrations).filter(|live| live.is_connected)
 }
 
 /// What a restart at `at` writes on a registration: the gate shut, and proof from before void.

@@ -27,9 +27,8 @@ pub mod rules;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use shared::aws::Clients;
+use shared::aws::{AwsError, Clients};
 use shared::config::ValidatorConfig;
-use shared::ecs::EcsError;
 use shared::ids::ClusterRef;
 use shared::metrics::Metrics;
 use shared::task_definitions::describe_task_definition;
@@ -82,11 +81,11 @@ pub enum Failure {
         /// What was asked for.
         name: String,
         /// Why.
-        source: EcsError,
+        source: AwsError,
     },
     /// The same in an audit; what was found all the same is in the log.
     #[error("the audit is incomplete")]
-    Audit(#[source] EcsError),
+    Audit(#[source] AwsError),
 }
 
 impl Validator {
@@ -183,7 +182,7 @@ impl Validator {
         &self,
         clusters: &[ClusterRef],
         deadline: Timestamp,
-    ) -> (Vec<ClusterSummary>, Option<EcsError>) {
+    ) -> (Vec<ClusterSummary>, Option<AwsError>) {
         let now = || self.clients.now();
         let mut audit = Audit::new(self.clients.ecs(), &self.policy, &now, deadline);
         let mut summaries = Vec::with_capacity(clusters.len());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 
-use super::Clients;
+use super::clients::Clients;
 use crate::config::Config;
 use crate::logs::with_causes;
 

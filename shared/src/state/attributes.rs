@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::State;
+use super::value::State;
 use crate::cause::Cause;
 use crate::share::DriveLetter;
 use crate::time;

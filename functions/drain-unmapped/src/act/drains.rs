@@ -2,8 +2,9 @@
 //! call that drains, and after it.
 
 use aws_sdk_ecs::types::ContainerInstanceStatus;
+use shared::aws::AwsError;
 use shared::cause::Cause;
-use shared::ecs::{self, ContainerInstance, EcsError, Status};
+use shared::ecs::{self, ContainerInstance, Status};
 use shared::state::{Drain, Gate};
 
 use crate::decide::{DrainAction, Plan, drain_budget};
@@ -11,7 +12,7 @@ use crate::fleet::Fleet;
 use crate::run::{Run, instance_id};
 
 /// The record as it is after a step; `None` where the instance is gone.
-type Outcome = Result<Option<ContainerInstance>, EcsError>;
+type Outcome = Result<Option<ContainerInstance>, AwsError>;
 
 /// Carries out what is planned about drains.
 pub(super) async fn carry_out(run: &mut Run<'_>, fleet: &mut Fleet, plan: &Plan) {
@@ -55,10 +56,11 @@ async fn read_again(run: &Run<'_>, record: &ContainerInstance) -> Outcome {
     Ok(again.into_iter().next())
 }
 
-async fn put_drain(run: &mut Run<'_>, record: &ContainerInstance, drain: &Drain) -> Result<(), EcsError> {
+async fn put_drain(run: &mut Run<'_>, record: &ContainerInstance, drain: &Drain) -> Result<(), AwsError> {
     let Some(value) = drain.print() else { return Ok(()) };
     run.pace.turn().await;
-    let write = [(&record.arn, vec![(run.app.names.drain.clone(), value)])];
+    let attributes = [(run.app.names.drain.clone(), value)];
+    let write = [(&record.arn, attributes.as_slice())];
     ecs::put_attributes(run.app.clients.ecs(), &record.cluster, &write).await
 }
 
@@ -66,7 +68,7 @@ async fn set_status(
     run: &mut Run<'_>,
     record: &ContainerInstance,
     status: ContainerInstanceStatus,
-) -> Result<(), EcsError> {
+) -> Result<(), AwsError> {
     run.pace.turn().await;
     let client = run.app.clients.ecs();
     ecs::update_container_instance_state(client, &record.cluster, &record.arn, status).await

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::ecs::{self, ATTRIBUTES_A_CALL, ContainerInstance, NewAttribute};
+use shared::ecs::{self, AttributeWrite, AttributeWrites, ContainerInstance, NewAttribute, WriteResult};
 use shared::ids::{ClusterRef, ContainerInstanceArn};
 use shared::state::StateAttribute;
 
@@ -86,36 +86,18 @@ fn stands_as_before(now: &ContainerInstance, before: &ContainerInstance) -> bool
 
 async fn write_group(run: &mut Run<'_>, fleet: &mut Fleet, cluster: &ClusterRef, writes: Vec<Write<'_>>) {
     let app = run.app;
-    // Packed so that no instance's gate and state part; a group that ECS refuses because one of it is gone is halved.
-    let mut groups: Vec<Vec<Write<'_>>> = Vec::new();
-    let mut room = 0;
-    for write in writes {
-        let size = write.attributes(app).len();
-        match groups.last_mut() {
-            Some(group) if size <= room => group.push(write),
-            _ => {
-                groups.push(vec![write]);
-                room = ATTRIBUTES_A_CALL;
-            }
-        }
-        room -= size;
-    }
-    groups.reverse();
-    while let Some(group) = groups.pop() {
-        let request: Vec<(&ContainerInstanceArn, Vec<NewAttribute>)> =
-            group.iter().map(|write| (&write.before.arn, write.attributes(app))).collect();
-        run.pace.turn().await;
-        match ecs::put_attributes(app.clients.ecs(), cluster, &request).await {
-            Ok(()) => group.into_iter().for_each(|write| written(run, fleet, write)),
-            Err(error) if error.is_target_gone() && group.len() > 1 => {
-                let (first, second) = group.split_at(group.len() / 2);
-                groups.push(second.to_vec());
-                groups.push(first.to_vec());
-            }
-            Err(error) if error.is_target_gone() => {
-                tracing::info!(instance_id = instance_id(group[0].before), "deregistered meanwhile");
-            }
-            Err(error) => run.failed(group[0].before, &error),
+    let writes = writes.into_iter().map(|write| AttributeWrite {
+        arn: &write.before.arn,
+        attributes: write.attributes(app),
+        subject: write,
+    });
+    let mut writes = AttributeWrites::pack(cluster, writes);
+    while let Some((group, result)) = writes.write_next(app.clients.ecs(), &mut run.pace).await {
+        let first = group[0].subject.before;
+        match result {
+            WriteResult::Written => group.into_iter().for_each(|write| written(run, fleet, write.subject)),
+            WriteResult::Gone => tracing::info!(instance_id = instance_id(first), "deregistered meanwhile"),
+            WriteResult::Failed(error) => run.failed(first, &error),
         }
     }
 }

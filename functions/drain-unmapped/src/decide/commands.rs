@@ -167,20 +167,20 @@ fn due(fleet: &Fleet, credentials: &Credentials, policy: &Policy, now: Timestamp
 }
 
 fn is_free(fleet: &Fleet, instance: &Instance, policy: &Policy, now: Timestamp) -> bool {
-    instance.counts() && !instance.is_in_flight() && !fleet.may_be_on_its_way(&instance.id, policy.base, now)
+    instance.counts() && !instance.is_in_flight() && !fleet.may_be_on_its_way(&instance.id, policy, now)
 }
 
 /// How many more `map` commands may be sent now, whichever function sent the last ones.
 fn room_for_maps(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
     let is_recent = |command: &&Command| {
-        command.action == Action::Map && now.duration_since(command.requested_at) < policy.base / 2
+        command.action == Action::Map && now.duration_since(command.requested_at) < policy.map_rate_window()
     };
     let sent = fleet.commands.iter().filter(is_recent).map(|command| command.instances.len()).sum();
     MAPS.saturating_sub(sent) / TARGETS_A_COMMAND
 }
 
 fn room_for_checks(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
-    let at_work = fleet.at_work(Action::Check, policy.base, now).count();
+    let at_work = fleet.at_work(Action::Check, policy, now).count();
     fleet.counted().count().div_ceil(INSTANCES_A_CHECK).saturating_sub(at_work)
 }
 
@@ -188,7 +188,7 @@ fn room_for_checks(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
 fn renewal_at_work(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
     let open: BTreeSet<&InstanceId> =
         fleet.instances.values().filter(|instance| instance.is_open()).map(|instance| &instance.id).collect();
-    fleet.at_work(Action::Map, policy.base, now).flatten().any(|id| open.contains(id))
+    fleet.at_work(Action::Map, policy, now).flatten().any(|id| open.contains(id))
 }
 
 fn oldest_first(mut waiting: Vec<(Timestamp, InstanceId)>) -> Vec<InstanceId> {

@@ -4,8 +4,8 @@
 
 use jiff::Timestamp;
 use shared::brake::{self, Brake, CredentialFailure, Evidence, Parameters};
-use shared::cause::Class;
 use shared::config::Policy;
+use shared::credentials::{is_credential_failure, presented_parameters_password};
 use shared::history::{Action, WINDOW};
 use shared::invocation::InvocationResult;
 use shared::state::State;
@@ -31,9 +31,8 @@ pub(super) fn ask(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Credentials
     let listed = fleet.commands.iter().filter(|c| c.action == Action::Map).map(|c| c.requested_at);
     let unconfirmed = fleet.unconfirmed_sends.iter().filter(|s| s.action == Action::Map).map(|s| s.at);
     let last_map = listed.chain(unconfirmed).max();
-    let one_in_flight = fleet.at_work(Action::Map, policy.base, now).next().is_some();
-    let canary_due =
-        !one_in_flight && brake.is_canary_due(&evidence, last_map, policy.base, policy.reprobe, now);
+    let one_in_flight = fleet.at_work(Action::Map, policy, now).next().is_some();
+    let canary_due = !one_in_flight && brake.is_canary_due(&evidence, last_map, policy, now);
     Credentials { brake, canary_due }
 }
 
@@ -58,7 +57,7 @@ fn credential_failure(
     let is_away = !instance.record.is_connected;
     let verdict = if is_away { judge(instance).map(|(_, verdict)| verdict.state) } else { None };
     let (began, requested) = match verdict.as_ref().or(instance.state()) {
-        Some(State::Unmapped { judged, cause, failing_since, .. }) if cause.class() == Class::Credentials => {
+        Some(State::Unmapped { judged, cause, failing_since, .. }) if is_credential_failure(cause) => {
             (*failing_since, *judged)
         }
         Some(State::Unmapped { .. } | State::Mapped { .. } | State::Doubtful { .. }) => return None,
@@ -70,15 +69,14 @@ fn credential_failure(
     };
     let counts = instance.counts() || now.duration_since(requested) < WINDOW;
     let result = instance.results.iter().find(|result| result.requested_at == requested);
-    let with_parameters_password = result.is_some_and(|result| match (result.action, &result.result) {
-        // The credential that Windows kept is the parameters' password, where they have not changed since the log-on.
-        (Action::Check, Some(InvocationResult::Failed(_))) => {
-            has_logged_on_since_a_change(instance, parameters)
+    let logon = instance.state().and_then(State::logon);
+    let with_parameters_password = result.is_some_and(|result| match &result.result {
+        Some(InvocationResult::Failed(failure)) => {
+            presented_parameters_password(Some(result.action), &failure.step, logon, parameters)
         }
-        (Action::Map, Some(InvocationResult::Failed(failure))) => failure.step == "create",
-        (_, Some(_)) => false,
+        Some(_) => false,
         // A result that was not read again is taken for the worse.
-        (_, None) => true,
+        None => true,
     });
     counts.then(|| CredentialFailure {
         began,
@@ -88,16 +86,11 @@ fn credential_failure(
     })
 }
 
-fn has_logged_on_since_a_change(instance: &Instance, parameters: Parameters) -> bool {
-    let logon = instance.state().and_then(State::logon);
-    matches!((logon, parameters), (Some(logon), Parameters::Changed(changed)) if logon > changed)
-}
-
 fn last_result_was_a_refusal(instance: &Instance) -> Option<Timestamp> {
     let last = instance.results.iter().rev().find_map(|result| match &result.result {
-        Some(InvocationResult::Failed(failure)) => Some((result, failure.cause.class())),
-        Some(InvocationResult::Mapped(_)) => Some((result, Class::Unknown)),
+        Some(InvocationResult::Failed(failure)) => Some((result, is_credential_failure(&failure.cause))),
+        Some(InvocationResult::Mapped(_)) => Some((result, false)),
         Some(InvocationResult::Pending | InvocationResult::NoResult(_)) | None => None,
     });
-    last.filter(|(_, class)| *class == Class::Credentials).map(|(result, _)| result.requested_at)
+    last.filter(|(_, is_refusal)| *is_refusal).map(|(result, _)| result.requested_at)
 }

@@ -109,10 +109,8 @@ pub(super) fn reconcile_attributes(fleet: &mut Fleet, policy: &Policy, now: Time
 
 /// Whether so many open gates are overdue that SSM, not the hosts, is silent.
 pub(super) fn is_ssm_unwell(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
-    let Some(period) = policy.verify_every else { return false };
+    let Some(late) = policy.ssm_unwell_after() else { return false };
     let open = fleet.counted().filter(|instance| instance.is_open()).count();
-    // No later than gates are shut as silent. With a short period they would otherwise be shut before this is asked.
-    let late = period + period.min(policy.base * 20);
     let overdue = fleet.counted().filter(|instance| is_open_and_judged_before(instance, late, now)).count();
     overdue > 0 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
 }
@@ -124,9 +122,8 @@ pub(super) fn shut_silent(
     policy: &Policy,
     now: Timestamp,
 ) -> Vec<GateWrite> {
-    let Some(period) = policy.verify_every else { return Vec::new() };
-    let is_late =
-        |instance: &Instance| instance.counts() && is_open_and_judged_before(instance, period * 2, now);
+    let Some(late) = policy.silent_after() else { return Vec::new() };
+    let is_late = |instance: &Instance| instance.counts() && is_open_and_judged_before(instance, late, now);
     if !fleet.instances.values().any(is_late) {
         return Vec::new();
     }

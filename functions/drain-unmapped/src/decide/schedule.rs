@@ -81,11 +81,10 @@ pub fn next_attempt(
             (verify_at(&instance.id, *judged, policy)?, Attempt::Verify)
         }
         (StateAttribute::Known(State::Doubtful { judged, .. }), true) => {
-            (later(*judged, policy.base * 2), Attempt::Verify)
+            (later(*judged, policy.doubtful_check_wait()), Attempt::Verify)
         }
         (StateAttribute::Unreadable, _) => (instance.record.registered_at, Attempt::Verify),
-        // By then SSM lists what map-share sent at the registration.
-        _ => (later(instance.record.registered_at, policy.base * 2), Attempt::First),
+        _ => (later(instance.record.registered_at, policy.first_attempt_wait()), Attempt::First),
     };
     Some((at.max(not_before(instance, policy)), attempt))
 }
@@ -94,8 +93,8 @@ pub fn next_attempt(
 fn not_before(instance: &Instance, policy: &Policy) -> Timestamp {
     let last = instance.fresh_results().next_back();
     let pause = match last.and_then(|last| last.result.as_ref()) {
-        Some(InvocationResult::Failed(failure)) if failure.cause.as_str() == "busy" => policy.base * 2,
-        Some(InvocationResult::NoResult(_)) => policy.base * 20,
+        Some(InvocationResult::Failed(failure)) if failure.cause.as_str() == "busy" => policy.busy_wait(),
+        Some(InvocationResult::NoResult(_)) => policy.no_result_wait(),
         _ => return Timestamp::MIN,
     };
     last.map_or(Timestamp::MIN, |last| later(last.requested_at, pause))
@@ -113,16 +112,20 @@ struct Failing<'i> {
 fn retry_at(id: &InstanceId, failing: &Failing<'_>, policy: &Policy) -> Timestamp {
     let Failing { attempts, judged, cause, since } = *failing;
     let wait = if attempts <= cause.quick_retries(policy.max_attempts) {
-        policy.base * (1_i32 << attempts.saturating_sub(1).min(20))
+        policy.quick_retry_wait(attempts)
     } else if matches!(cause.class(), Class::Network | Class::Directory) {
-        policy.base * 10
+        policy.shared_cause_wait()
     } else {
-        policy.reprobe
+        policy.retry_wait()
     };
     let at = later(judged, wait + jitter(wait, 10, id, judged));
     // Tried once more when it has failed long enough to be drained: a drain rests on a failed attempt, not on time alone.
     let for_drain = later(since, policy.drain_after);
-    if judged < for_drain { at.min(later(for_drain, jitter(policy.base, 1, id, judged))) } else { at }
+    if judged < for_drain {
+        at.min(later(for_drain, jitter(policy.drain_attempt_jitter(), 1, id, judged)))
+    } else {
+        at
+    }
 }
 
 /// The first trigger later than the last attempt after which trying again may help.
@@ -138,8 +141,7 @@ fn trigger_after(class: Class, judged: Timestamp, triggers: &Triggers) -> Option
 /// Each instance has its own phase in the period, so that a fleet that was mapped in one wave is not checked in one.
 fn verify_at(id: &InstanceId, judged: Timestamp, policy: &Policy) -> Option<Timestamp> {
     let period = i64::try_from(policy.verify_every?.as_millis()).unwrap_or(i64::MAX).max(1);
-    let gap = (policy.verify_every? / 4).min(policy.base * 10);
-    let earliest = later(judged, gap).as_millisecond();
+    let earliest = later(judged, policy.verify_gap()?).as_millisecond();
     let phase = i64::try_from(hash(id, Timestamp::UNIX_EPOCH) % period.unsigned_abs()).unwrap_or_default();
     let at = earliest + (phase - earliest).rem_euclid(period);
     Timestamp::from_millisecond(at).ok()

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use shared::aws::AwsError;
 use shared::ids::InstanceId;
-use shared::ssm::{self, SsmError};
+use shared::ssm;
 
 use crate::app::App;
 use crate::decide::AgentsToAsk;
@@ -13,7 +14,7 @@ use crate::fleet::AgentState;
 pub async fn read_agents(
     app: &App,
     to_ask: &AgentsToAsk,
-) -> Result<BTreeMap<InstanceId, AgentState>, SsmError> {
+) -> Result<BTreeMap<InstanceId, AgentState>, AwsError> {
     let mut states = ask(app, &to_ask.all).await?;
     let mut online = 0;
     for ids in to_ask.in_turn.chunks(ssm::AGENTS_A_CALL) {
@@ -27,7 +28,7 @@ pub async fn read_agents(
     Ok(states)
 }
 
-async fn ask(app: &App, ids: &BTreeSet<InstanceId>) -> Result<BTreeMap<InstanceId, AgentState>, SsmError> {
+async fn ask(app: &App, ids: &BTreeSet<InstanceId>) -> Result<BTreeMap<InstanceId, AgentState>, AwsError> {
     let agents = ssm::describe_agents(app.clients.ssm(), ids).await?;
     let state = |id: &InstanceId| match agents.get(id) {
         Some(agent) if agent.is_online => AgentState::Online,

@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use shared::aws::AwsError;
 use shared::brake::Parameters;
-use shared::cause::Class;
+use shared::credentials::is_credential_failure;
 use shared::history::{Action, Command, WINDOW};
 use shared::ids::{CommandId, ContainerInstanceArn, InstanceId};
 use shared::invocation::{InvocationResult, interpret, is_stopped};
-use shared::ssm::{self, SsmError};
+use shared::ssm;
 use shared::state::State;
 
 use super::registrations::Registrations;
@@ -31,7 +32,7 @@ pub async fn read_fleet(
     memory: &mut Memory,
     found: &Registrations,
     parameters: Parameters,
-) -> Result<Fleet, SsmError> {
+) -> Result<Fleet, AwsError> {
     let now = app.clients.now();
     let listed = ssm::list_commands(app.clients.ssm(), &app.config.document, now - WINDOW).await?;
     memory.forget(now);
@@ -84,7 +85,7 @@ fn commands_to_read(commands: &[Command], instances: &Instances, now: Timestamp)
             let not_judged = is_over && command.requested_at > instance.floor();
             let refused = match instance.state() {
                 Some(State::Unmapped { judged, cause, .. }) => {
-                    cause.class() == Class::Credentials && *judged == command.requested_at
+                    is_credential_failure(cause) && *judged == command.requested_at
                 }
                 // A password that was refused before the restart is no better after it.
                 Some(State::Restarted { .. }) => is_over && command.action == Action::Map,
@@ -101,7 +102,7 @@ async fn list_invocations(
     memory: &mut Memory,
     command: &Command,
     now: Timestamp,
-) -> Result<(), SsmError> {
+) -> Result<(), AwsError> {
     if memory.is_up_to_date(command, now) {
         return Ok(());
     }
@@ -117,7 +118,6 @@ async fn list_invocations(
 /// Adds what a command did to each of its targets.
 fn add_results(app: &App, memory: &Memory, command: &Command, instances: &mut Instances, now: Timestamp) {
     let listed = memory.invocations.get(&command.id);
-    let is_past_deadline = command.is_past_deadline(now);
     let targets: BTreeSet<&InstanceId> = command.instances.iter().collect();
     for instance in instances.values_mut().filter(|instance| targets.contains(&instance.id)) {
         let invocation =
@@ -130,7 +130,7 @@ fn add_results(app: &App, memory: &Memory, command: &Command, instances: &mut In
                 &app.config.share,
                 invocation.map(|invocation| invocation.status_details.as_str()),
                 invocation.map_or("", |invocation| invocation.output.as_str()),
-                is_past_deadline,
+                command.deadline(now),
             )),
         };
         instance.results.push(CommandResult {

@@ -14,13 +14,14 @@ pub use agents::read_agents;
 pub use history::read_fleet;
 pub use registrations::{Registrations, read_registrations};
 
+use shared::aws::AwsError;
 use shared::brake::Parameters;
-use shared::ssm::{self, SsmError};
+use shared::ssm;
 
 use crate::app::App;
 
 /// When the parameters last changed.
-pub async fn read_parameters(app: &App) -> Result<Parameters, SsmError> {
+pub async fn read_parameters(app: &App) -> Result<Parameters, AwsError> {
     let parameters = ssm::describe_parameters(app.clients.ssm(), &app.config.parameters).await;
     parameters.inspect_err(|error| {
         tracing::error!(error = %error, "parameters' dates not read, no password is presented");

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use shared::ecs::{self, ContainerInstance, EcsError};
+use shared::aws::AwsError;
+use shared::ecs::{self, ContainerInstance};
 use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 
 use crate::app::App;
@@ -14,7 +15,7 @@ pub struct Registrations {
     /// Windows instances.
     pub records: Vec<ContainerInstance>,
     /// Clusters that could not be read.
-    pub failed: Vec<(ClusterRef, EcsError)>,
+    pub failed: Vec<(ClusterRef, AwsError)>,
 }
 
 /// Reads every watched cluster; one that cannot be read does not cost the others.
@@ -32,7 +33,7 @@ pub async fn read_registrations(app: &App) -> Registrations {
     found
 }
 
-async fn read_cluster(app: &App, cluster: &ClusterRef) -> Result<Vec<ContainerInstance>, EcsError> {
+async fn read_cluster(app: &App, cluster: &ClusterRef) -> Result<Vec<ContainerInstance>, AwsError> {
     let arns = ecs::list_container_instances(app.clients.ecs(), cluster, ecs::WINDOWS).await?;
     ecs::describe_container_instances(app.clients.ecs(), cluster, &app.names, &arns).await
 }
@@ -52,27 +53,21 @@ impl Registrations {
         self.failed.iter().any(|(_, error)| !error.is_cluster_gone())
     }
 
-    /// One registration of each EC2 instance, the newest that is connected; and the others, which are stale.
+    /// The registration of each EC2 instance that counts; and the others, which are stale.
     pub(super) fn split(&self) -> (BTreeMap<ContainerInstanceArn, Instance>, Vec<ContainerInstance>) {
-        let mut newest: BTreeMap<&InstanceId, &ContainerInstance> = BTreeMap::new();
-        let rank =
-            |record: &ContainerInstance| (record.is_connected, record.registered_at, record.arn.clone());
+        let mut current: BTreeMap<&InstanceId, &ContainerInstance> = BTreeMap::new();
         for record in &self.records {
             let Some(id) = &record.instance_id else { continue };
-            newest
-                .entry(id)
-                .and_modify(|best| {
-                    if rank(record) > rank(best) {
-                        *best = record;
-                    }
-                })
-                .or_insert(record);
+            let best = current.entry(id).or_insert(record);
+            if record.supersedes(best) {
+                *best = record;
+            }
         }
         let is_stale = |record: &&ContainerInstance| {
-            record.instance_id.as_ref().is_some_and(|id| newest[id].arn != record.arn)
+            record.instance_id.as_ref().is_some_and(|id| current[id].arn != record.arn)
         };
         let stale = self.records.iter().filter(is_stale).cloned().collect();
-        let instances = newest.into_iter().map(|(id, record)| {
+        let instances = current.into_iter().map(|(id, record)| {
             let (record, id) = (record.clone(), id.clone());
             let instance = Instance { record, id, results: Vec::new(), agent: AgentState::Unasked };
             (instance.record.arn.clone(), instance)

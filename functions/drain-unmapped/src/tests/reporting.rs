@@ -207,7 +207,7 @@ fn a_row_names_every_kind_of_standing() {
         (WELL, "gate", json!("mapped")),
     ];
     for (stands, member, expected) in table {
-        assert_eq!(reported(host(1, stands))[member], expected, "{stands}");
+        assert_eq!(row_of(host(1, stands))[member], expected, "{stands}");
     }
     let drains = [
         ("requested 8 -1h", "requested", true),

@@ -1,10 +1,10 @@
-//! Spaces writes so that the account's rate is left to the customer's own `RunTask`.
+//! Spaces writes to ECS, so that most of the account's rate is left to the customer's own `RunTask`.
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-/// At most so many writes a second.
+/// Lets one write through an interval. The first one does not wait.
 #[derive(Debug)]
 pub struct Pace {
     interval: Duration,
@@ -12,7 +12,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// So many writes a second.
+    /// So many writes a second, at least one.
     pub fn new(per_second: u32) -> Self {
         Pace { interval: Duration::from_secs(1) / per_second.max(1), next: None }
     }
@@ -20,7 +20,7 @@ impl Pace {
     /// Waits until the next write may be made.
     pub async fn turn(&mut self) {
         if let Some(next) = self.next {
-            sleep_until(next).await;
+            tokio::time::sleep_until(next).await;
         }
         self.next = Some(Instant::now() + self.interval);
     }
