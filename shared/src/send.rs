@@ -190,7 +190,7 @@ fn comment(stack: &str) -> String {
 pub struct Sent {
     /// Commands taken, with their targets.
     pub commands: Vec<(CommandId, Vec<InstanceId>)>,
-    /// Not online any more, or refused when asked alone: left to the sweep.
+    /// Not online any more, or refused when asked alone: left to the reconcile run.
     pub not_online: Vec<InstanceId>,
     /// Calls that failed, with the instances they named.
     pub failed: Vec<(SendError, Vec<InstanceId>)>,

@@ -1,11 +1,10 @@
-//! Reads what the credential brake weighs: the parameters' dates, a page of instances whose gate is open, the window's
-//! failed invocations, and what is on record of the instances that failed for their credentials.
+//! Reads the evidence that the credential brake weighs: the parameters' dates, one page of instances with an open gate,
+//! the failed invocations in SSM's history, and the states of the instances that failed for their credentials.
 //!
 //! A part of the fleet is enough: fewer log-ons only brake more. It decides nothing; see [`shared::brake`].
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use shared::brake::{CredentialFailure, Evidence, Parameters};
 use shared::credentials::{is_credential_failure, presented_parameters_password};
 use shared::ecs::{self, ContainerInstance};
@@ -16,24 +15,24 @@ use shared::share::ShareMapping;
 use shared::ssm;
 use shared::state::State;
 
-use crate::App;
+use crate::app::App;
 use crate::error::CallError;
-use crate::gates::find_in_cluster;
+use crate::lookup::find_in_cluster;
+use crate::plan::History;
 
-/// Reads the evidence. `described` is what this run knows already; `commands` is the window's history.
+/// Reads the evidence. `described` is what this run has described already.
 pub(crate) async fn read(
     app: &App,
     described: &[ContainerInstance],
-    commands: &[Command],
-    now: Timestamp,
+    history: History<'_>,
 ) -> Result<Evidence, CallError> {
-    let config = &app.config;
+    let (config, since) = (&app.config, history.now - WINDOW);
     let of_ssm = async {
         let parameters = ssm::describe_parameters(app.clients.ssm(), &config.parameters).await?;
-        let failed = ssm::list_failed_invocations(app.clients.ssm(), &config.document, now - WINDOW).await?;
+        let failed = ssm::list_failed_invocations(app.clients.ssm(), &config.document, since).await?;
         Ok::<_, CallError>((parameters, failed))
     };
-    // ECS and SSM at once, each one call after the other, as many as there are warm connections.
+    // One call at a time to each service, since init opens one connection to each.
     let (of_ssm, open) = tokio::join!(of_ssm, some_open_gates(app));
     let (parameters, failed) = of_ssm?;
     let mut known = described.to_vec();
@@ -43,12 +42,12 @@ pub(crate) async fn read(
     let unknown: BTreeSet<InstanceId> =
         failed.iter().map(|(i, _)| &i.instance_id).filter(|id| !is_known(id)).cloned().collect();
     if !unknown.is_empty() {
-        // Rare, and it tells a host that has failed alone for long from one that nobody has logged on since.
+        // Their states tell a failure that began before others logged on from one that began after.
         for cluster in &config.clusters {
             known.extend(find_in_cluster(app, cluster, &unknown).await?);
         }
     }
-    Ok(weigh(parameters, &known, commands, &failed))
+    Ok(weigh(parameters, &known, history.commands, &failed))
 }
 
 /// A page of the instances whose gate is open, of every cluster.
@@ -68,7 +67,7 @@ async fn some_open_gates(app: &App) -> Result<Vec<ContainerInstance>, CallError>
     Ok(instances)
 }
 
-/// The invocations that failed for their credentials, by the script's own word.
+/// The invocations that failed for their credentials, by the script's result line.
 fn credential_failures<'a>(failed: &'a [Invocation], share: &ShareMapping) -> Vec<(&'a Invocation, Failure)> {
     let result = |i: &Invocation| interpret(share, Some(&i.status_details), &i.output, Deadline::Past);
     let failure = |invocation| match result(invocation) {
@@ -93,7 +92,7 @@ fn weigh(
         let requested = invocation.requested_at;
         let state = states().find(|(id, _)| **id == invocation.instance_id).map(|(_, state)| state);
         let began = match state {
-            // It was proven since.
+            // It was proven later.
             Some(State::Mapped { judged, .. } | State::Doubtful { judged, .. }) if *judged > requested => {
                 continue;
             }
@@ -111,7 +110,7 @@ fn weigh(
             with_parameters_password: presented_parameters_password(action, &failure.step, logon, parameters),
         });
     }
-    // On record, while the invocation has left the window.
+    // Failures on record whose invocation is no longer listed.
     for (id, state) in states() {
         let State::Unmapped { judged, cause, failing_since, .. } = state else { continue };
         let is_listed = failed.iter().any(|(i, _)| i.instance_id == *id && i.requested_at == *judged);
@@ -130,6 +129,7 @@ fn weigh(
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use shared::brake::{Password, assess};
     use shared::history::Action;
     use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn};

@@ -96,18 +96,18 @@ async fn by_hand_one_instance_may_try_an_unproven_password_and_nobody_a_refused_
     let story = Story::new(world().windows_instances("apps", 4));
     story.local.aws().world.change_password_in_directory("another");
     let many = story.by_hand(&[&id(1), &id(2)]).await;
-    assert_eq!(many["leftToSweep"][0]["reason"], UNPROVEN);
+    assert_eq!(many["leftToReconcile"][0]["reason"], UNPROVEN);
     assert!(story.commands().is_empty());
 
     let one = story.by_hand(&[&id(1)]).await;
     assert_eq!(one["sent"][0]["instanceIds"], json!([id(1)]));
     let other = story.by_hand(&[&id(2)]).await;
-    assert_eq!(other["leftToSweep"][0]["reason"], "another instance is trying the unproven password");
+    assert_eq!(other["leftToReconcile"][0]["reason"], "another instance is trying the unproven password");
 
     story.local.wait(Duration::from_secs(60)).await;
     assert_eq!(log_ons(&story, false), 1);
     let refused = story.by_hand(&[&id(2)]).await;
-    assert_eq!(refused["leftToSweep"][0]["reason"], REFUSED);
+    assert_eq!(refused["leftToReconcile"][0]["reason"], REFUSED);
     assert_eq!(story.metrics()["BrakeWithheld"], 1.0);
     assert!(story.batch(&story.events(3..=4)).await.is_empty(), "acknowledged");
     assert_eq!(story.metrics()["BrakeWithheld"], 2.0);
@@ -126,7 +126,7 @@ async fn a_host_that_fails_alone_while_others_log_on_stops_nobody() {
     story.local.aws().world.account.refuses_with = Some(1385);
     canary(&story, 2).await;
     let refused = story.by_hand(&[&id(3)]).await;
-    assert_eq!(refused["leftToSweep"][0]["reason"], REFUSED, "nobody has logged on since");
+    assert_eq!(refused["leftToReconcile"][0]["reason"], REFUSED, "nobody has logged on since");
 
     story.local.aws().world.account.refuses_with = None;
     let logon = format!("{:.3}", story.local.clock().now());

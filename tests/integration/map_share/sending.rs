@@ -65,12 +65,12 @@ async fn of_fifty_targets_ten_that_went_offline_cost_two_calls_more() {
             aws.world.host(&id(n)).agent = Agent::Absent;
         }
     });
-    assert!(failed.await.is_empty(), "left to the sweep");
+    assert!(failed.await.is_empty(), "left to the reconcile run");
     assert_eq!(story.commands(), [(12..=51).map(id).collect::<Vec<_>>()]);
     let calls = story.calls();
     let sending = calls.iter().skip_while(|call| *call != "SendCommand").count();
     assert_eq!(sending, 3, "one live group, and two more: {calls:?}");
-    assert_eq!(story.metrics()["LeftToSweep"], 10.0);
+    assert_eq!(story.metrics()["LeftToReconcile"], 10.0);
     assert_eq!(story.metrics()["EventsHandled"], 40.0);
 }
 
@@ -89,7 +89,7 @@ async fn a_target_that_is_refused_though_shown_online_is_found_by_halves() {
         sent.sort();
         let others: Vec<String> = (2..=51).filter(|n| *n != culprit).map(id).collect();
         assert_eq!(sent, others, "everybody else, once");
-        assert_eq!(story.metrics()["LeftToSweep"], 1.0);
+        assert_eq!(story.metrics()["LeftToReconcile"], 1.0);
     }
 }
 
@@ -103,7 +103,7 @@ async fn nobody_left_online_ends_the_bisection() {
     });
     assert!(failed.await.is_empty());
     assert_eq!(sends(&story.calls()), 1);
-    assert_eq!(story.metrics()["LeftToSweep"], 50.0);
+    assert_eq!(story.metrics()["LeftToReconcile"], 50.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -341,7 +341,7 @@ async fn a_record_without_a_message_id_is_left_to_the_sweep_when_its_call_fails(
     story.local.aws().faults.add(FaultRule::once("SendCommand", Fault::Throttle).times(1000));
     let answer = story.invoke(batch).await.unwrap();
     assert_eq!(failures(&answer), ["m1"], "an empty id would give back the whole batch");
-    assert_eq!(story.metrics()["LeftToSweep"], 1.0);
+    assert_eq!(story.metrics()["LeftToReconcile"], 1.0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,8 @@
 
 use serde::Deserialize;
 
-use super::{Envelope, Event, Unreadable};
+use super::envelope::{Envelope, Unreadable, event_of};
+use super::event::Event;
 use crate::outcome::Reason;
 
 #[derive(Deserialize)]
@@ -17,7 +18,7 @@ struct Detail {
 pub(super) fn parse(envelope: &Envelope) -> Result<Event, Unreadable> {
     let detail: Detail = envelope.detail()?;
     let state = detail.state.ok_or(Unreadable::Missing("detail.state"))?;
-    super::event_of(detail.instance_id.as_deref(), "detail.instance-id", |id| match state.as_str() {
+    event_of(detail.instance_id.as_deref(), "detail.instance-id", |id| match state.as_str() {
         "stopping" | "stopped" | "running" => Ok(Event::Restart { id, at: envelope.time()? }),
         _ => Ok(Event::Ignored { id: Some(id.into()), reason: Reason::OtherState }),
     })
