@@ -1,7 +1,7 @@
 //! CloudWatch metrics in embedded metric format: one JSON object a line on standard output.
 //!
-//! Two dimension sets, and nothing else: `{Stack}`, on which alarms stand, and `{Stack, Cluster}`. An instance's id is
-//! never a dimension, for every new one would be a new metric to pay for.
+//! There are two dimension sets: `{Stack}`, which alarms use, and `{Stack, Cluster}`. An instance's id is never a dimension,
+//! since CloudWatch bills every new value as a new metric.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ pub struct Metrics {
     out: Arc<Mutex<dyn Write + Send>>,
 }
 
-/// One metric's name and value. Counts and gauges have no unit; ages are named by theirs.
+/// A metric's name and value. Names of ages end in their unit; counts and gauges have none.
 pub type Value = (&'static str, f64);
 
 impl Metrics {
@@ -34,8 +34,8 @@ impl Metrics {
         Metrics { namespace: namespace.to_owned(), stack: stack.to_owned(), out }
     }
 
-    /// Writes one line with these values under `{Stack}`, or under `{Stack, Cluster}`. A metric that cannot be written
-    /// is lost with a log line, never an error: the work is done by then.
+    /// Writes one line with these values under `{Stack}`, or under `{Stack, Cluster}`. A failed
+    /// write is logged and no error, since the work is done by then.
     pub fn emit(&self, now: Timestamp, cluster: Option<&str>, values: &[Value]) {
         if values.is_empty() {
             return;
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn alarms_find_the_stacks_own_dimension_set() {
-        let line: serde_json::Value = serde_json::from_str(&emitted(None, &[("Sweeps", 1.0)])).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&emitted(None, &[("Runs", 1.0)])).unwrap();
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], serde_json::json!([["Stack"]]));
         assert_eq!(emitted(None, &[]), "");
     }

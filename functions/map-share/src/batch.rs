@@ -11,7 +11,7 @@ use crate::metrics::Metric;
 use crate::origin::Origin;
 use crate::outcome::{Disposition, Effect, Kind, Outcome, Reason};
 
-/// Ids that one log line names, to stay far below the 256 KiB that CloudWatch Logs takes.
+/// Ids that one log line names, so that it stays far below the 256 KiB that CloudWatch Logs takes.
 const IDS_A_LINE: usize = 200;
 
 /// A record's place in the batch.
@@ -47,7 +47,7 @@ impl Batch {
         RecordId(self.records.len() - 1)
     }
 
-    /// The first outcome stands.
+    /// Sets a record's outcome, unless it has one.
     pub(crate) fn settle(&mut self, id: RecordId, outcome: Outcome) {
         self.records[id.0].outcome.get_or_insert(outcome);
     }
@@ -62,13 +62,13 @@ impl Batch {
         self.records[id.0].outcome.as_ref()
     }
 
-    /// A command was taken. It is logged at once, for the run may end at any moment.
+    /// Notes a command that SSM accepted. It is logged at once, since the run may be cut off.
     pub(crate) fn sent(&mut self, command: CommandId, instances: Vec<InstanceId>) {
         tracing::info!(command_id = %command, instance_ids = %join(&instances), "command sent");
         self.commands.push((command, instances));
     }
 
-    /// Counts a throttled call, keeps the first refused one for the end, and returns the error's text.
+    /// Counts a throttled call, keeps the first rejected one for the end, and returns the error's text.
     pub(crate) fn failed(&mut self, error: impl Into<CallError>) -> String {
         let error = error.into();
         let why = error.to_string();
@@ -84,7 +84,7 @@ impl Batch {
         why
     }
 
-    /// The first call that AWS refuses.
+    /// The first call that AWS rejected.
     pub(crate) fn into_refused(self) -> Option<CallError> {
         self.refused
     }
@@ -142,7 +142,7 @@ impl Batch {
         })
     }
 
-    /// One line a decision, with the ids of those that it concerns. Sent commands have their own line, too.
+    /// One line for all records of one kind and outcome, with their ids.
     pub(crate) fn log(&self) {
         for Decision { kind, outcome, ids } in self.decisions() {
             let disposition = outcome.disposition();
@@ -193,7 +193,7 @@ impl Batch {
     }
 }
 
-/// Records of one kind that ended alike.
+/// Records of one kind and outcome.
 #[derive(Debug, PartialEq)]
 struct Decision<'a> {
     kind: Kind,
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn every_decision_is_one_line_with_the_ids_that_it_concerns() {
+    fn every_decision_is_one_line_with_its_ids() {
         let (mapped, sent) = (Outcome::Not(Reason::Mapped), Outcome::Did(Effect::Sent));
         let poison = Outcome::Unreadable("the body is not JSON".to_owned());
         let batch = batch(&[
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_settled_comes_again_and_the_first_outcome_stands() {
+    fn an_unsettled_record_comes_again_and_the_first_outcome_counts() {
         let mut batch = Batch::default();
         let open = batch.add(Some("m0".to_owned()), Kind::ContainerInstance, None);
         let settled = batch.add(Some("m1".to_owned()), Kind::ContainerInstance, None);
