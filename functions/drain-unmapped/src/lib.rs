@@ -23,7 +23,6 @@ pub mod fleet;
 pub mod memory;
 pub mod observe;
 pub mod reconcile;
-pub mod remedy;
 pub mod report;
 pub mod run;
 pub mod statistics;
