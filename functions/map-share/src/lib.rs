@@ -44,6 +44,18 @@ use crate::app::Run;
 use crate::batch::Batch;
 use crate::plan::Work;
 
+/// The AWS API operations that the function calls. Its role allows these and no other of ECS and SSM.
+pub const OPERATIONS: &[&str] = &[
+    "ecs:DescribeContainerInstances",
+    "ecs:ListContainerInstances",
+    "ecs:PutAttributes",
+    "ssm:DescribeInstanceInformation",
+    "ssm:DescribeParameters",
+    "ssm:ListCommandInvocations",
+    "ssm:ListCommands",
+    "ssm:SendCommand",
+];
+
 /// Kept from the time that is left, to settle and to answer.
 const MARGIN: SignedDuration = SignedDuration::from_secs(1);
 

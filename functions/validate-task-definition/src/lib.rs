@@ -40,6 +40,9 @@ use input::{Input, Unrecognised, recognise};
 use model::TaskDefinition;
 use policy::Policy;
 
+/// The AWS API operations that the function calls. Its role allows these and no other of ECS and SSM.
+pub const OPERATIONS: &[&str] = &["ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:ListServices"];
+
 /// The function, wired.
 pub struct Validator {
     clusters: Vec<ClusterRef>,
