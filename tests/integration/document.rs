@@ -22,7 +22,7 @@ use tests::local_aws::server::Server;
 use tests::local_aws::{Caller, LocalAws};
 use tests::powershell;
 
-const PARAMETERS: [(&str, &str); 5] = [
+pub(super) const PARAMETERS: [(&str, &str); 5] = [
     ("DriveLetter", "G"),
     ("RemotePath", r"\\fs.corp.example.com\share"),
     ("UserNameParameterName", "domainUserName"),
