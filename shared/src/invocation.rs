@@ -43,26 +43,26 @@ pub fn interpret(
     output: &str,
     deadline: Deadline,
 ) -> InvocationResult {
-    let no_result = |cause: &str| InvocationResult::NoResult(Cause::new(cause));
+    let no_result = InvocationResult::NoResult;
     match plain(status_details.unwrap_or("pending")).as_str() {
         "success" => match ResultLine::find(output) {
             Ok(ResultLine::Mapped(proof)) if share.is_same(&proof.drive, &proof.remote) => {
                 InvocationResult::Mapped(proof)
             }
             Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(failure),
-            Ok(ResultLine::Mapped(_)) | Err(_) => no_result("no-result"),
+            Ok(ResultLine::Mapped(_)) | Err(_) => no_result(Cause::NO_RESULT),
         },
         "failed" | "incomplete" => match ResultLine::find(output) {
             Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(failure),
-            Ok(ResultLine::Mapped(_)) | Err(_) => no_result("no-result"),
+            Ok(ResultLine::Mapped(_)) | Err(_) => no_result(Cause::NO_RESULT),
         },
         "deliverytimedout" | "undeliverable" | "terminated" | "cancelled" | "canceled" | "rateexceeded" => {
-            no_result("undelivered")
+            no_result(Cause::UNDELIVERED)
         }
         // An old agent reports the status `TimedOut` instead of its details.
-        "executiontimedout" | "timedout" => no_result("timeout"),
-        "accessdenied" | "invalidplatform" | "noinstancesintag" => no_result("refused-by-ssm"),
-        _ if deadline == Deadline::Past => no_result("lost"),
+        "executiontimedout" | "timedout" => no_result(Cause::TIMEOUT),
+        "accessdenied" | "invalidplatform" | "noinstancesintag" => no_result(Cause::REFUSED_BY_SSM),
+        _ if deadline == Deadline::Past => no_result(Cause::LOST),
         _ => InvocationResult::Pending,
     }
 }
@@ -187,10 +187,7 @@ mod tests {
             assert_eq!(result(details, MAPPED, Deadline::Past), "no result: lost", "{details}");
         }
         assert_eq!(interpret(&share(), None, "", Deadline::Ahead), InvocationResult::Pending);
-        assert_eq!(
-            interpret(&share(), None, "", Deadline::Past),
-            InvocationResult::NoResult(Cause::new("lost"))
-        );
+        assert_eq!(interpret(&share(), None, "", Deadline::Past), InvocationResult::NoResult(Cause::LOST));
     }
 
     proptest! {

@@ -88,11 +88,8 @@ mod tests {
     }
 
     fn causes() -> impl Strategy<Value = Cause> {
-        let known: Vec<&str> = crate::cause::known().map(|(text, _)| text).collect();
-        prop_oneof![
-            proptest::sample::select(known).prop_map(Cause::new),
-            "[0-9]{1,10}".prop_map(|t| Cause::new(&t))
-        ]
+        let known: Vec<Cause> = crate::cause::known().map(|row| row.cause.clone()).collect();
+        prop_oneof![proptest::sample::select(known), "[0-9]{1,10}".prop_map(|t| Cause::new(&t))]
     }
 
     fn states() -> impl Strategy<Value = State> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::ids::{CommandId, InstanceId};
 
 use crate::error::CallError;
-use crate::metrics::Metric;
+use crate::metrics;
 use crate::origin::Origin;
 use crate::outcome::{Disposition, Effect, Kind, Outcome, Reason};
 
@@ -147,7 +147,7 @@ impl Batch {
         for Decision { kind, outcome, ids } in self.decisions() {
             let disposition = outcome.disposition();
             let (count, ids, reason) = (ids.len(), ids.join(" "), outcome.to_string());
-            let (kind, result) = (Metric::Kind(kind).name(), Metric::Disposition(disposition).name());
+            let (kind, result) = (metrics::of_kind(kind).name, metrics::of_disposition(disposition).name);
             match disposition {
                 Disposition::Failed | Disposition::Unreadable => {
                     tracing::warn!(kind, outcome = result, reason, count, ids, "events settled");
@@ -175,21 +175,21 @@ impl Batch {
 
     /// Every metric, zeros included, so that an alarm tells "none" from "not running".
     pub(crate) fn metrics(&self) -> Vec<shared::metrics::Value> {
-        Metric::all().map(|metric| (metric.name(), self.count(metric) as f64)).collect()
-    }
-
-    fn count(&self, metric: Metric) -> usize {
         let count = |of: &dyn Fn(&Record) -> bool| self.records.iter().filter(|record| of(record)).count();
-        match metric {
-            Metric::Disposition(disposition) => count(&|record| record.disposition() == Some(disposition)),
-            Metric::Kind(kind) => count(&|record| record.kind == kind),
-            Metric::Commands => self.commands.len(),
-            Metric::Targets => self.commands.iter().map(|(_, instances)| instances.len()).sum(),
-            Metric::BrakeWithheld => {
-                count(&|record| matches!(record.outcome, Some(Outcome::Not(reason)) if reason.is_brake()))
-            }
-            Metric::Throttles => self.throttles,
-        }
+        let is_brake =
+            |record: &Record| matches!(record.outcome, Some(Outcome::Not(reason)) if reason.is_brake());
+        let dispositions = Disposition::ALL.map(|disposition| {
+            (metrics::of_disposition(disposition), count(&|record| record.disposition() == Some(disposition)))
+        });
+        let kinds = Kind::ALL.map(|kind| (metrics::of_kind(kind), count(&|record| record.kind == kind)));
+        let sent = [
+            (metrics::COMMANDS, self.commands.len()),
+            (metrics::TARGETS, self.commands.iter().map(|(_, instances)| instances.len()).sum()),
+            (metrics::BRAKE_WITHHELD, count(&is_brake)),
+            (metrics::THROTTLES, self.throttles),
+        ];
+        let counts = dispositions.into_iter().chain(kinds).chain(sent);
+        counts.map(|(metric, count)| (metric, count as f64)).collect()
     }
 }
 
@@ -227,6 +227,12 @@ mod tests {
             batch.settle(record, (*outcome).clone());
         }
         batch
+    }
+
+    #[test]
+    fn every_metric_of_the_table_is_emitted_once_in_every_run() {
+        let emitted: Vec<_> = Batch::default().metrics().into_iter().map(|(metric, _)| metric).collect();
+        assert_eq!(emitted, metrics::ALL);
     }
 
     #[test]
