@@ -153,9 +153,9 @@ def poison_message_ends_in_the_dead_letter_queue(emulator, deployment, aws):
 
 
 def reconcile_runs_keep_their_alarm_quiet(deployment):
-    check(deployment.alarm("page-no-sweep") != "OK", "without a metric the alarm on missing runs is not OK")
+    check(deployment.alarm("page-no-reconcile-run") != "OK", "without a metric the alarm on missing runs is not OK")
     deployment.put_metrics("drain-unmapped", {"ReconcileRuns", "Mapped", "OldestUnmappedMinutes"})
-    until("the alarm on missing runs is OK once runs ended", 60, lambda: deployment.alarm("page-no-sweep") == "OK")
+    until("the alarm on missing runs is OK once runs ended", 60, lambda: deployment.alarm("page-no-reconcile-run") == "OK")
 
 
 if __name__ == "__main__":

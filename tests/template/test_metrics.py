@@ -98,7 +98,7 @@ class Metrics(unittest.TestCase):
     def test_a_stack_that_is_switched_off_is_not_paged_for_its_silence(self):
         for enabled, expected in (("true", True), ("false", False)):
             resources, _ = resolve(TEMPLATE, {"Enabled": enabled})
-            self.assertIs(resources["NoSweepAlarm"]["Properties"]["ActionsEnabled"], expected)
+            self.assertIs(resources["NoReconcileRunAlarm"]["Properties"]["ActionsEnabled"], expected)
 
     def test_the_dashboard_shows_every_alarm_and_overlaps_nowhere(self):
         widgets = dashboard()["widgets"]
