@@ -1,17 +1,16 @@
-//! Where a test finds the functions' binaries, built from the sources as they are.
+//! The functions' binaries for tests, built from the current sources.
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Builds the workspace's binaries, once a process, and says in which directory they are.
+/// Builds the workspace's binaries, once per process, and returns their directory.
 ///
-/// `cargo test` builds binaries of its own package only, and a binary from an earlier build would be a test of the past.
-/// They are built with the test world's features, as everything that `cargo test` builds; `make demo` and the packaged
-/// functions are not.
+/// `cargo test` builds the binaries of its own package only, and binaries of an earlier build would be out of date. They
+/// have the features of the test build, unlike those of `make demo` and the packaged functions.
 ///
 /// # Panics
-/// When they cannot be built.
+/// The binaries cannot be built.
 pub fn build_functions() -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY
@@ -19,8 +18,8 @@ pub fn build_functions() -> PathBuf {
             let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
             let mut build = Command::new(env!("CARGO"));
             build.args(["build", "--workspace", "--bins", "--locked", "--quiet"]).current_dir(root);
-            // Cargo tells a test about its package; build scripts that watch these (ring's) would run again, and with them
-            // everything above, now and at the next `cargo test`.
+            // Build scripts that watch these variables (ring's) would run again, and everything above them would be
+            // rebuilt, now and at the next `cargo test`.
             for (name, _) in std::env::vars_os() {
                 let text = name.to_string_lossy();
                 if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
