@@ -1,7 +1,7 @@
-"""Licences, duplicates and sources of the dependencies, offline: what deny.toml asks, from `cargo metadata`.
+"""Checks licences, duplicates and sources of the dependencies offline, by the rules of deny.toml.
 
-It reads Cargo.lock's packages for Linux as cargo has them on disk, and makes no claim about advisories: the database of
-those is on the network, and `cargo deny check` asks it.
+It reads the packages of Cargo.lock for Linux with `cargo metadata`. It does not check advisories: their database needs network
+access, and `cargo deny check` reads it.
 """
 
 import json
@@ -38,7 +38,7 @@ def main():
 
 
 def shipped_packages():
-    """(name, version) of what the default members are built from. `cargo metadata` would add what only tests switch on."""
+    """(name, version) of each crate in the default members. `cargo metadata` would add the crates that only tests enable."""
     tree = subprocess.run(
         ["cargo", "tree", "--locked", "--edges", "normal", "--target", TARGET, "--prefix", "none", "--format", "{p}"],
         cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True,
@@ -50,13 +50,13 @@ def licence_findings(packages, allowed):
     for package in packages:
         expression = package["license"]
         if expression is None:
-            yield f"{package['name']} {package['version']}: names no licence"
+            yield f"{package['name']} {package['version']}: has no licence"
         elif not is_allowed(expression, allowed):
             yield f"{package['name']} {package['version']}: licence {expression!r} is not among {sorted(allowed)}"
 
 
 def is_allowed(expression, allowed):
-    """Whether an SPDX expression can be met with the allowed licences. `/` is the old spelling of OR."""
+    """Whether the allowed licences satisfy an SPDX expression. `/` is the old spelling of OR."""
     tokens = re.findall(r"\(|\)|[A-Za-z0-9.+-]+", expression.replace("/", " OR "))
     position = 0
 
@@ -94,7 +94,7 @@ def is_allowed(expression, allowed):
         return token in allowed
 
     met = either()
-    assert position == len(tokens), f"{expression!r} is no licence expression that is understood here"
+    assert position == len(tokens), f"{expression!r} is not a licence expression that this check understands"
     return met
 
 
@@ -118,13 +118,13 @@ def duplicate_findings(packages, skipped):
         if len(left) > 1:
             yield f"{name}: ships in versions {', '.join(sorted(left))}"
         elif len(several) == 1 and len(left) == 0:
-            yield f"{name}: ships once only, its line in deny.toml can go"
+            yield f"{name}: ships in one version, so remove its line from deny.toml"
     for skip in sorted(unused):
-        yield f"{skip}: does not ship, its line in deny.toml can go"
+        yield f"{skip}: does not ship, so remove its line from deny.toml"
 
 
 def self_test():
-    """The checks find what they are for."""
+    """Each check finds a violation."""
     allowed = {"MIT", "Apache-2.0"}
     for expression, expected in (
         ("MIT", True), ("GPL-3.0", False), ("GPL-3.0 OR MIT", True), ("GPL-3.0 AND MIT", False), ("MIT/GPL-3.0", True),

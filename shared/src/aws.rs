@@ -1,13 +1,14 @@
-//! AWS clients as a Lambda function wants them: made once, where one is used at all, sharing one HTTP client.
+//! AWS clients for a Lambda function: each made once, when it is first used, over one HTTP client.
 //!
 //! Deliberately absent: the SDK's default chains. They look for credentials and certificates in places that a function
-//! does not have; see `environment.rs` and `tls.rs` for what is looked at instead.
+//! does not have; `environment.rs` and `tls.rs` replace them.
 
+mod clients;
 mod environment;
+pub(crate) mod error;
 mod tls;
 mod warm;
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -15,77 +16,30 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::time::SharedTimeSource;
-use aws_smithy_runtime::client::retries::RetryPartition;
 use jiff::Timestamp;
 
-use crate::time;
 use environment::Environment;
 
+pub use clients::Clients;
+pub use error::AwsError;
 pub use tls::TrustError;
 pub use warm::warm;
 
-/// One attempt's limits. A read of a hundred instances answers within a second; five mean that something is wrong.
+/// The limits of one attempt. A read of a hundred instances is answered within a second.
 const CONNECT: Duration = Duration::from_secs(2);
 const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// Attempts a call gets where trying again is harmless. Bounded further by the time that the caller has left.
+/// Attempts of a call that may be retried. The time that the caller has left limits them further.
 const ATTEMPTS: u32 = 5;
 
-/// The clients, and the clock that they and we read. A client is made when it is first asked for.
-#[derive(Debug, Clone)]
-pub struct Clients {
-    config: SdkConfig,
-    retry_partition: Option<RetryPartition>,
-    ssm: OnceLock<aws_sdk_ssm::Client>,
-    ecs: OnceLock<aws_sdk_ecs::Client>,
-    time: SharedTimeSource,
-}
-
-impl Clients {
-    /// Clients over a configuration: the real one of [`sdk_config`], or a test's.
-    pub fn new(config: SdkConfig) -> Self {
-        let time = config.time_source().unwrap_or_default();
-        Clients { config, retry_partition: None, ssm: OnceLock::new(), ecs: OnceLock::new(), time }
-    }
-
-    /// The same with a retry budget of its own instead of the SDK's process-wide one, for whoever runs many functions
-    /// in one process.
-    pub fn with_retry_partition(config: SdkConfig, partition: RetryPartition) -> Self {
-        Clients { retry_partition: Some(partition), ..Self::new(config) }
-    }
-
-    /// Systems Manager.
-    pub fn ssm(&self) -> &aws_sdk_ssm::Client {
-        self.ssm.get_or_init(|| {
-            let mut config = aws_sdk_ssm::config::Builder::from(&self.config);
-            config.set_retry_partition(self.retry_partition.clone());
-            aws_sdk_ssm::Client::from_conf(config.build())
-        })
-    }
-
-    /// Elastic Container Service.
-    pub fn ecs(&self) -> &aws_sdk_ecs::Client {
-        self.ecs.get_or_init(|| {
-            let mut config = aws_sdk_ecs::config::Builder::from(&self.config);
-            config.set_retry_partition(self.retry_partition.clone());
-            aws_sdk_ecs::Client::from_conf(config.build())
-        })
-    }
-
-    /// The time, from the SDK's own clock, so that a test moves both at once.
-    pub fn now(&self) -> Timestamp {
-        Timestamp::try_from(self.time.now()).map(time::whole_millis).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-}
-
-/// When the invocation ends, as Lambda says it.
+/// When the invocation ends.
 pub fn deadline_of(context: &lambda_runtime::Context) -> Timestamp {
     let now = SharedTimeSource::default().now();
     deadline(context.deadline, Timestamp::try_from(now).unwrap_or(Timestamp::MAX))
 }
 
-/// Lambda gives the moment, in milliseconds since 1970; `cargo lambda watch` the milliseconds that are left. No moment of
-/// an invocation lies before 2001, and no invocation lasts thirty years.
+/// Lambda gives the time of the end, in milliseconds since 1970; `cargo lambda watch` gives the milliseconds that are left.
+/// A number too small for a time after 2001 is such a rest.
 fn deadline(millis: u64, now: Timestamp) -> Timestamp {
     const YEAR_2001: u64 = 1_000_000_000_000;
     let since = if millis < YEAR_2001 { now } else { Timestamp::UNIX_EPOCH };
@@ -93,8 +47,8 @@ fn deadline(millis: u64, now: Timestamp) -> Timestamp {
 }
 
 /// The configuration of a deployed function: credentials and region from the environment, as Lambda sets them, or from
-/// a profile for local runs; `AWS_ENDPOINT_URL` and its kin are honoured; adaptive retry, since the account's rates are
-/// shared with the customer.
+/// a profile for local runs; endpoints of `AWS_ENDPOINT_URL` and the like; adaptive retry, since the account's call rates
+/// are shared with the customer.
 pub async fn sdk_config() -> Result<SdkConfig, TrustError> {
     let environment = Environment::read().await;
     let region = environment.region();
@@ -115,12 +69,12 @@ pub async fn sdk_config() -> Result<SdkConfig, TrustError> {
         .build())
 }
 
-/// How calls are retried where trying again is harmless.
+/// How calls are retried that may be.
 pub fn retry_config() -> RetryConfig {
     RetryConfig::adaptive().with_max_attempts(ATTEMPTS).with_max_backoff(Duration::from_secs(5))
 }
 
-/// One attempt's limits.
+/// The time limits of one attempt.
 pub fn timeout_config() -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build()
 }

@@ -1,90 +1,17 @@
-//! The environment, parsed once at start.
+//! The environment, read once at start, and the only module that reads it.
 //!
-//! The one room that reads it. A bad value stops the function at init with every offending variable's name, its value
-//! and what is allowed; nothing is corrected silently. No variable holds a secret.
+//! A bad value stops the function at init with every such variable's name, its value and what is allowed; nothing is
+//! corrected silently. No variable holds a secret.
 
-use std::fmt;
+mod policy;
+mod variables;
 
-use jiff::SignedDuration;
-use serde::Serialize;
+pub use policy::{Mode, Policy};
+pub use variables::{BadVariable, ConfigError, Variable, variables};
 
 use crate::ids::ClusterRef;
 use crate::share::{DriveLetter, RemotePath, ShareMapping};
-use crate::time;
-
-/// One variable that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadVariable {
-    /// Its name.
-    pub name: &'static str,
-    /// Its value; `None` where it is not set.
-    pub value: Option<String>,
-    /// What is allowed.
-    pub allowed: &'static str,
-}
-
-impl fmt::Display for BadVariable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.value {
-            Some(value) => {
-                write!(f, "environment variable {} is {value:?}, allowed is {}", self.name, self.allowed)
-            }
-            None => write!(f, "environment variable {} is not set, it must be {}", self.name, self.allowed),
-        }
-    }
-}
-
-/// The environment cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError(pub Vec<BadVariable>);
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, bad) in self.0.iter().enumerate() {
-            write!(f, "{}{bad}", if i == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-/// What the product may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Reads and says what it would do; writes nothing.
-    Report,
-    /// Everything but drain.
-    Map,
-    /// Drains, too.
-    Enforce,
-}
-
-/// Every wait, budget and brake. Durations are parsed; percentages are whole numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Policy {
-    /// What may be done at all.
-    pub mode: Mode,
-    /// Quick retries after the first failure.
-    pub max_attempts: u32,
-    /// The unit of every wait of ours.
-    pub base: SignedDuration,
-    /// How often an unmapped instance is tried again when quick retries are spent.
-    pub reprobe: SignedDuration,
-    /// How old a proof may get; `None`: proofs are never renewed.
-    pub verify_every: Option<SignedDuration>,
-    /// How long an agent may be silent before it is reported.
-    pub unreachable_after: SignedDuration,
-    /// How long an instance must have failed, by its own words, before it is drained.
-    pub drain_after: SignedDuration,
-    /// How much of a cluster may be draining, by any actor.
-    pub max_drain_percent: u32,
-    /// How much of a cluster may be in trouble before nothing is drained.
-    pub breaker_percent: u32,
-    /// How many ECS writes a second a function allows itself, of the account's 40 that `RunTask` shares.
-    pub ecs_writes_per_second: u32,
-}
+use variables::Reader;
 
 /// What `map-share` and `drain-unmapped` are told.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,28 +58,25 @@ impl Config {
 
     /// Reads from any source of variables. An empty value counts as not set, as templates write it.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut env = Variables::new(&lookup);
+        let mut env = Reader::new(&lookup);
         let common = Common::read(&mut env);
-        let document = env
-            .required("DOCUMENT_NAME", DOCUMENT_NAME, |text| is_document_name(text).then(|| text.to_owned()));
-        let user = env.optional("USERNAME_PARAMETER", "domainUserName", PARAMETER_NAME, parameter_name);
-        let password =
-            env.optional("PASSWORD_PARAMETER", "domainUserPassword", PARAMETER_NAME, parameter_name);
+        let document = env.read(&variables::DOCUMENT_NAME, document_name);
+        let user = env.read(&variables::USERNAME_PARAMETER, parameter_name);
+        let password = env.read(&variables::PASSWORD_PARAMETER, parameter_name);
         let policy = Policy::read(&mut env);
-        let (Some(common), Some(document), Some(user), Some(password), Some(policy)) =
-            (common, document, user, password, policy)
-        else {
-            return Err(ConfigError(env.bad));
+        let config = || {
+            let common = common?;
+            Some(Config {
+                clusters: common.clusters,
+                stack: common.stack,
+                share: common.share,
+                document: document?,
+                parameters: [user?, password?],
+                metrics_namespace: common.metrics_namespace,
+                policy: policy?,
+            })
         };
-        env.finish(Config {
-            clusters: common.clusters,
-            stack: common.stack,
-            share: common.share,
-            document,
-            parameters: [user, password],
-            metrics_namespace: common.metrics_namespace,
-            policy,
-        })
+        env.finish(config())
     }
 }
 
@@ -165,30 +89,26 @@ impl ValidatorConfig {
 
     /// Reads from any source of variables. An empty value counts as not set, as templates write it.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut env = Variables::new(&lookup);
+        let mut env = Reader::new(&lookup);
         let common = Common::read(&mut env);
         let require_readiness_constraint =
-            env.optional("REQUIRE_READINESS_CONSTRAINT", "false", "true or false", |text| text.parse().ok());
+            env.read(&variables::REQUIRE_READINESS_CONSTRAINT, |text| text.parse().ok());
         let drive = common.as_ref().map(|c| c.share.drive);
-        let allowed_source_prefix = env.optional(
-            "ALLOWED_SOURCE_PREFIX",
-            "",
-            "a directory on the mapped drive, such as G:\\Directory",
-            |text| if text.is_empty() { Some(None) } else { source_prefix(text, drive).map(Some) },
-        );
-        let (Some(common), Some(require_readiness_constraint), Some(allowed_source_prefix)) =
-            (common, require_readiness_constraint, allowed_source_prefix)
-        else {
-            return Err(ConfigError(env.bad));
+        let allowed_source_prefix = env.read(&variables::ALLOWED_SOURCE_PREFIX, |text| {
+            if text.is_empty() { Some(None) } else { source_prefix(text, drive).map(Some) }
+        });
+        let config = || {
+            let common = common?;
+            Some(ValidatorConfig {
+                clusters: common.clusters,
+                stack: common.stack,
+                share: common.share,
+                metrics_namespace: common.metrics_namespace,
+                require_readiness_constraint: require_readiness_constraint?,
+                allowed_source_prefix: allowed_source_prefix?,
+            })
         };
-        env.finish(ValidatorConfig {
-            clusters: common.clusters,
-            stack: common.stack,
-            share: common.share,
-            metrics_namespace: common.metrics_namespace,
-            require_readiness_constraint,
-            allowed_source_prefix,
-        })
+        env.finish(config())
     }
 }
 
@@ -200,26 +120,12 @@ struct Common {
 }
 
 impl Common {
-    fn read(env: &mut Variables) -> Option<Self> {
-        let clusters = env.required("CLUSTERS", "cluster ARNs or names, separated by commas", clusters);
-        let stack = env.required("STACK", "1 to 128 letters, digits and -", |text| {
-            let valid = text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            valid.then(|| text.to_owned())
-        });
-        let drive = env.optional("DRIVE_LETTER", "G", "one letter from D to Z", DriveLetter::parse);
-        let remote =
-            env.required("REMOTE_PATH", r"\\server\share or \\server\share\directory", RemotePath::parse);
-        let metrics_namespace = env.optional(
-            "METRICS_NAMESPACE",
-            "EcsSmbMapper",
-            "1 to 255 of letters, digits and ._-/#: not starting with AWS/",
-            |text| {
-                let valid = text.len() <= 255
-                    && !text.starts_with("AWS/")
-                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/#:".contains(&b));
-                valid.then(|| text.to_owned())
-            },
-        );
+    fn read(env: &mut Reader) -> Option<Self> {
+        let clusters = env.read(&variables::CLUSTERS, clusters);
+        let stack = env.read(&variables::STACK, stack);
+        let drive = env.read(&variables::DRIVE_LETTER, DriveLetter::parse);
+        let remote = env.read(&variables::REMOTE_PATH, RemotePath::parse);
+        let metrics_namespace = env.read(&variables::METRICS_NAMESPACE, metrics_namespace);
         Some(Common {
             clusters: clusters?,
             stack: stack?,
@@ -228,124 +134,6 @@ impl Common {
         })
     }
 }
-
-impl Policy {
-    fn read(env: &mut Variables) -> Option<Self> {
-        let mode = env.optional("MODE", "enforce", "report, map or enforce", |text| match text {
-            "report" => Some(Mode::Report),
-            "map" => Some(Mode::Map),
-            "enforce" => Some(Mode::Enforce),
-            _ => None,
-        });
-        let max_attempts = env.whole("MAX_ATTEMPTS", "4", "a whole number from 1 to 10", 1..=10);
-        let base =
-            env.decimal("RETRY_BASE_SECONDS", "30", "a number of seconds from 0.01 to 300", 0.01..=300.0);
-        // Twice this must stay below the window that the history is read for.
-        let reprobe =
-            env.decimal("REPROBE_MINUTES", "15", "a number of minutes above 0, at most 20", 0.001..=20.0);
-        let verify = env.decimal(
-            "VERIFY_EVERY_MINUTES",
-            "30",
-            "0 (never) or a number of minutes up to 1440",
-            0.0..=1440.0,
-        );
-        let unreachable = env.decimal(
-            "UNREACHABLE_AFTER_MINUTES",
-            "45",
-            "a number of minutes above 0, at most 1440",
-            0.001..=1440.0,
-        );
-        let drain_after =
-            env.decimal("DRAIN_AFTER_MINUTES", "15", "a number of minutes up to 1440", 0.0..=1440.0);
-        let max_drain_percent = env.whole("MAX_DRAIN_PERCENT", "10", "a whole number from 1 to 100", 1..=100);
-        let breaker_percent = env.whole("BREAKER_PERCENT", "20", "a whole number from 1 to 100", 1..=100);
-        let writes = env.whole("ECS_WRITES_PER_SECOND", "10", "a whole number from 1 to 40", 1..=40);
-        Some(Policy {
-            mode: mode?,
-            max_attempts: max_attempts?,
-            base: time::seconds(base?),
-            reprobe: time::minutes(reprobe?),
-            verify_every: verify.map(|m| (m > 0.0).then(|| time::minutes(m)))?,
-            unreachable_after: time::minutes(unreachable?),
-            drain_after: time::minutes(drain_after?),
-            max_drain_percent: max_drain_percent?,
-            breaker_percent: breaker_percent?,
-            ecs_writes_per_second: writes?,
-        })
-    }
-}
-
-/// Collects what is wrong, so that one start names everything.
-struct Variables<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-    bad: Vec<BadVariable>,
-}
-
-impl<'a> Variables<'a> {
-    fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Variables { lookup, bad: Vec::new() }
-    }
-
-    fn set(&self, name: &str) -> Option<String> {
-        (self.lookup)(name).filter(|value| !value.is_empty())
-    }
-
-    fn required<T>(
-        &mut self,
-        name: &'static str,
-        allowed: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        let value = self.set(name);
-        let parsed = value.as_deref().and_then(parse);
-        if parsed.is_none() {
-            self.bad.push(BadVariable { name, value, allowed });
-        }
-        parsed
-    }
-
-    fn optional<T>(
-        &mut self,
-        name: &'static str,
-        default: &str,
-        allowed: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        let value = self.set(name);
-        let parsed = parse(value.as_deref().unwrap_or(default));
-        if parsed.is_none() {
-            self.bad.push(BadVariable { name, value, allowed });
-        }
-        parsed
-    }
-
-    fn whole(
-        &mut self,
-        name: &'static str,
-        default: &str,
-        allowed: &'static str,
-        range: std::ops::RangeInclusive<u32>,
-    ) -> Option<u32> {
-        self.optional(name, default, allowed, |text| text.parse().ok().filter(|n| range.contains(n)))
-    }
-
-    fn decimal(
-        &mut self,
-        name: &'static str,
-        default: &str,
-        allowed: &'static str,
-        range: std::ops::RangeInclusive<f64>,
-    ) -> Option<f64> {
-        self.optional(name, default, allowed, |text| text.parse().ok().filter(|n: &f64| range.contains(n)))
-    }
-
-    fn finish<T>(self, config: T) -> Result<T, ConfigError> {
-        if self.bad.is_empty() { Ok(config) } else { Err(ConfigError(self.bad)) }
-    }
-}
-
-const DOCUMENT_NAME: &str = "an SSM document's name of 3 to 128 letters, digits and _.-";
-const PARAMETER_NAME: &str = "a Parameter Store name of letters, digits and _.-/";
 
 fn clusters(text: &str) -> Option<Vec<ClusterRef>> {
     let mut clusters: Vec<ClusterRef> = Vec::new();
@@ -358,8 +146,22 @@ fn clusters(text: &str) -> Option<Vec<ClusterRef>> {
     Some(clusters)
 }
 
-fn is_document_name(text: &str) -> bool {
-    (3..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+fn stack(text: &str) -> Option<String> {
+    let valid = text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    valid.then(|| text.to_owned())
+}
+
+fn metrics_namespace(text: &str) -> Option<String> {
+    let valid = text.len() <= 255
+        && !text.starts_with("AWS/")
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/#:".contains(&b));
+    valid.then(|| text.to_owned())
+}
+
+fn document_name(text: &str) -> Option<String> {
+    let valid = (3..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+    valid.then(|| text.to_owned())
 }
 
 fn parameter_name(text: &str) -> Option<String> {
@@ -378,6 +180,8 @@ fn source_prefix(text: &str, drive: Option<DriveLetter>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     const MINIMAL: [(&str, &str); 4] = [
@@ -414,6 +218,7 @@ mod tests {
             ecs_writes_per_second: 10,
         };
         assert_eq!(config.policy, expected);
+        assert_eq!(config.policy, Policy::default());
     }
 
     #[test]

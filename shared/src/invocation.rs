@@ -1,127 +1,15 @@
-//! What an invocation means: one total function from SSM's words and the script's result line.
+//! What an invocation means: one function from SSM's status and the script's result line.
 //!
-//! SSM reports `Success` for a step that was skipped, so only the script's own line proves anything. This module reads;
-//! what follows from a word is decided elsewhere.
+//! SSM reports `Success` for a step that was skipped, so only the script's result line proves anything. What follows from a
+//! result is decided elsewhere. See docs/architecture.md, Invocation results.
 
-use serde::Deserialize;
+mod result_line;
+
+pub use result_line::{Failure, NoResultLine, Proof, ResultLine};
 
 use crate::cause::Cause;
+use crate::history::Deadline;
 use crate::share::ShareMapping;
-
-/// The newest result line version that this code understands.
-const VERSION: u64 = 1;
-
-/// What every result line begins with. Inside a JSON text its quotes would be escaped, so it cannot stand in a message.
-const MARK: &str = "{\"smbMapping\"";
-
-/// The script read the mapped root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proof {
-    /// The script presented the parameters' password to make this mapping.
-    pub changed: bool,
-    /// Drive as the script names it, e.g. `G:`.
-    pub drive: String,
-    /// Remote path as the script names it.
-    pub remote: String,
-    /// `Get-SmbGlobalMapping`'s status after the read, e.g. `OK`.
-    pub status: Option<String>,
-    /// Whether the mapping was made with `RequirePrivacy`; without it containers lose access when idle.
-    pub privacy: Option<bool>,
-}
-
-/// The script said why it failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The cause as it is stored.
-    pub cause: Cause,
-    /// The cause as the script spelled it, for the log.
-    pub said: String,
-    /// Where in the script, e.g. `create`: only there is the parameters' password presented.
-    pub step: String,
-    /// Windows's own message, possibly localised.
-    pub message: String,
-}
-
-/// The script's result line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ResultLine {
-    /// `"smbMapping":"mapped"`
-    Mapped(Proof),
-    /// `"smbMapping":"failed"`
-    Failed(Failure),
-}
-
-/// Why an output holds no usable result line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoResultLine {
-    /// Skipped, killed, or a script that does not print one.
-    #[error("no result line")]
-    Missing,
-    /// Cut, or not of the agreed form.
-    #[error("a result line that cannot be read")]
-    Unreadable,
-    /// Two that differ: which one is true cannot be told.
-    #[error("several result lines that differ")]
-    Several,
-    /// Written by a script of a later version.
-    #[error("a result line of a later version")]
-    Newer,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawLine {
-    smb_mapping: String,
-    v: u64,
-    #[serde(default)]
-    changed: bool,
-    drive: Option<String>,
-    remote: Option<String>,
-    status: Option<String>,
-    privacy: Option<bool>,
-    cause: Option<String>,
-    step: Option<String>,
-    message: Option<String>,
-}
-
-impl ResultLine {
-    /// Finds the result line in a command's output: on a line of its own or with text around it, CRLF or LF.
-    pub fn find(output: &str) -> Result<Self, NoResultLine> {
-        let mut found: Option<Self> = None;
-        for (start, _) in output.match_indices(MARK) {
-            let line = Self::parse(&output[start..])?;
-            match &found {
-                Some(earlier) if *earlier != line => return Err(NoResultLine::Several),
-                _ => found = Some(line),
-            }
-        }
-        found.ok_or(NoResultLine::Missing)
-    }
-
-    fn parse(text: &str) -> Result<Self, NoResultLine> {
-        let mut values = serde_json::Deserializer::from_str(text).into_iter::<RawLine>();
-        let Some(Ok(raw)) = values.next() else { return Err(NoResultLine::Unreadable) };
-        if raw.v > VERSION {
-            return Err(NoResultLine::Newer);
-        }
-        match (raw.smb_mapping.as_str(), raw.drive, raw.remote, raw.cause) {
-            ("mapped", Some(drive), Some(remote), _) => Ok(ResultLine::Mapped(Proof {
-                changed: raw.changed,
-                drive,
-                remote,
-                status: raw.status,
-                privacy: raw.privacy,
-            })),
-            ("failed", _, _, Some(said)) => Ok(ResultLine::Failed(Failure {
-                cause: Cause::new(&said),
-                said,
-                step: raw.step.unwrap_or_default(),
-                message: raw.message.unwrap_or_default(),
-            })),
-            _ => Err(NoResultLine::Unreadable),
-        }
-    }
-}
 
 /// What an invocation means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,10 +18,10 @@ pub enum InvocationResult {
     Pending,
     /// Our share behind our letter, read.
     Mapped(Proof),
-    /// The script's own word.
+    /// The script reported a failure.
     Failed(Failure),
-    /// No word of the script's. The cause says what is known: `no-result`, `lost`, `undelivered`, `timeout` or
-    /// `refused-by-ssm`. It proves nothing about the mapping.
+    /// There is no result line. The cause is `no-result`, `lost`, `undelivered`, `timeout` or `refused-by-ssm`. It proves
+    /// nothing about the mapping.
     NoResult(Cause),
 }
 
@@ -144,8 +32,8 @@ impl InvocationResult {
     }
 }
 
-/// What an invocation means, from its `StatusDetails` (`None`: not listed yet), its output, and whether it is past its
-/// deadline. Spaces and case do not count; `Canceled` is `Cancelled`.
+/// What an invocation means, from its `StatusDetails` (`None`: not listed yet), its output and its command's deadline. Spaces
+/// and case of the status are ignored; `Canceled` is `Cancelled`.
 ///
 /// Source: `ListCommandInvocations`, and the table of states under "Understanding command statuses" in the Systems
 /// Manager user guide, which prints them spaced.
@@ -153,39 +41,39 @@ pub fn interpret(
     share: &ShareMapping,
     status_details: Option<&str>,
     output: &str,
-    past_deadline: bool,
+    deadline: Deadline,
 ) -> InvocationResult {
-    let no_result = |cause: &str| InvocationResult::NoResult(Cause::new(cause));
+    let no_result = InvocationResult::NoResult;
     match plain(status_details.unwrap_or("pending")).as_str() {
         "success" => match ResultLine::find(output) {
             Ok(ResultLine::Mapped(proof)) if share.is_same(&proof.drive, &proof.remote) => {
                 InvocationResult::Mapped(proof)
             }
             Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(failure),
-            Ok(ResultLine::Mapped(_)) | Err(_) => no_result("no-result"),
+            Ok(ResultLine::Mapped(_)) | Err(_) => no_result(Cause::NO_RESULT),
         },
         "failed" | "incomplete" => match ResultLine::find(output) {
             Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(failure),
-            Ok(ResultLine::Mapped(_)) | Err(_) => no_result("no-result"),
+            Ok(ResultLine::Mapped(_)) | Err(_) => no_result(Cause::NO_RESULT),
         },
         "deliverytimedout" | "undeliverable" | "terminated" | "cancelled" | "canceled" | "rateexceeded" => {
-            no_result("undelivered")
+            no_result(Cause::UNDELIVERED)
         }
-        // `TimedOut` is the status whose details these are; seen alone where an old agent reports.
-        "executiontimedout" | "timedout" => no_result("timeout"),
-        "accessdenied" | "invalidplatform" | "noinstancesintag" => no_result("refused-by-ssm"),
-        _ if past_deadline => no_result("lost"),
+        // An old agent reports the status `TimedOut` instead of its details.
+        "executiontimedout" | "timedout" => no_result(Cause::TIMEOUT),
+        "accessdenied" | "invalidplatform" | "noinstancesintag" => no_result(Cause::REFUSED_BY_SSM),
+        _ if deadline == Deadline::Past => no_result(Cause::LOST),
         _ => InvocationResult::Pending,
     }
 }
 
-/// Whether SSM gave an invocation up before it got to the instance, because others of the command failed, somebody
-/// cancelled it, or rates were exceeded.
+/// Whether SSM ended an invocation before it reached the instance, because other targets failed, the command was cancelled,
+/// or a rate was exceeded.
 pub fn is_stopped(status_details: &str) -> bool {
     matches!(plain(status_details).as_str(), "terminated" | "cancelled" | "canceled" | "rateexceeded")
 }
 
-/// Without spaces and case, in which SSM's answers and its documentation differ.
+/// Without spaces and in lower case: SSM's answers and its documentation differ in both.
 fn plain(status_details: &str) -> String {
     status_details.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
 }
@@ -209,18 +97,18 @@ mod tests {
         }
     }
 
-    /// `mapped`, `wait`, or the cause.
-    fn word(details: &str, output: &str, past: bool) -> String {
-        match interpret(&share(), Some(details), output, past) {
-            InvocationResult::Pending => "wait".to_owned(),
+    /// `mapped`, `pending`, or the cause.
+    fn result(details: &str, output: &str, deadline: Deadline) -> String {
+        match interpret(&share(), Some(details), output, deadline) {
+            InvocationResult::Pending => "pending".to_owned(),
             InvocationResult::Mapped(_) => "mapped".to_owned(),
             InvocationResult::Failed(failure) => failure.cause.to_string(),
-            InvocationResult::NoResult(cause) => format!("no word: {cause}"),
+            InvocationResult::NoResult(cause) => format!("no result: {cause}"),
         }
     }
 
     #[test]
-    fn a_stopped_invocation_is_told_from_one_that_did_not_get_through() {
+    fn a_stopped_invocation_differs_from_an_undelivered_one() {
         for details in ["Terminated", "Cancelled", "Canceled", "Rate Exceeded", "RateExceeded"] {
             assert!(is_stopped(details), "{details}");
         }
@@ -245,32 +133,32 @@ mod tests {
             ("Success", &same_line, "mapped"),
             ("Success", &older, "mapped"),
             ("Success", &twice, "mapped"),
-            ("Success", "", "no word: no-result"),
-            ("Success", "Step execution skipped due to unsatisfied preconditions", "no word: no-result"),
-            ("Success", cut, "no word: no-result"),
-            ("Success", &newer, "no word: no-result"),
-            ("Success", &two, "no word: no-result"),
-            ("Success", ELSEWHERE, "no word: no-result"),
-            ("Success", no_drive, "no word: no-result"),
+            ("Success", "", "no result: no-result"),
+            ("Success", "Step execution skipped due to unsatisfied preconditions", "no result: no-result"),
+            ("Success", cut, "no result: no-result"),
+            ("Success", &newer, "no result: no-result"),
+            ("Success", &two, "no result: no-result"),
+            ("Success", ELSEWHERE, "no result: no-result"),
+            ("Success", no_drive, "no result: no-result"),
             ("Success", REFUSED, "1326"),
             ("Failed", REFUSED, "1326"),
             ("Incomplete", REFUSED, "1326"),
-            ("Failed", MAPPED, "no word: no-result"),
-            ("Failed", "", "no word: no-result"),
-            ("Incomplete", "", "no word: no-result"),
+            ("Failed", MAPPED, "no result: no-result"),
+            ("Failed", "", "no result: no-result"),
+            ("Incomplete", "", "no result: no-result"),
         ];
         for (details, output, expected) in table {
-            assert_eq!(word(details, output, false), expected, "{details} {output}");
+            assert_eq!(result(details, output, Deadline::Ahead), expected, "{details} {output}");
             assert_eq!(
-                word(details, output, true),
+                result(details, output, Deadline::Past),
                 expected,
-                "a final word stays when late: {details} {output}"
+                "a final result stays when late: {details} {output}"
             );
         }
     }
 
     #[test]
-    fn every_other_word_of_ssm_proves_nothing() {
+    fn every_other_status_proves_nothing() {
         let table = [
             ("DeliveryTimedOut", "undelivered"),
             ("Delivery Timed Out", "undelivered"),
@@ -288,42 +176,35 @@ mod tests {
             ("No Instances In Tag", "refused-by-ssm"),
         ];
         for (details, cause) in table {
-            assert_eq!(word(details, MAPPED, false), format!("no word: {cause}"), "{details}");
+            assert_eq!(result(details, MAPPED, Deadline::Ahead), format!("no result: {cause}"), "{details}");
         }
     }
 
     #[test]
-    fn what_is_not_final_is_waited_for_until_its_deadline() {
+    fn an_invocation_is_pending_until_it_is_final_or_past_its_deadline() {
         for details in ["Pending", "InProgress", "In Progress", "Delayed", "Cancelling", "Exploded", ""] {
-            assert_eq!(word(details, MAPPED, false), "wait", "{details}");
-            assert_eq!(word(details, MAPPED, true), "no word: lost", "{details}");
+            assert_eq!(result(details, MAPPED, Deadline::Ahead), "pending", "{details}");
+            assert_eq!(result(details, MAPPED, Deadline::Past), "no result: lost", "{details}");
         }
-        assert_eq!(interpret(&share(), None, "", false), InvocationResult::Pending);
-        assert_eq!(interpret(&share(), None, "", true), InvocationResult::NoResult(Cause::new("lost")));
-    }
-
-    #[test]
-    fn an_unheard_of_cause_is_kept_in_full_for_the_log_only() {
-        let line = r#"{"smbMapping":"failed","v":1,"cause":"on fire, badly","step":"look","message":""}"#;
-        let Ok(ResultLine::Failed(failure)) = ResultLine::find(line) else { panic!("not read") };
-        assert_eq!((failure.cause.as_str(), failure.said.as_str()), ("unlisted", "on fire, badly"));
+        assert_eq!(interpret(&share(), None, "", Deadline::Ahead), InvocationResult::Pending);
+        assert_eq!(interpret(&share(), None, "", Deadline::Past), InvocationResult::NoResult(Cause::LOST));
     }
 
     proptest! {
         #[test]
-        fn any_output_is_judged_without_panic_and_never_proves_anything(output in "(?s).{0,300}") {
-            prop_assert!(!matches!(interpret(&share(), Some("Success"), &output, true), InvocationResult::Mapped(_)));
+        fn any_output_is_read_without_panic_and_proves_nothing(output in "(?s).{0,300}") {
+            prop_assert!(!matches!(interpret(&share(), Some("Success"), &output, Deadline::Past), InvocationResult::Mapped(_)));
         }
 
         #[test]
         fn a_result_line_is_found_in_any_text_without_another(before in "[^{]{0,80}", after in "(?s)[^{]{0,80}") {
             let output = format!("{before}{MAPPED}{after}");
-            prop_assert!(matches!(interpret(&share(), Some("Success"), &output, false), InvocationResult::Mapped(_)));
+            prop_assert!(matches!(interpret(&share(), Some("Success"), &output, Deadline::Ahead), InvocationResult::Mapped(_)));
         }
 
         #[test]
         fn a_cut_result_line_is_never_a_proof(length in 0..MAPPED.len()) {
-            prop_assert_eq!(word("Success", &MAPPED[..length], false), "no word: no-result");
+            prop_assert_eq!(result("Success", &MAPPED[..length], Deadline::Ahead), "no result: no-result");
         }
     }
 }

@@ -1,20 +1,23 @@
 //! What the functions of ecs-smb-mapper share.
 //!
-//! Pure: [`ids`], [`share`], [`state`], [`cause`], [`invocation`], [`history`] (what is in flight), [`brake`], [`config`].
-//! At the edge: [`aws`] (clients), [`ssm`], [`ecs`], [`task_definitions`], [`send`], [`metrics`], [`logs`].
+//! Without I/O: [`ids`], [`share`], [`state`], [`cause`], [`invocation`], [`history`] (what is in flight), [`credentials`],
+//! [`brake`], [`time`]. With I/O: [`config`], [`aws`] (clients), [`ssm`], [`ecs`], [`task_definitions`], [`send`], [`pace`],
+//! [`metrics`], [`logs`].
 //!
-//! Deliberately absent: a trait over the AWS SDK. The functions hold real clients; tests put a double below them.
+//! Deliberately absent: a trait over the AWS SDK. The functions hold real clients; tests replace the HTTP client below.
 
 pub mod aws;
 pub mod brake;
 pub mod cause;
 pub mod config;
+pub mod credentials;
 pub mod ecs;
 pub mod history;
 pub mod ids;
 pub mod invocation;
 pub mod logs;
 pub mod metrics;
+pub mod pace;
 pub mod send;
 pub mod share;
 pub mod ssm;

@@ -1,16 +1,16 @@
-//! The Systems Manager calls that the functions make, paged and cut to the documented limits.
+//! The Systems Manager reads that the functions make, paged and within the documented limits.
 //!
-//! Thin on purpose: what the answers mean is decided elsewhere. Sending is in [`crate::send`], for it has rules.
+//! What the answers mean is decided elsewhere. Sending is in [`crate::send`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ssm::Client;
-use aws_sdk_ssm::error::{DisplayErrorContext, SdkError};
 use aws_sdk_ssm::types::{
     CommandFilter, CommandFilterKey, InstanceInformationStringFilter, ParameterStringFilter, PingStatus,
 };
 use jiff::Timestamp;
 
+use crate::aws::AwsError;
 use crate::brake::Parameters;
 use crate::history::{Action, Command, Invocation};
 use crate::ids::{CommandId, InstanceId};
@@ -19,90 +19,15 @@ use crate::time;
 /// Results a page of `ListCommands` and `ListCommandInvocations` may hold.
 const PAGE: i32 = 50;
 
-/// Instances a `DescribeInstanceInformation` is asked for, so that one page answers.
+/// Instances that one `DescribeInstanceInformation` names, so that one page answers it.
 pub const AGENTS_A_CALL: usize = 50;
-
-/// An SSM call failed.
-#[derive(Debug, thiserror::Error)]
-#[error("ssm:{operation} failed ({code}): {detail}")]
-pub struct SsmError {
-    /// The API's name of the call.
-    pub operation: &'static str,
-    /// AWS's error code, or what kind of failure it was.
-    pub code: String,
-    /// The SDK's full account of it.
-    pub detail: String,
-}
-
-impl SsmError {
-    pub(crate) fn new<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
-    where
-        E: std::error::Error + aws_sdk_ssm::error::ProvideErrorMetadata + 'static,
-        R: std::fmt::Debug,
-    {
-        use aws_sdk_ssm::error::ProvideErrorMetadata;
-        let code = error.code().map_or_else(|| kind_of(&error).to_owned(), str::to_owned);
-        SsmError { operation, code, detail: DisplayErrorContext(&error).to_string() }
-    }
-
-    /// The account's rate is spent.
-    pub fn is_throttle(&self) -> bool {
-        is_throttle(&self.code)
-    }
-
-    /// Nobody allows the call.
-    pub fn is_denied(&self) -> bool {
-        is_denied(&self.code)
-    }
-}
-
-/// Whether an AWS error code means that a rate is spent.
-pub fn is_throttle(code: &str) -> bool {
-    matches!(
-        code,
-        "ThrottlingException"
-            | "Throttling"
-            | "ThrottledException"
-            | "TooManyRequestsException"
-            | "RequestLimitExceeded"
-    )
-}
-
-/// Whether an AWS error code means that nobody allows the call: permission, credentials or the clock is wrong, and
-/// trying again changes nothing.
-pub fn is_denied(code: &str) -> bool {
-    matches!(
-        code,
-        "AccessDeniedException"
-            | "AccessDenied"
-            | "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "InvalidSignatureException"
-            | "IncompleteSignature"
-            | "MissingAuthenticationTokenException"
-            | "ExpiredTokenException"
-            | "NotAuthorized"
-            | "OptInRequired"
-    )
-}
-
-/// What kind of failure an error without a code is.
-pub(crate) fn kind_of<E, R>(error: &SdkError<E, R>) -> &'static str {
-    match error {
-        SdkError::ConstructionFailure(_) => "request not built",
-        SdkError::TimeoutError(_) => "timed out",
-        SdkError::DispatchFailure(_) => "not sent or no answer",
-        SdkError::ResponseError(_) => "answer not understood",
-        _ => "service error",
-    }
-}
 
 /// The commands of a document requested after `since`, newest first, as SSM lists them.
 pub async fn list_commands(
     client: &Client,
     document: &str,
     since: Timestamp,
-) -> Result<Vec<Command>, SsmError> {
+) -> Result<Vec<Command>, AwsError> {
     let mut pages = client
         .list_commands()
         .filters(filter(CommandFilterKey::DocumentName, document))
@@ -112,7 +37,7 @@ pub async fn list_commands(
         .send();
     let mut commands = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| SsmError::new("ListCommands", error))?;
+        let page = page.map_err(|error| AwsError::ssm("ListCommands", error))?;
         commands.extend(page.commands().iter().filter_map(command));
     }
     Ok(commands)
@@ -132,14 +57,14 @@ fn command(raw: &aws_sdk_ssm::types::Command) -> Option<Command> {
     })
 }
 
-/// Whether a command's own status says that nothing more happens.
+/// Whether a command's status says that nothing more happens.
 fn is_final_status(details: Option<&str>) -> bool {
     let details: String = details.unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
     !matches!(details.to_lowercase().as_str(), "" | "pending" | "inprogress" | "delayed" | "cancelling")
 }
 
 /// A command's invocations with their output.
-pub async fn list_invocations(client: &Client, command: &CommandId) -> Result<Vec<Invocation>, SsmError> {
+pub async fn list_invocations(client: &Client, command: &CommandId) -> Result<Vec<Invocation>, AwsError> {
     let request = client.list_command_invocations().command_id(command.as_str());
     collect_invocations(request).await
 }
@@ -149,7 +74,7 @@ pub async fn list_failed_invocations(
     client: &Client,
     document: &str,
     since: Timestamp,
-) -> Result<Vec<Invocation>, SsmError> {
+) -> Result<Vec<Invocation>, AwsError> {
     let request = client
         .list_command_invocations()
         .filters(filter(CommandFilterKey::DocumentName, document))
@@ -160,11 +85,11 @@ pub async fn list_failed_invocations(
 
 async fn collect_invocations(
     request: aws_sdk_ssm::operation::list_command_invocations::builders::ListCommandInvocationsFluentBuilder,
-) -> Result<Vec<Invocation>, SsmError> {
+) -> Result<Vec<Invocation>, AwsError> {
     let mut pages = request.details(true).max_results(PAGE).into_paginator().send();
     let mut invocations = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| SsmError::new("ListCommandInvocations", error))?;
+        let page = page.map_err(|error| AwsError::ssm("ListCommandInvocations", error))?;
         invocations.extend(page.command_invocations().iter().filter_map(invocation));
     }
     Ok(invocations)
@@ -185,7 +110,7 @@ fn filter(key: CommandFilterKey, value: &str) -> CommandFilter {
     CommandFilter::builder().key(key).value(value).build().expect("key and value are set")
 }
 
-/// `InvokedAfter` takes whole seconds; a second early costs nothing.
+/// `InvokedAfter` takes whole seconds; cut, it may only be too early.
 fn filter_time(at: Timestamp) -> String {
     let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);
     format!("{whole:.0}")
@@ -195,7 +120,7 @@ fn filter_time(at: Timestamp) -> String {
 pub async fn describe_agents(
     client: &Client,
     ids: &BTreeSet<InstanceId>,
-) -> Result<BTreeMap<InstanceId, Agent>, SsmError> {
+) -> Result<BTreeMap<InstanceId, Agent>, AwsError> {
     let ids: Vec<&InstanceId> = ids.iter().collect();
     let mut agents = BTreeMap::new();
     for chunk in ids.chunks(AGENTS_A_CALL) {
@@ -207,7 +132,7 @@ pub async fn describe_agents(
         let mut pages =
             client.describe_instance_information().filters(filter).max_results(PAGE).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| SsmError::new("DescribeInstanceInformation", error))?;
+            let page = page.map_err(|error| AwsError::ssm("DescribeInstanceInformation", error))?;
             for raw in page.instance_information_list() {
                 let Some(Ok(id)) = raw.instance_id().map(InstanceId::parse) else { continue };
                 let is_online = raw.ping_status() == Some(&PingStatus::Online);
@@ -226,12 +151,12 @@ pub async fn describe_agents(
 pub struct Agent {
     /// Commands reach it.
     pub is_online: bool,
-    /// When it was last heard of.
+    /// When SSM last heard of it.
     pub last_ping: Option<Timestamp>,
 }
 
 /// When the parameters last changed: dates, never a value.
-pub async fn describe_parameters(client: &Client, names: &[String; 2]) -> Result<Parameters, SsmError> {
+pub async fn describe_parameters(client: &Client, names: &[String; 2]) -> Result<Parameters, AwsError> {
     let filter = ParameterStringFilter::builder()
         .key("Name")
         .option("Equals")
@@ -241,7 +166,7 @@ pub async fn describe_parameters(client: &Client, names: &[String; 2]) -> Result
     let mut pages = client.describe_parameters().parameter_filters(filter).into_paginator().send();
     let mut dates = BTreeMap::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| SsmError::new("DescribeParameters", error))?;
+        let page = page.map_err(|error| AwsError::ssm("DescribeParameters", error))?;
         for raw in page.parameters() {
             if let (Some(name), Some(at)) = (raw.name(), raw.last_modified_date().and_then(time::from_aws)) {
                 dates.insert(name.to_owned(), at);

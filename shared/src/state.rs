@@ -1,308 +1,22 @@
-//! What stands on a container instance: the gate, what was last proven, and whose a drain is.
+//! Our attributes on a container instance: the gate, the last proven state, and whose drain it is.
 //!
-//! The parsers are total and the printers exact: any value that an operator or an older version left is read as
-//! *something*, always on the safe side. Nothing here decides; see `drain-unmapped` for that.
+//! Every value can be read, also one that an operator or another version wrote; an unknown one has the safe meaning. Nothing
+//! is decided here. See docs/architecture.md, Attributes.
 
-use jiff::Timestamp;
+mod attributes;
+mod value;
 
-use crate::cause::Cause;
-use crate::share::DriveLetter;
-use crate::time;
-
-/// Put on an instance by an operator, with any value: never drained, never given back.
-pub const HOLD: &str = "smb.hold";
-
-/// What task definitions ask for with `memberOf(attribute:smb.G == mapped)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
-    /// Tasks that need the share may be placed here.
-    Mapped,
-    /// They may not. An absent or unreadable gate is shut.
-    Shut,
-}
-
-impl Gate {
-    /// The attribute's value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Gate::Mapped => "mapped",
-            Gate::Shut => "shut",
-        }
-    }
-
-    /// Anything but `mapped` is shut: ECS compares the value exactly, and so do we.
-    pub fn parse(value: Option<&str>) -> Self {
-        if value == Some("mapped") { Gate::Mapped } else { Gate::Shut }
-    }
-}
-
-/// What was last proven about an instance's mapping. Times are request times of commands unless said otherwise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// EC2 stopped or started the instance at `at`: proof requested before that does not count.
-    Restarted {
-        /// The event's time.
-        at: Timestamp,
-        /// See [`State::logon`].
-        logon: Option<Timestamp>,
-    },
-    /// Proven: our share, read through our drive letter.
-    Mapped {
-        /// Request time of the first proof since it was last anything else.
-        since: Timestamp,
-        /// Request time of the last command whose result was taken.
-        judged: Timestamp,
-        /// See [`State::logon`].
-        logon: Option<Timestamp>,
-    },
-    /// One check failed for a cause that may pass: looked at again soon, the gate as it was.
-    Doubtful {
-        /// As in `Mapped`.
-        since: Timestamp,
-        /// As in `Mapped`.
-        judged: Timestamp,
-        /// See [`State::logon`].
-        logon: Option<Timestamp>,
-        /// The script's word.
-        cause: Cause,
-    },
-    /// Not mapped, by the script's own word or by long silence.
-    Unmapped {
-        /// Failures since the last proof or the last change of the cause's class.
-        attempts: u32,
-        /// As in `Mapped`.
-        judged: Timestamp,
-        /// See [`State::logon`].
-        logon: Option<Timestamp>,
-        /// The last failure's cause.
-        cause: Cause,
-        /// Request time of the first of those failures.
-        failing_since: Timestamp,
-    },
-}
-
-impl State {
-    /// Request time of the last command that presented the parameters' password and was let in; `None` if none did.
-    /// Kept through all later states, for it says which password the mapping was made with.
-    pub fn logon(&self) -> Option<Timestamp> {
-        match self {
-            State::Restarted { logon, .. }
-            | State::Mapped { logon, .. }
-            | State::Doubtful { logon, .. }
-            | State::Unmapped { logon, .. } => *logon,
-        }
-    }
-
-    /// Request time of the last command whose result was taken; a restart's own time, since it voids older proof.
-    pub fn judged(&self) -> Timestamp {
-        match self {
-            State::Restarted { at, .. } => *at,
-            State::Mapped { judged, .. }
-            | State::Doubtful { judged, .. }
-            | State::Unmapped { judged, .. } => *judged,
-        }
-    }
-
-    /// The attribute's value: at most 128 characters out of those that ECS allows.
-    pub fn print(&self) -> String {
-        let stamp = |at: &Timestamp| time::format(*at);
-        let or_dash = |at: &Option<Timestamp>| at.map_or_else(|| "-".to_owned(), time::format);
-        match self {
-            State::Restarted { at, logon } => format!("restarted {} {}", stamp(at), or_dash(logon)),
-            State::Mapped { since, judged, logon } => {
-                format!("mapped {} {} {}", stamp(since), stamp(judged), or_dash(logon))
-            }
-            State::Doubtful { since, judged, logon, cause } => {
-                format!("doubtful {} {} {} {cause}", stamp(since), stamp(judged), or_dash(logon))
-            }
-            State::Unmapped { attempts, judged, logon, cause, failing_since } => format!(
-                "unmapped {attempts} {} {} {cause} {}",
-                stamp(judged),
-                or_dash(logon),
-                stamp(failing_since)
-            ),
-        }
-    }
-
-    /// Reads a value; `None` where it is not one that [`State::print`] writes.
-    pub fn parse(value: &str) -> Option<Self> {
-        let words: Vec<&str> = value.split(' ').collect();
-        let optional = |word: &str| if word == "-" { Some(None) } else { time::parse(word).map(Some) };
-        // A stored cause that is not in our list was not written by us, or by a version that knew more: keep the rest.
-        let state = match words.as_slice() {
-            ["restarted", at, logon] => State::Restarted { at: time::parse(at)?, logon: optional(logon)? },
-            ["mapped", since, judged, logon] => State::Mapped {
-                since: time::parse(since)?,
-                judged: time::parse(judged)?,
-                logon: optional(logon)?,
-            },
-            ["doubtful", since, judged, logon, cause] => State::Doubtful {
-                since: time::parse(since)?,
-                judged: time::parse(judged)?,
-                logon: optional(logon)?,
-                cause: Cause::new(cause),
-            },
-            ["unmapped", attempts, judged, logon, cause, failing_since] => State::Unmapped {
-                attempts: attempts.parse().ok()?,
-                judged: time::parse(judged)?,
-                logon: optional(logon)?,
-                cause: Cause::new(cause),
-                failing_since: time::parse(failing_since)?,
-            },
-            _ => return None,
-        };
-        Some(state)
-    }
-}
-
-/// Whose a drain is. What cannot be read is not ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Drain {
-    /// No attribute.
-    Absent,
-    /// Written before the call that drains; alone it proves nothing.
-    Requested {
-        /// Why.
-        cause: Cause,
-        /// When, by our clock.
-        at: Timestamp,
-    },
-    /// The call took effect: the drain is ours.
-    Done {
-        /// Why.
-        cause: Cause,
-        /// When, by our clock.
-        at: Timestamp,
-    },
-    /// Given back, or about to be terminated, or no longer wanted: hands off until the next proof.
-    Released {
-        /// When.
-        at: Timestamp,
-    },
-    /// A value that we did not write.
-    Foreign,
-}
-
-impl Drain {
-    /// The attribute's value; `None` where there is nothing to write.
-    pub fn print(&self) -> Option<String> {
-        match self {
-            Drain::Requested { cause, at } => Some(format!("requested {cause} {}", time::format(*at))),
-            Drain::Done { cause, at } => Some(format!("done {cause} {}", time::format(*at))),
-            Drain::Released { at } => Some(format!("released {}", time::format(*at))),
-            Drain::Absent | Drain::Foreign => None,
-        }
-    }
-
-    /// Reads a value, or its absence.
-    pub fn parse(value: Option<&str>) -> Self {
-        let Some(value) = value else { return Drain::Absent };
-        let words: Vec<&str> = value.split(' ').collect();
-        let read = match words.as_slice() {
-            ["requested", cause, at] => {
-                time::parse(at).map(|at| Drain::Requested { cause: Cause::new(cause), at })
-            }
-            ["done", cause, at] => time::parse(at).map(|at| Drain::Done { cause: Cause::new(cause), at }),
-            ["released", at] => time::parse(at).map(|at| Drain::Released { at }),
-            _ => None,
-        };
-        read.unwrap_or(Drain::Foreign)
-    }
-
-    /// Whether this proves that we drained the instance.
-    pub fn is_ours(&self) -> bool {
-        matches!(self, Drain::Done { .. })
-    }
-}
-
-/// The names of the attributes of one drive letter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttributeNames {
-    /// `smb.G`
-    pub gate: String,
-    /// `smb.G.state`
-    pub state: String,
-    /// `smb.G.drain`
-    pub drain: String,
-}
-
-impl AttributeNames {
-    /// The names for a letter.
-    pub fn new(drive: DriveLetter) -> Self {
-        let gate = format!("smb.{}", drive.letter());
-        AttributeNames { state: format!("{gate}.state"), drain: format!("{gate}.drain"), gate }
-    }
-}
-
-/// Everything of ours that stands on one container instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceAttributes {
-    /// Whether tasks may be placed.
-    pub gate: Gate,
-    /// What was last proven.
-    pub state: StateAttribute,
-    /// Whose a drain is.
-    pub drain: Drain,
-    /// An operator said hands off.
-    pub hold: bool,
-    /// Whether any attribute of this letter is there at all.
-    pub any: bool,
-}
-
-/// The state attribute as it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StateAttribute {
-    /// Nothing known: the attribute is absent, or unreadable under a shut gate.
-    Absent,
-    /// Read.
-    Known(State),
-    /// Unreadable or absent under an open gate: counts as mapped, and due.
-    Unreadable,
-}
-
-impl StateAttribute {
-    /// The state, where one could be read.
-    pub fn state(&self) -> Option<&State> {
-        match self {
-            StateAttribute::Known(state) => Some(state),
-            StateAttribute::Absent | StateAttribute::Unreadable => None,
-        }
-    }
-}
-
-impl InstanceAttributes {
-    /// Reads an instance's attributes, given as names and values.
-    pub fn read<'a>(
-        names: &AttributeNames,
-        attributes: impl Iterator<Item = (&'a str, Option<&'a str>)>,
-    ) -> Self {
-        let (mut gate, mut state, mut drain, mut hold) = (None, None, None, false);
-        for (name, value) in attributes {
-            match name {
-                // ECS allows an attribute without a value; for the gate and the state that is as good as none.
-                _ if name == names.gate => gate = Some(value.unwrap_or_default()),
-                _ if name == names.state => state = Some(value.unwrap_or_default()),
-                _ if name == names.drain => drain = Some(value.unwrap_or_default()),
-                HOLD => hold = true,
-                _ => {}
-            }
-        }
-        let any = gate.is_some() || state.is_some() || drain.is_some();
-        let gate = Gate::parse(gate);
-        let state = match (state.and_then(State::parse), gate) {
-            (Some(state), _) => StateAttribute::Known(state),
-            (None, Gate::Mapped) => StateAttribute::Unreadable,
-            (None, Gate::Shut) => StateAttribute::Absent,
-        };
-        InstanceAttributes { gate, state, drain: Drain::parse(drain), hold, any }
-    }
-}
+pub use attributes::{AttributeNames, Drain, Gate, HOLD, InstanceAttributes, StateAttribute};
+pub use value::State;
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cause::Cause;
+    use crate::share::DriveLetter;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -339,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_we_did_not_write_are_nothing_under_a_shut_gate_and_due_under_an_open_one() {
+    fn an_unreadable_state_is_absent_under_a_shut_gate_and_unreadable_under_an_open_one() {
         let names = AttributeNames::new(DriveLetter::parse("G").unwrap());
         for value in
             ["", "mapped", "mapped x y z", "MAPPED - - -", "unmapped -1 a b c d", "mapped  a b c", "ok"]
@@ -374,11 +88,8 @@ mod tests {
     }
 
     fn causes() -> impl Strategy<Value = Cause> {
-        let known: Vec<&str> = crate::cause::known().map(|(text, _)| text).collect();
-        prop_oneof![
-            proptest::sample::select(known).prop_map(Cause::new),
-            "[0-9]{1,10}".prop_map(|t| Cause::new(&t))
-        ]
+        let known: Vec<Cause> = crate::cause::known().map(|row| row.cause.clone()).collect();
+        prop_oneof![proptest::sample::select(known), "[0-9]{1,10}".prop_map(|t| Cause::new(&t))]
     }
 
     fn states() -> impl Strategy<Value = State> {

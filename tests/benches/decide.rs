@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use drain_unmapped::decide::decide;
-use drain_unmapped::fleet::{AgentState, Answer, Fleet, Instance};
+use drain_unmapped::fleet::{AgentState, CommandResult, Fleet, Instance};
 use jiff::{SignedDuration, Timestamp};
 use shared::brake::Parameters;
 use shared::cause::Cause;
@@ -50,7 +50,7 @@ fn instance(n: i64, state: Option<State>) -> Instance {
             custom_attributes: 2,
         },
         id,
-        answers: Vec::new(),
+        results: Vec::new(),
         agent: AgentState::Online,
     }
 }
@@ -71,7 +71,7 @@ fn unmapped(n: i64, cause: &str) -> Option<State> {
 
 /// Every instance has one more word to be judged: the network is gone.
 fn heard(mut instance: Instance, command: &Command) -> Instance {
-    instance.answers.push(Answer {
+    instance.results.push(CommandResult {
         command: command.id.clone(),
         requested_at: command.requested_at,
         action: command.action,

@@ -12,7 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::cause::{self, Cause};
+use shared::cause::{self, Cause, Source};
+use shared::history::Deadline;
 use shared::invocation::{InvocationResult, ResultLine, interpret};
 use shared::share::{DriveLetter, RemotePath, ShareMapping};
 use tests::document;
@@ -21,7 +22,7 @@ use tests::local_aws::server::Server;
 use tests::local_aws::{Caller, LocalAws};
 use tests::powershell;
 
-const PARAMETERS: [(&str, &str); 5] = [
+pub(super) const PARAMETERS: [(&str, &str); 5] = [
     ("DriveLetter", "G"),
     ("RemotePath", r"\\fs.corp.example.com\share"),
     ("UserNameParameterName", "domainUserName"),
@@ -126,13 +127,13 @@ fn the_document_has_the_settings_on_its_first_line_and_one_placeholder() {
 
 #[test]
 fn every_cause_of_the_script_has_a_case() {
-    let others = ["no-result", "timeout", "lost", "undelivered", "silent", "refused-by-ssm"];
     let covered: BTreeSet<String> =
         runs().iter().filter_map(|(_, _, expect)| failure(expect)).map(|(cause, _)| cause).collect();
     // `busy` needs two processes.
-    let missing: Vec<&str> = cause::known()
-        .map(|(cause, _)| cause)
-        .filter(|cause| !others.contains(cause) && *cause != "busy" && !covered.contains(*cause))
+    let missing: Vec<&Cause> = cause::known()
+        .filter(|row| row.source == Source::Script)
+        .map(|row| &row.cause)
+        .filter(|cause| **cause != Cause::BUSY && !covered.contains(cause.as_str()))
         .collect();
     assert!(missing.is_empty(), "no case gives {missing:?}");
 }
@@ -292,7 +293,8 @@ fn agree(case: &str, expect: &Value, line: &str, exit: &Value) {
             drive: DriveLetter::parse(&expected("drive", "G:")).expect("a letter"),
             remote: RemotePath::parse(&expected("remote", r"\\fs.corp.example.com\share")).expect("a path"),
         };
-        let InvocationResult::Mapped(proof) = interpret(&share, Some(details), &output, false) else {
+        let InvocationResult::Mapped(proof) = interpret(&share, Some(details), &output, Deadline::Ahead)
+        else {
             panic!("{case}: not mapped: {line}")
         };
         assert_eq!(json!(proof.changed), expect["mapped"].get("changed").cloned().unwrap_or(json!(false)));
@@ -352,7 +354,7 @@ async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
         .iter()
         .map(|one| {
             let output = one["CommandPlugins"][0]["Output"].as_str().unwrap();
-            let result = match interpret(&share, one["StatusDetails"].as_str(), output, false) {
+            let result = match interpret(&share, one["StatusDetails"].as_str(), output, Deadline::Ahead) {
                 InvocationResult::Mapped(proof) => format!("mapped, changed: {}", proof.changed),
                 InvocationResult::Failed(failure) => format!("{} at {}", failure.cause, failure.step),
                 other => format!("{other:?}: {output}"),

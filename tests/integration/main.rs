@@ -1,11 +1,14 @@
 //! All integration tests in one binary, because linking the AWS SDK takes long.
 
+mod architecture;
 mod binaries;
 mod cargo_lambda;
 mod connections;
+mod defects;
 mod demo;
 mod document;
 mod drain_unmapped;
+mod facts;
 mod fuzz;
 mod local_aws;
 mod map_share;

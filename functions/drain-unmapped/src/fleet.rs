@@ -1,11 +1,12 @@
 //! The fleet as one value: what ECS and SSM say at one moment.
 //!
-//! Pure data and questions about it. Reading it is in `read.rs`, deciding in `decide.rs`.
+//! Pure data and questions about it. `observe` reads it, `decide` decides from it.
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use shared::brake::Parameters;
+use shared::config::Policy;
 use shared::ecs::{ContainerInstance, Status};
 use shared::history::{Action, Command};
 use shared::ids::{CommandId, ContainerInstanceArn, InstanceId};
@@ -15,28 +16,29 @@ use shared::state::{Gate, State, StateAttribute};
 /// Everything a decision is made from.
 #[derive(Debug, Clone)]
 pub struct Fleet {
-    /// The Windows instances that count, by ARN: of several registrations of one EC2 instance the newest connected.
+    /// The Windows instances, by ARN: one registration of each EC2 instance, the newest that is connected.
     pub instances: BTreeMap<ContainerInstanceArn, Instance>,
     /// Other registrations of the same EC2 instances: reported, never acted on.
     pub stale_registrations: Vec<ContainerInstance>,
     /// The window's commands, oldest first, with those sent in this run that SSM does not list yet.
     pub commands: Vec<Command>,
-    /// Sends whose answer was lost: they may be on their way.
+    /// Sends whose answer was lost: SSM may have taken them.
     pub unconfirmed_sends: Vec<UnconfirmedSend>,
     /// What is known of the parameters.
     pub parameters: Parameters,
-    /// A watched cluster could not be read: evidence is missing, so no password is presented, and no `check` is sent.
+    /// A watched cluster could not be read. Its credential failures are unknown, so no password is presented and no
+    /// `check` is sent.
     pub is_partial: bool,
 }
 
 /// A `SendCommand` without an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnconfirmedSend {
-    /// When.
+    /// When it was sent, by our clock.
     pub at: Timestamp,
     /// What it asked for.
     pub action: Action,
-    /// To whom.
+    /// Its targets.
     pub targets: Vec<InstanceId>,
 }
 
@@ -47,43 +49,43 @@ pub struct Instance {
     pub record: ContainerInstance,
     /// The EC2 instance.
     pub id: InstanceId,
-    /// The window's commands that name it, oldest first.
-    pub answers: Vec<Answer>,
+    /// What the window's commands did on it, oldest first.
+    pub results: Vec<CommandResult>,
     /// The SSM agent.
     pub agent: AgentState,
 }
 
-/// What one command has to say about one instance.
+/// What one command did on one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct CommandResult {
     /// The command.
     pub command: CommandId,
     /// When it was requested.
     pub requested_at: Timestamp,
     /// What it asked for.
     pub action: Action,
-    /// What it means; `None` where it was judged before and not read again.
+    /// What the invocation means; `None` where it was judged before and not read again.
     pub result: Option<InvocationResult>,
-    /// SSM never got to this instance: it stopped the command because others of it failed.
+    /// SSM stopped the command before it got to this instance, because other invocations failed.
     pub is_stopped: bool,
 }
 
 /// The SSM agent of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentState {
-    /// Not asked, for nothing is to be sent.
+    /// Not asked, because nothing is to be sent.
     Unasked,
     /// Commands reach it.
     Online,
-    /// They do not; `last_ping` is `None` where it was never heard of.
+    /// Commands do not reach it.
     Offline {
-        /// When it was last heard of.
+        /// When SSM last received a ping; `None` if never.
         last_ping: Option<Timestamp>,
     },
 }
 
 impl Instance {
-    /// What stands on it, if anything could be read.
+    /// The recorded state, if it could be read.
     pub fn state(&self) -> Option<&State> {
         self.record.attributes.state.state()
     }
@@ -98,38 +100,35 @@ impl Instance {
         self.is_open() && matches!(self.state(), Some(State::Mapped { .. }))
     }
 
-    /// In ECS's sense part of the cluster's capacity, and its agent connected: the only ones that are sent to, drained
-    /// or counted.
+    /// Part of the cluster's capacity, and its ECS agent is connected. Only these are sent to, drained or counted.
     pub fn counts(&self) -> bool {
         self.record.is_connected && self.record.status != Status::Other
     }
 
-    /// Request times at or before this prove nothing any more.
+    /// A command requested at or before this proves nothing any more.
     pub fn floor(&self) -> Timestamp {
         let judged = self.state().map(State::judged);
         judged.map_or(self.record.registered_at, |judged| judged.max(self.record.registered_at))
     }
 
-    /// The answers that may still count, oldest first.
-    pub fn fresh_answers(&self) -> impl DoubleEndedIterator<Item = &Answer> {
+    /// The results that may still count, oldest first.
+    pub fn fresh_results(&self) -> impl DoubleEndedIterator<Item = &CommandResult> {
         let floor = self.floor();
-        self.answers.iter().filter(move |answer| answer.requested_at > floor)
+        self.results.iter().filter(move |result| result.requested_at > floor)
     }
 
-    /// A command is on its way or at work.
+    /// A command is on its way or running.
     pub fn is_in_flight(&self) -> bool {
-        self.fresh_answers().any(|answer| answer.result == Some(InvocationResult::Pending))
+        self.fresh_results().any(|result| result.result == Some(InvocationResult::Pending))
     }
 
-    /// Nothing was ever proven since it registered or was restarted.
+    /// Nothing was proven since it registered or was restarted.
     pub fn is_unknown(&self) -> bool {
         match &self.record.attributes.state {
-            StateAttribute::Absent => true,
-            StateAttribute::Unreadable => false,
-            StateAttribute::Known(State::Restarted { .. }) => true,
-            // Someone shut the gate by hand: the proof is as good as none.
+            StateAttribute::Absent | StateAttribute::Known(State::Restarted { .. }) => true,
+            StateAttribute::Unreadable | StateAttribute::Known(State::Unmapped { .. }) => false,
+            // Someone shut the gate by hand, so the proof no longer counts.
             StateAttribute::Known(State::Mapped { .. } | State::Doubtful { .. }) => !self.is_open(),
-            StateAttribute::Known(State::Unmapped { .. }) => false,
         }
     }
 }
@@ -140,36 +139,48 @@ impl Fleet {
         self.instances.values().filter(|instance| instance.counts())
     }
 
-    /// The newest log-on with the parameters' password, of all registrations there are.
-    pub fn newest_logon(&self) -> Option<Timestamp> {
-        let states = self.instances.values().map(|i| &i.record).chain(&self.stale_registrations);
-        states.filter_map(|record| record.attributes.state.state().and_then(State::logon)).max()
+    /// Notes what SSM said of agents.
+    pub fn set_agents(&mut self, agents: &BTreeMap<InstanceId, AgentState>) {
+        for instance in self.instances.values_mut() {
+            if let Some(agent) = agents.get(&instance.id) {
+                instance.agent = *agent;
+            }
+        }
     }
 
-    /// Whether a send without an answer may have reached this instance: until it surely would be listed.
-    pub fn may_be_on_its_way(&self, id: &InstanceId, base: SignedDuration, now: Timestamp) -> bool {
+    /// The newest log-on with the parameters' password, over all registrations.
+    pub fn newest_logon(&self) -> Option<Timestamp> {
+        let records =
+            self.instances.values().map(|instance| &instance.record).chain(&self.stale_registrations);
+        records.filter_map(|record| record.attributes.state.state().and_then(State::logon)).max()
+    }
+
+    /// Whether an unconfirmed send may have reached this instance.
+    pub fn may_be_on_its_way(&self, id: &InstanceId, policy: &Policy, now: Timestamp) -> bool {
+        let wait = policy.unconfirmed_send_wait();
         self.unconfirmed_sends
             .iter()
-            .any(|send| now.duration_since(send.at) < base * 2 && send.targets.contains(id))
+            .any(|send| now.duration_since(send.at) < wait && send.targets.contains(id))
     }
 
-    /// The targets of each command of one kind that may still do something: not over, or sent without an answer so
-    /// lately that it may not be listed yet.
+    /// The targets of each command of one kind that may still do something: not final, or sent without an answer so
+    /// recently that SSM may not list it yet.
     pub fn at_work(
         &self,
         action: Action,
-        base: SignedDuration,
+        policy: &Policy,
         now: Timestamp,
     ) -> impl Iterator<Item = &[InstanceId]> {
-        let lost = self
+        let wait = policy.unconfirmed_send_wait();
+        let unconfirmed = self
             .unconfirmed_sends
             .iter()
-            .filter(move |send| send.action == action && now.duration_since(send.at) < base * 2)
+            .filter(move |send| send.action == action && now.duration_since(send.at) < wait)
             .map(|send| send.targets.as_slice());
-        self.in_flight(action, now).map(|command| command.instances.as_slice()).chain(lost)
+        self.in_flight(action, now).map(|command| command.instances.as_slice()).chain(unconfirmed)
     }
 
-    /// Commands of one kind that are not over.
+    /// Commands of one kind that are not final and within their deadline.
     pub fn in_flight(&self, action: Action, now: Timestamp) -> impl Iterator<Item = &Command> {
         self.commands.iter().filter(move |command| command.action == action && command.is_in_flight(now))
     }

@@ -1,132 +1,142 @@
-//! One run: look, decide, act, and look again while a host is about to become ready.
+//! One reconcile run: observe, decide, act, and observe again while an instance is about to become ready.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use shared::aws::AwsError;
 use shared::brake::Parameters;
 use shared::config::{Mode, Policy};
 use shared::history::Action;
-use shared::invocation::InvocationResult;
-use shared::ssm::SsmError;
+use shared::ids::ClusterRef;
 
-use crate::act::{Pace, carry_out};
-use crate::decide::{self, Plan, decide};
-use crate::fleet::{AgentState, Fleet};
-use crate::read::{Memory, Registrations, read_agents, read_fleet, read_parameters, read_registrations};
-use crate::schedule::later;
-use crate::sends::agents_to_ask;
-use crate::statistics::{RunStatistics, publish};
-use crate::{App, Error};
-
-/// Kept back at the end of a run for its last answers, its metrics and its line.
-const MARGIN: SignedDuration = SignedDuration::from_secs(4);
+use crate::act::carry_out;
+use crate::app::App;
+use crate::decide::{GateWrite, Plan, assess, later};
+use crate::error::Error;
+use crate::fleet::{AgentState, Fleet, Instance};
+use crate::memory::Memory;
+use crate::observe::{read_agents, read_fleet, read_parameters, read_registrations};
+use crate::report::{self, Look, publish};
+use crate::run::Run;
+use crate::statistics::RunStatistics;
 
 /// Runs until nothing is about to change, or until its time is nearly up.
+///
+/// # Errors
+/// When no cluster, or SSM's history, can be read.
 pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<(), Error> {
-    let end = deadline.checked_sub(MARGIN).unwrap_or(deadline);
-    let mut pace = Pace::new(app.config.policy.ecs_writes_per_second);
-    let mut statistics = RunStatistics::default();
+    let mut run = Run::new(app, memory, deadline);
     // ECS and SSM at once. The history comes after both, so that no command sent meanwhile is missed.
-    let (mut found, parameters) = tokio::join!(read_registrations(app, None), read_parameters(app));
+    let (mut found, parameters) = tokio::join!(read_registrations(app), read_parameters(app));
     if found.failed.len() == app.config.clusters.len() {
         return Err(Error::NoCluster);
     }
     for (_, error) in &found.failed {
-        statistics.failed(error.is_throttle());
+        run.statistics.failed(error);
     }
     let parameters = parameters.unwrap_or_else(|error| {
-        statistics.failed(error.is_throttle());
+        run.statistics.failed(&error);
         Parameters::Unread
     });
     loop {
         let looked = app.clients.now();
-        let mut fleet = read_fleet(app, memory, &found, parameters).await?;
-        let plan = look(app, &mut fleet, &mut statistics).await?;
+        let mut fleet = read_fleet(app, run.memory, &found, parameters).await?;
+        let plan = look(app, &mut fleet, &mut run.statistics).await?;
         if app.config.policy.mode == Mode::Report {
-            say_what_would_be_done(&plan);
-            publish(app, &plan.fleet, &plan, &statistics, app.clients.now());
+            log_what_would_be_done(&plan);
+            publish(app, &plan.fleet, &plan, &run.statistics);
             return Ok(());
         }
-        carry_out(app, memory, &mut pace, &mut fleet, &plan, &mut statistics, end).await;
+        carry_out(&mut run, &mut fleet, &plan).await;
         let now = app.clients.now();
         let pause = (pause(&app.config.policy) - now.duration_since(looked)).max(SignedDuration::ZERO);
-        if !is_about_to_change(memory, &fleet, &app.config.policy, now) || later(now, pause) >= end {
+        if !is_about_to_change(run.memory, &fleet, &app.config.policy, now) || later(now, pause) >= run.end {
             log_withheld(&plan);
-            publish(app, &fleet, &plan, &statistics, now);
+            publish(app, &fleet, &plan, &run.statistics);
             return Ok(());
         }
         tokio::time::sleep(Duration::try_from(pause).unwrap_or_default()).await;
-        keep(&mut found, &fleet);
+        found.keep(&fleet);
     }
 }
 
-/// Decides twice: once to know whose agents to ask, once with their answers.
-pub async fn look(app: &App, fleet: &mut Fleet, statistics: &mut RunStatistics) -> Result<Plan, SsmError> {
-    let policy = &app.config.policy;
-    let now = app.clients.now();
-    for instance in fleet.instances.values() {
-        let mut proofs = instance.answers.iter().rev().filter_map(|answer| match &answer.result {
-            Some(InvocationResult::Mapped(proof)) => proof.privacy,
-            _ => None,
-        });
-        if let Some(is_private) = proofs.next() {
-            statistics.privacy.insert(instance.id.clone(), is_private);
-        }
-    }
-    let judged = decide(fleet, policy, now).fleet;
-    read_agents(app, fleet, &agents_to_ask(&judged, policy, now)).await?;
-    Ok(decide(fleet, policy, now))
+/// Answers `{"report": true}`: what a run would see and do. Changes nothing.
+///
+/// # Errors
+/// When the cluster is not watched, or SSM's history cannot be read.
+pub async fn report(app: &App, memory: &mut Memory, cluster: Option<&str>) -> Result<Value, Error> {
+    let only = cluster.map(|text| watched(app, text)).transpose()?;
+    // The whole fleet is read even where one cluster is shown, because all share one password.
+    let (found, parameters) = tokio::join!(read_registrations(app), read_parameters(app));
+    let parameters = parameters.unwrap_or(Parameters::Unread);
+    let mut fleet = read_fleet(app, memory, &found, parameters).await?;
+    let mut statistics = RunStatistics::default();
+    let plan = look(app, &mut fleet, &mut statistics).await?;
+    let look = Look { registrations: &found, fleet: &fleet, plan: &plan, statistics: &statistics };
+    Ok(report::report(app, &look, only))
 }
 
-/// From one look to the next: a few seconds, of our usual wait. A look that takes longer is followed by the next at once,
-/// for it had much to do, and more has come up meanwhile.
+fn watched<'a>(app: &'a App, text: &str) -> Result<&'a ClusterRef, Error> {
+    let watched =
+        app.config.clusters.iter().find(|cluster| cluster.as_str() == text || cluster.name() == text);
+    watched.ok_or_else(|| Error::NotWatched(text.to_owned()))
+}
+
+/// Decides, and asks the agents that the decision needs in between.
+async fn look(app: &App, fleet: &mut Fleet, statistics: &mut RunStatistics) -> Result<Plan, AwsError> {
+    let (policy, now) = (&app.config.policy, app.clients.now());
+    statistics.note_privacy(fleet);
+    let mut assessment = assess(fleet, policy, now);
+    let agents = read_agents(app, &assessment.agents_to_ask(policy, now)).await?;
+    fleet.set_agents(&agents);
+    assessment.fleet.set_agents(&agents);
+    Ok(assessment.plan(policy, now))
+}
+
+/// From one look to the next. A look that takes longer is followed by the next at once, because it had much to do.
 fn pause(policy: &Policy) -> SignedDuration {
-    policy.base / 10
+    policy.look_interval()
 }
 
-/// A `map` is at work, or an instance that just came in waits for its agent.
+/// A `map` is in flight, or a new instance waits for its agent.
 fn is_about_to_change(memory: &Memory, fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
     let map_in_flight = fleet.in_flight(Action::Map, now).next().is_some()
         || memory.sent.iter().any(|command| {
-            let unlisted = !fleet.commands.iter().any(|listed| listed.id == command.id);
-            command.action == Action::Map && unlisted && command.is_in_flight(now)
+            let is_unlisted = !fleet.commands.iter().any(|listed| listed.id == command.id);
+            command.action == Action::Map && is_unlisted && command.is_in_flight(now)
         });
-    let awaited = |instance: &&crate::fleet::Instance| {
-        let came_in = instance.is_unknown() && now < later(instance.floor(), policy.base * 20);
-        came_in && instance.agent != AgentState::Online && !instance.is_in_flight()
+    let waits_for_agent = |instance: &Instance| {
+        let is_new = instance.is_unknown() && now < later(instance.floor(), policy.agent_wait());
+        is_new && instance.agent != AgentState::Online && !instance.is_in_flight()
     };
-    map_in_flight || fleet.counted().any(|instance| awaited(&instance))
+    map_in_flight || fleet.counted().any(waits_for_agent)
 }
 
-/// The next look starts from what we wrote; whoever else writes is seen by the reading before each write.
-fn keep(found: &mut Registrations, fleet: &Fleet) {
-    for record in &mut found.records {
-        if let Some(instance) = fleet.instances.get(&record.arn) {
-            *record = instance.record.clone();
-        }
-    }
-}
-
-fn say_what_would_be_done(plan: &Plan) {
-    for action in &plan.actions {
-        match action {
-            decide::Action::Write { arn, verdict, .. } => tracing::info!(
+fn log_what_would_be_done(plan: &Plan) {
+    let log_writes = |writes: &[GateWrite]| {
+        for GateWrite { arn, verdict, .. } in writes {
+            tracing::info!(
                 container_instance = arn.as_str(),
                 gate = verdict.gate.as_str(),
                 state = verdict.state.print(),
                 "would write"
-            ),
-            decide::Action::Send(order) => tracing::info!(
-                action = order.action.as_str(),
-                instance_ids = ?order.targets.iter().map(|id| id.as_str()).collect::<BTreeSet<_>>(),
-                reason = order.reason,
-                "would send"
-            ),
-            decide::Action::Drain { arn, action } => {
-                tracing::info!(container_instance = arn.as_str(), action = ?action, "would change the drain");
-            }
+            );
         }
+    };
+    log_writes(&plan.shut_or_kept);
+    for command in &plan.commands {
+        tracing::info!(
+            action = command.action.as_str(),
+            instance_ids = ?command.targets.iter().map(|id| id.as_str()).collect::<BTreeSet<_>>(),
+            reason = command.reason,
+            "would send"
+        );
+    }
+    log_writes(&plan.opened);
+    for drain in &plan.drains {
+        tracing::info!(container_instance = drain.arn.as_str(), action = ?drain.action, "would change the drain");
     }
     log_withheld(plan);
 }

@@ -1,17 +1,17 @@
 //! What became of every record: exactly one outcome each, from which the answer, the metrics and the log lines follow.
 //!
-//! It decides nothing, but for one thing: what was not settled when the time ran out has failed.
+//! It decides one thing only: a record without an outcome when the time ran out has failed.
 
 use aws_lambda_events::sqs::SqsBatchResponse;
 use serde_json::{Value, json};
 use shared::ids::{CommandId, InstanceId};
-use shared::metrics;
 
 use crate::error::CallError;
-use crate::input::Origin;
+use crate::metrics;
+use crate::origin::Origin;
 use crate::outcome::{Disposition, Effect, Kind, Outcome, Reason};
 
-/// Ids that one log line names, to stay far below the 256 KiB that CloudWatch Logs takes.
+/// Ids that one log line names, so that it stays far below the 256 KiB that CloudWatch Logs takes.
 const IDS_A_LINE: usize = 200;
 
 /// A record's place in the batch.
@@ -19,7 +19,7 @@ const IDS_A_LINE: usize = 200;
 pub(crate) struct RecordId(usize);
 
 #[derive(Debug)]
-struct Entry {
+struct Record {
     message_id: Option<String>,
     kind: Kind,
     subject: Option<String>,
@@ -29,26 +29,27 @@ struct Entry {
 /// One run's records.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    entries: Vec<Entry>,
+    records: Vec<Record>,
     commands: Vec<(CommandId, Vec<InstanceId>)>,
-    throttles: u32,
+    throttles: usize,
     refused: Option<CallError>,
 }
 
 impl Batch {
-    pub(crate) fn enter(
+    /// Adds a record.
+    pub(crate) fn add(
         &mut self,
         message_id: Option<String>,
         kind: Kind,
         subject: Option<String>,
     ) -> RecordId {
-        self.entries.push(Entry { message_id, kind, subject, outcome: None });
-        RecordId(self.entries.len() - 1)
+        self.records.push(Record { message_id, kind, subject, outcome: None });
+        RecordId(self.records.len() - 1)
     }
 
-    /// The first outcome stands.
+    /// Sets a record's outcome, unless it has one.
     pub(crate) fn settle(&mut self, id: RecordId, outcome: Outcome) {
-        self.entries[id.0].outcome.get_or_insert(outcome);
+        self.records[id.0].outcome.get_or_insert(outcome);
     }
 
     pub(crate) fn settle_all(&mut self, ids: impl IntoIterator<Item = RecordId>, outcome: &Outcome) {
@@ -58,16 +59,16 @@ impl Batch {
     }
 
     pub(crate) fn outcome(&self, id: RecordId) -> Option<&Outcome> {
-        self.entries[id.0].outcome.as_ref()
+        self.records[id.0].outcome.as_ref()
     }
 
-    /// A command was taken: told at once, for the run may end any moment.
+    /// Notes a command that SSM accepted. It is logged at once, since the run may be cut off.
     pub(crate) fn sent(&mut self, command: CommandId, instances: Vec<InstanceId>) {
         tracing::info!(command_id = %command, instance_ids = %join(&instances), "command sent");
         self.commands.push((command, instances));
     }
 
-    /// Notes a failed call: counts a throttle, keeps a refusal for the end. What is returned is the failure's text.
+    /// Counts a throttled call, keeps the first rejected one for the end, and returns the error's text.
     pub(crate) fn failed(&mut self, error: impl Into<CallError>) -> String {
         let error = error.into();
         let why = error.to_string();
@@ -83,16 +84,19 @@ impl Batch {
         why
     }
 
-    /// The first call that AWS refuses.
+    /// The first call that AWS rejected.
     pub(crate) fn into_refused(self) -> Option<CallError> {
         self.refused
     }
 
-    /// Settles what is left: it was cut off. A record that cannot be named cannot be given back to the queue.
+    /// Settles the records that the time was too short for. One without a message id cannot return to the queue.
     pub(crate) fn close(&mut self, origin: Origin) {
-        for entry in &mut self.entries {
-            let outcome = entry.outcome.get_or_insert_with(|| Outcome::Failed("the time ran out".to_owned()));
-            if origin == Origin::Queue && entry.message_id.is_none() && outcome.class() == Disposition::Failed
+        for record in &mut self.records {
+            let outcome =
+                record.outcome.get_or_insert_with(|| Outcome::Failed("the time ran out".to_owned()));
+            if origin == Origin::Queue
+                && record.message_id.is_none()
+                && outcome.disposition() == Disposition::Failed
             {
                 *outcome = Outcome::Not(Reason::NoMessageId);
             }
@@ -109,8 +113,8 @@ impl Batch {
 
     fn batch_response(&self) -> Value {
         let mut response = SqsBatchResponse::default();
-        for entry in self.entries.iter().filter(|entry| entry.class() == Some(Disposition::Failed)) {
-            if let Some(id) = &entry.message_id {
+        for record in self.records.iter().filter(|record| record.disposition() == Some(Disposition::Failed)) {
+            if let Some(id) = &record.message_id {
                 response.add_failure(id);
             }
         }
@@ -118,31 +122,33 @@ impl Batch {
     }
 
     fn report(&self) -> Value {
-        let of = |classes: &[Disposition]| -> Vec<Value> {
-            let entries = self.entries.iter().filter(|e| e.class().is_some_and(|c| classes.contains(&c)));
-            entries.map(Entry::report).collect()
+        let reports = |records: &dyn Fn(&Record) -> bool| -> Vec<Value> {
+            self.records.iter().filter(|record| records(record)).map(Record::report).collect()
+        };
+        let of = |dispositions: &[Disposition]| {
+            reports(&|record| record.disposition().is_some_and(|one| dispositions.contains(&one)))
+        };
+        let is_written = |record: &Record| {
+            matches!(record.outcome, Some(Outcome::Did(Effect::GateShut | Effect::Released)))
         };
         let sent =
             self.commands.iter().map(|(command, ids)| json!({"commandId": command, "instanceIds": ids}));
-        let done = self
-            .entries
-            .iter()
-            .filter(|entry| matches!(entry.outcome, Some(Outcome::Did(Effect::GateShut | Effect::Released))));
         json!({
             "sent": sent.collect::<Vec<_>>(),
-            "done": done.map(Entry::report).collect::<Vec<_>>(),
-            "leftToSweep": of(&[Disposition::LeftToSweep]),
+            "done": reports(&is_written),
+            "leftToReconcile": of(&[Disposition::LeftToReconcile]),
             "skipped": of(&[Disposition::Skipped, Disposition::Foreign, Disposition::Unreadable]),
             "failed": of(&[Disposition::Failed]),
         })
     }
 
-    /// One line a decision, with the ids of those that it concerns. Sent commands have their own line, too.
+    /// One line for all records of one kind and outcome, with their ids.
     pub(crate) fn log(&self) {
         for Decision { kind, outcome, ids } in self.decisions() {
-            let (kind, count, ids) = (kind.metric(), ids.len(), ids.join(" "));
-            let (result, reason) = (outcome.class().metric(), outcome.to_string());
-            match outcome.class() {
+            let disposition = outcome.disposition();
+            let (count, ids, reason) = (ids.len(), ids.join(" "), outcome.to_string());
+            let (kind, result) = (metrics::of_kind(kind).name, metrics::of_disposition(disposition).name);
+            match disposition {
                 Disposition::Failed | Disposition::Unreadable => {
                     tracing::warn!(kind, outcome = result, reason, count, ids, "events settled");
                 }
@@ -153,38 +159,41 @@ impl Batch {
 
     fn decisions(&self) -> Vec<Decision<'_>> {
         let mut decisions: Vec<Decision> = Vec::new();
-        for entry in &self.entries {
-            let Some(outcome) = &entry.outcome else { continue };
-            let id = entry.subject.as_deref().or(entry.message_id.as_deref()).unwrap_or("unknown");
+        for record in &self.records {
+            let Some(outcome) = &record.outcome else { continue };
+            let id = record.subject.as_deref().or(record.message_id.as_deref()).unwrap_or("unknown");
             let same = |decision: &&mut Decision| {
-                decision.kind == entry.kind && decision.outcome == outcome && decision.ids.len() < IDS_A_LINE
+                decision.kind == record.kind && decision.outcome == outcome && decision.ids.len() < IDS_A_LINE
             };
             match decisions.iter_mut().rfind(same) {
                 Some(decision) => decision.ids.push(id),
-                None => decisions.push(Decision { kind: entry.kind, outcome, ids: vec![id] }),
+                None => decisions.push(Decision { kind: record.kind, outcome, ids: vec![id] }),
             }
         }
         decisions
     }
 
-    /// Every count, zeros included, so that an alarm tells "none" from "not running".
-    pub(crate) fn metrics(&self) -> Vec<metrics::Value> {
-        let count = |of: &dyn Fn(&Entry) -> bool| self.entries.iter().filter(|e| of(e)).count() as f64;
-        let targets: usize = self.commands.iter().map(|(_, instances)| instances.len()).sum();
-        let is_brake = |e: &Entry| matches!(e.outcome, Some(Outcome::Not(reason)) if reason.is_brake());
-        let classes = Disposition::ALL.map(|class| (class.metric(), count(&|e| e.class() == Some(class))));
-        let kinds = Kind::ALL.map(|kind| (kind.metric(), count(&|e| e.kind == kind)));
-        let calls = [
-            ("Commands", self.commands.len() as f64),
-            ("Targets", targets as f64),
-            ("BrakeWithheld", count(&is_brake)),
-            ("Throttles", f64::from(self.throttles)),
+    /// Every metric, zeros included, so that an alarm tells "none" from "not running".
+    pub(crate) fn metrics(&self) -> Vec<shared::metrics::Value> {
+        let count = |of: &dyn Fn(&Record) -> bool| self.records.iter().filter(|record| of(record)).count();
+        let is_brake =
+            |record: &Record| matches!(record.outcome, Some(Outcome::Not(reason)) if reason.is_brake());
+        let dispositions = Disposition::ALL.map(|disposition| {
+            (metrics::of_disposition(disposition), count(&|record| record.disposition() == Some(disposition)))
+        });
+        let kinds = Kind::ALL.map(|kind| (metrics::of_kind(kind), count(&|record| record.kind == kind)));
+        let sent = [
+            (metrics::COMMANDS, self.commands.len()),
+            (metrics::TARGETS, self.commands.iter().map(|(_, instances)| instances.len()).sum()),
+            (metrics::BRAKE_WITHHELD, count(&is_brake)),
+            (metrics::THROTTLES, self.throttles),
         ];
-        classes.into_iter().chain(kinds).chain(calls).collect()
+        let counts = dispositions.into_iter().chain(kinds).chain(sent);
+        counts.map(|(metric, count)| (metric, count as f64)).collect()
     }
 }
 
-/// Records of one kind that ended alike.
+/// Records of one kind and outcome.
 #[derive(Debug, PartialEq)]
 struct Decision<'a> {
     kind: Kind,
@@ -192,9 +201,9 @@ struct Decision<'a> {
     ids: Vec<&'a str>,
 }
 
-impl Entry {
-    fn class(&self) -> Option<Disposition> {
-        self.outcome.as_ref().map(Outcome::class)
+impl Record {
+    fn disposition(&self) -> Option<Disposition> {
+        self.outcome.as_ref().map(Outcome::disposition)
     }
 
     fn report(&self) -> Value {
@@ -214,14 +223,20 @@ mod tests {
     fn batch(outcomes: &[(Kind, Option<&str>, &Outcome)]) -> Batch {
         let mut batch = Batch::default();
         for (n, (kind, subject, outcome)) in outcomes.iter().enumerate() {
-            let entry = batch.enter(Some(format!("m{n}")), *kind, subject.map(str::to_owned));
-            batch.settle(entry, (*outcome).clone());
+            let record = batch.add(Some(format!("m{n}")), *kind, subject.map(str::to_owned));
+            batch.settle(record, (*outcome).clone());
         }
         batch
     }
 
     #[test]
-    fn every_decision_is_one_line_with_the_ids_that_it_concerns() {
+    fn every_metric_of_the_table_is_emitted_once_in_every_run() {
+        let emitted: Vec<_> = Batch::default().metrics().into_iter().map(|(metric, _)| metric).collect();
+        assert_eq!(emitted, metrics::ALL);
+    }
+
+    #[test]
+    fn every_decision_is_one_line_with_its_ids() {
         let (mapped, sent) = (Outcome::Not(Reason::Mapped), Outcome::Did(Effect::Sent));
         let poison = Outcome::Unreadable("the body is not JSON".to_owned());
         let batch = batch(&[
@@ -251,10 +266,10 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_settled_comes_again_and_the_first_outcome_stands() {
+    fn an_unsettled_record_comes_again_and_the_first_outcome_counts() {
         let mut batch = Batch::default();
-        let open = batch.enter(Some("m0".to_owned()), Kind::ContainerInstance, None);
-        let settled = batch.enter(Some("m1".to_owned()), Kind::ContainerInstance, None);
+        let open = batch.add(Some("m0".to_owned()), Kind::ContainerInstance, None);
+        let settled = batch.add(Some("m1".to_owned()), Kind::ContainerInstance, None);
         batch.settle(settled, Outcome::Did(Effect::Sent));
         batch.settle(settled, Outcome::Failed("too late to say so".to_owned()));
         batch.close(Origin::Queue);

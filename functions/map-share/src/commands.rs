@@ -1,65 +1,66 @@
-//! Sends the mapping command to whom live state, the agents and the brake allow.
+//! Sends the mapping command to the instances that live state, the agents and the credential brake allow.
 //!
-//! The order spares calls: what a command in flight names is dropped first, the rest is described, only what is left is
-//! asked for its agent, and only then is the brake's evidence read. Whatever cannot be sent is left to the sweep.
+//! The order saves calls: an instance that a command in flight names is dropped first; the rest is described; only what
+//! is left is asked for its agent; and only then is the brake's evidence read. What cannot be sent is left to the
+//! reconcile run.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use shared::brake;
 use shared::ecs::{self, ContainerInstance};
-use shared::history::{Action, Command, WINDOW};
+use shared::history::{Action, WINDOW};
 use shared::ids::{ClusterRef, InstanceId};
 use shared::send::{self, CommandRequest, RateControl, TARGETS_A_COMMAND};
 use shared::ssm;
 
-use crate::App;
-use crate::batch::{Batch, RecordId};
+use crate::app::Run;
+use crate::batch::RecordId;
 use crate::evidence;
-use crate::gates::Found;
-use crate::input::Origin;
+use crate::lookup::Found;
 use crate::outcome::{Effect, Outcome, Reason};
-use crate::plan::{self, Candidate, Work};
+use crate::plan::{self, Candidate, History, Work};
 
-/// Whom to send to, and whose record that is.
+/// The instances that are sent to, and the record of each.
 type Targets = BTreeMap<InstanceId, RecordId>;
 
 /// Sends what the batch, or the person, asks for.
-pub(crate) async fn send(app: &App, mut work: Work, found: &Found, origin: Origin, batch: &mut Batch) {
-    drop_restarted(&mut work, batch);
+pub(crate) async fn send(run: &mut Run<'_>, mut work: Work, found: &Found) {
+    drop_restarted(run, &mut work);
     if work.candidates.is_empty() && work.by_hand.is_empty() {
         return;
     }
-    let now = app.clients.now();
-    let commands = match ssm::list_commands(app.clients.ssm(), &app.config.document, now - WINDOW).await {
+    let now = run.now();
+    let (ssm, document) = (run.app.clients.ssm(), &run.app.config.document);
+    let commands = match ssm::list_commands(ssm, document, now - WINDOW).await {
         Ok(commands) => commands,
         Err(error) => {
-            let why = Outcome::Failed(batch.failed(error));
-            let entries = work.candidates.iter().map(|c| c.entry).chain(work.by_hand.values().copied());
-            return batch.settle_all(entries, &why);
+            let why = Outcome::Failed(run.batch.failed(error));
+            let records = work.candidates.iter().map(|c| c.record).chain(work.by_hand.values().copied());
+            return run.batch.settle_all(records, &why);
         }
     };
-    let live = describe(app, &work, &commands, now, batch).await;
-    let mut targets = choose(&work, &live, found, &commands, now, batch);
-    keep_online(app, &mut targets, batch).await;
+    let history = History { commands: &commands, now };
+    let live = describe(run, &work, history).await;
+    let mut targets = choose(run, &work, &live, found, history);
+    keep_online(run, &mut targets).await;
     let described: Vec<ContainerInstance> =
         live.into_iter().map(|(_, live)| live).chain(found.all().cloned()).collect();
-    brake(app, &mut targets, &described, &commands, origin, batch).await;
-    if !app.may_act(origin) {
-        return batch.settle_all(targets.into_values(), &Outcome::Not(Reason::ReportMode));
+    brake(run, &mut targets, &described, history).await;
+    if !run.may_act() {
+        return run.batch.settle_all(targets.into_values(), &Outcome::Not(Reason::ReportMode));
     }
-    send_to(app, &targets, batch).await;
+    send_to(run, &targets).await;
 }
 
-/// An instance whose restart was just recorded is sent to by the sweep, when its agent is back.
-fn drop_restarted(work: &mut Work, batch: &mut Batch) {
+/// Drops the instances whose restart was just recorded: the reconcile run sends to them when their agent is back.
+fn drop_restarted(run: &mut Run<'_>, work: &mut Work) {
     let Work { candidates, restarts, .. } = work;
     candidates.retain(|candidate| {
         let restart = candidate.instance_id.as_ref().and_then(|id| restarts.get(id));
         let is_shut =
-            restart.is_some_and(|r| batch.outcome(r.entry) == Some(&Outcome::Did(Effect::GateShut)));
+            restart.is_some_and(|r| run.batch.outcome(r.record) == Some(&Outcome::Did(Effect::GateShut)));
         if is_shut {
-            batch.settle(candidate.entry, Outcome::Not(Reason::HasState));
+            run.batch.settle(candidate.record, Outcome::Not(Reason::HasState));
         }
         !is_shut
     });
@@ -67,38 +68,37 @@ fn drop_restarted(work: &mut Work, batch: &mut Batch) {
 
 /// Describes the candidates that no command names, 100 a call.
 async fn describe(
-    app: &App,
+    run: &mut Run<'_>,
     work: &Work,
-    commands: &[Command],
-    now: Timestamp,
-    batch: &mut Batch,
+    history: History<'_>,
 ) -> Vec<(RecordId, ContainerInstance)> {
     let mut by_cluster: BTreeMap<&ClusterRef, Vec<&Candidate>> = BTreeMap::new();
     for candidate in &work.candidates {
-        let named = candidate.instance_id.as_ref().zip(candidate.registered_at);
-        match named.and_then(|(id, registered_at)| plan::named_by(commands, id, registered_at, now)) {
-            Some(reason) => batch.settle(candidate.entry, Outcome::Not(reason)),
+        let known = candidate.instance_id.as_ref().zip(candidate.registered_at);
+        match known.and_then(|(id, registered_at)| plan::named_since(history, id, registered_at)) {
+            Some(reason) => run.batch.settle(candidate.record, Outcome::Not(reason)),
             None => by_cluster.entry(&candidate.cluster).or_default().push(candidate),
         }
     }
+    let names = run.app.names();
     let mut live = Vec::new();
     for (cluster, candidates) in by_cluster {
         for group in candidates.chunks(ecs::INSTANCES_A_CALL) {
             let arns: Vec<_> = group.iter().map(|candidate| candidate.arn.clone()).collect();
             let described =
-                ecs::describe_container_instances(app.clients.ecs(), cluster, &app.names(), &arns).await;
+                ecs::describe_container_instances(run.app.clients.ecs(), cluster, &names, &arns).await;
             let described = match described {
                 Ok(described) => described,
                 Err(error) => {
-                    let why = Outcome::Failed(batch.failed(error));
-                    batch.settle_all(group.iter().map(|candidate| candidate.entry), &why);
+                    let why = Outcome::Failed(run.batch.failed(error));
+                    run.batch.settle_all(group.iter().map(|candidate| candidate.record), &why);
                     continue;
                 }
             };
             for candidate in group {
                 match described.iter().find(|live| live.arn == candidate.arn) {
-                    Some(found) => live.push((candidate.entry, found.clone())),
-                    None => batch.settle(candidate.entry, Outcome::Not(Reason::Gone)),
+                    Some(found) => live.push((candidate.record, found.clone())),
+                    None => run.batch.settle(candidate.record, Outcome::Not(Reason::Gone)),
                 }
             }
         }
@@ -108,111 +108,104 @@ async fn describe(
 
 /// Chooses the instances that live state allows to be sent to, each once.
 fn choose(
+    run: &mut Run<'_>,
     work: &Work,
     live: &[(RecordId, ContainerInstance)],
     found: &Found,
-    commands: &[Command],
-    now: Timestamp,
-    batch: &mut Batch,
+    history: History<'_>,
 ) -> Targets {
-    let mut targets = Targets::new();
-    for (entry, instance) in live {
+    let of_events = live.iter().map(|(record, instance)| {
         let same = live.iter().map(|(_, other)| other).filter(|o| o.instance_id == instance.instance_id);
         let allowed = match plan::newest_connected(same) {
             Some(newest) if newest.arn != instance.arn => Err(Reason::Superseded),
-            _ => plan::allows(instance, commands, now),
+            _ => plan::allows(instance, history),
         };
+        (*record, allowed.map_err(Outcome::Not))
+    });
+    let by_hand = work.by_hand.iter().map(|(id, record)| {
+        let registrations = found.registrations(id);
+        (*record, registrations.and_then(|r| plan::allows_by_hand(r, history).map_err(Outcome::Not)))
+    });
+    let mut targets = Targets::new();
+    for (record, allowed) in of_events.chain(by_hand) {
         match allowed {
             Ok(id) => {
-                targets.insert(id, *entry);
+                targets.insert(id, record);
             }
-            Err(reason) => batch.settle(*entry, Outcome::Not(reason)),
-        }
-    }
-    for (id, entry) in &work.by_hand {
-        let allowed = found.registrations(id).and_then(|registrations| {
-            plan::allows_by_hand(registrations, commands, now).map_err(Outcome::Not)
-        });
-        match allowed {
-            Ok(id) => {
-                targets.insert(id, *entry);
-            }
-            Err(outcome) => batch.settle(*entry, outcome),
+            Err(outcome) => run.batch.settle(record, outcome),
         }
     }
     targets
 }
 
-/// Drops those whose SSM agent is not online: agents come late and in herds, and that is no failure.
-async fn keep_online(app: &App, targets: &mut Targets, batch: &mut Batch) {
+/// Drops the instances whose SSM agent is not online. On a new instance it starts late, so that is no failure.
+async fn keep_online(run: &mut Run<'_>, targets: &mut Targets) {
     if targets.is_empty() {
         return;
     }
     let ids = targets.keys().cloned().collect();
-    match ssm::describe_agents(app.clients.ssm(), &ids).await {
-        Ok(agents) => targets.retain(|id, entry| {
+    match ssm::describe_agents(run.app.clients.ssm(), &ids).await {
+        Ok(agents) => targets.retain(|id, record| {
             let is_online = agents.get(id).is_some_and(|agent| agent.is_online);
             if !is_online {
-                batch.settle(*entry, Outcome::Not(Reason::AgentOffline));
+                run.batch.settle(*record, Outcome::Not(Reason::AgentOffline));
             }
             is_online
         }),
         Err(error) => {
-            let why = Outcome::Failed(batch.failed(error));
-            batch.settle_all(std::mem::take(targets).into_values(), &why);
+            let why = Outcome::Failed(run.batch.failed(error));
+            run.batch.settle_all(std::mem::take(targets).into_values(), &why);
         }
     }
 }
 
-/// Asks the credential brake, for all at once: a password is everybody's.
+/// Asks the credential brake once for all targets, since they present the same password.
 async fn brake(
-    app: &App,
+    run: &mut Run<'_>,
     targets: &mut Targets,
     described: &[ContainerInstance],
-    commands: &[Command],
-    origin: Origin,
-    batch: &mut Batch,
+    history: History<'_>,
 ) {
     if targets.is_empty() {
         return;
     }
-    let now = app.clients.now();
-    let allowed = match evidence::read(app, described, commands, now).await {
+    let history = History { now: run.now(), ..history };
+    let allowed = match evidence::read(run.app, described, history).await {
         Ok(evidence) => {
             let brake = brake::assess(&evidence);
-            plan::may_present(brake.password, origin, targets.len(), commands, now)
+            plan::may_present(brake.password, run.origin, targets.len(), history)
         }
-        // In doubt nothing is sent. It is not these records' own call, so they do not come again: the sweep has them.
+        // In doubt nothing is sent. The call was not made for these records, so they do not come again.
         Err(error) => {
-            batch.failed(error);
+            run.batch.failed(error);
             Err(Reason::Doubt)
         }
     };
     if let Err(reason) = allowed {
-        batch.settle_all(std::mem::take(targets).into_values(), &Outcome::Not(reason));
+        run.batch.settle_all(std::mem::take(targets).into_values(), &Outcome::Not(reason));
     }
 }
 
-/// Sends in groups, each settled as soon as it is known: the time may end between two.
-async fn send_to(app: &App, targets: &Targets, batch: &mut Batch) {
+/// Sends in groups, each settled as soon as it is known: the time may run out between two.
+async fn send_to(run: &mut Run<'_>, targets: &Targets) {
     let request = CommandRequest {
-        document: &app.config.document,
-        stack: &app.config.stack,
+        document: &run.app.config.document,
+        stack: &run.app.config.stack,
         action: Action::Map,
         rate_control: RateControl::ALL_AT_ONCE,
     };
     let ids: Vec<InstanceId> = targets.keys().cloned().collect();
-    let entries = |ids: &[InstanceId]| -> Vec<RecordId> { ids.iter().map(|id| targets[id]).collect() };
+    let records = |ids: &[InstanceId]| -> Vec<RecordId> { ids.iter().map(|id| targets[id]).collect() };
     for group in ids.chunks(TARGETS_A_COMMAND) {
-        let sent = send::send_in_groups(app.clients.ssm(), &request, group, TARGETS_A_COMMAND).await;
+        let sent = send::send_in_groups(run.app.clients.ssm(), &request, group, TARGETS_A_COMMAND).await;
         for (command, instances) in sent.commands {
-            batch.settle_all(entries(&instances), &Outcome::Did(Effect::Sent));
-            batch.sent(command, instances);
+            run.batch.settle_all(records(&instances), &Outcome::Did(Effect::Sent));
+            run.batch.sent(command, instances);
         }
-        batch.settle_all(entries(&sent.not_online), &Outcome::Not(Reason::AgentOffline));
+        run.batch.settle_all(records(&sent.not_online), &Outcome::Not(Reason::AgentOffline));
         for (error, instances) in sent.failed {
-            let why = Outcome::Failed(batch.failed(error));
-            batch.settle_all(entries(&instances), &why);
+            let why = Outcome::Failed(run.batch.failed(error));
+            run.batch.settle_all(records(&instances), &why);
         }
     }
 }

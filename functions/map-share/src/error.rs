@@ -1,13 +1,12 @@
 //! The function's errors.
 
-use shared::ecs::EcsError;
+use shared::aws::AwsError;
 use shared::send::SendError;
-use shared::ssm::SsmError;
 
-/// A function error. Everything else that goes wrong is part of the answer.
+/// Why the invocation fails. Any other error is part of the answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// AWS refuses a call that this function cannot do without; trying again is no use until somebody changes that.
+    /// AWS rejects a call that the function needs; a retry does not help.
     #[error("AWS refuses a call, so look at the role and the document of the deployment: {0}")]
     Refused(CallError),
 }
@@ -22,30 +21,25 @@ impl From<Error> for lambda_runtime::Diagnostic {
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub enum CallError {
-    /// Of Systems Manager.
-    Ssm(#[from] SsmError),
-    /// Of ECS.
-    Ecs(#[from] EcsError),
+    /// Any call but `SendCommand`.
+    Aws(#[from] AwsError),
     /// `SendCommand`, which has rules of its own.
     Send(#[from] SendError),
 }
 
 impl CallError {
+    /// The account's call rate is exceeded.
     pub(crate) fn is_throttle(&self) -> bool {
         match self {
-            CallError::Ssm(error) => error.is_throttle(),
-            CallError::Ecs(error) => error.is_throttle(),
-            CallError::Send(SendError::LookUp(error)) => error.is_throttle(),
+            CallError::Aws(error) | CallError::Send(SendError::LookUp(error)) => error.is_throttle(),
             CallError::Send(error) => matches!(error, SendError::Throttled(_)),
         }
     }
 
-    /// Nobody allows it: neither time nor another record changes that.
+    /// The call is not permitted: neither time nor another record changes that.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
-            CallError::Ssm(error) => error.is_denied(),
-            CallError::Ecs(error) => error.is_denied(),
-            CallError::Send(SendError::LookUp(error)) => error.is_denied(),
+            CallError::Aws(error) | CallError::Send(SendError::LookUp(error)) => error.is_denied(),
             CallError::Send(error) => matches!(error, SendError::Refused { .. }),
         }
     }

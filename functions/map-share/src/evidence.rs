@@ -1,42 +1,39 @@
-//! Reads what the credential brake weighs: the parameters' dates, a page of instances whose gate is open, the window's
-//! failed invocations, and what is on record of the instances that failed for their credentials.
+//! Reads the evidence that the credential brake weighs: the parameters' dates, one page of instances with an open gate,
+//! the failed invocations in SSM's history, and the states of the instances that failed for their credentials.
 //!
-//! A part of the fleet is enough: fewer log-ons only brake more. It decides nothing; see [`shared::brake`].
+//! A part of the fleet is enough: with fewer log-ons the brake only withholds more. Nothing is decided here; see
+//! [`shared::brake`].
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use shared::brake::{CredentialFailure, Evidence, Parameters};
-use shared::cause::Class;
+use shared::credentials::{is_credential_failure, presented_parameters_password};
 use shared::ecs::{self, ContainerInstance};
-use shared::history::{Action, Command, Invocation, WINDOW};
+use shared::history::{Command, Deadline, Invocation, WINDOW};
 use shared::ids::InstanceId;
 use shared::invocation::{Failure, InvocationResult, interpret};
 use shared::share::ShareMapping;
 use shared::ssm;
 use shared::state::State;
 
-use crate::App;
+use crate::app::App;
 use crate::error::CallError;
-use crate::gates::find_in_cluster;
+use crate::lookup::find_in_cluster;
+use crate::plan::History;
 
-/// The step of the script that presents the parameters' password.
-const CREATE: &str = "create";
-
-/// Reads the evidence. `described` is what this run knows already; `commands` is the window's history.
+/// Reads the evidence. `described` is what this run has described already.
 pub(crate) async fn read(
     app: &App,
     described: &[ContainerInstance],
-    commands: &[Command],
-    now: Timestamp,
+    history: History<'_>,
 ) -> Result<Evidence, CallError> {
-    let config = &app.config;
+    let (config, since) = (&app.config, history.now - WINDOW);
     let of_ssm = async {
         let parameters = ssm::describe_parameters(app.clients.ssm(), &config.parameters).await?;
-        let failed = ssm::list_failed_invocations(app.clients.ssm(), &config.document, now - WINDOW).await?;
+        let failed = ssm::list_failed_invocations(app.clients.ssm(), &config.document, since).await?;
         Ok::<_, CallError>((parameters, failed))
     };
-    // ECS and SSM at once, each one call after the other, as many as there are warm connections.
+    // One call at a time to each service, since init opens one connection to each.
     let (of_ssm, open) = tokio::join!(of_ssm, some_open_gates(app));
     let (parameters, failed) = of_ssm?;
     let mut known = described.to_vec();
@@ -46,12 +43,12 @@ pub(crate) async fn read(
     let unknown: BTreeSet<InstanceId> =
         failed.iter().map(|(i, _)| &i.instance_id).filter(|id| !is_known(id)).cloned().collect();
     if !unknown.is_empty() {
-        // Rare, and it tells a host that has failed alone for long from one that nobody has logged on since.
+        // Their states tell a failure that began before others logged on from one that began after.
         for cluster in &config.clusters {
             known.extend(find_in_cluster(app, cluster, &unknown).await?);
         }
     }
-    Ok(weigh(parameters, &known, commands, &failed))
+    Ok(weigh(parameters, &known, history.commands, &failed))
 }
 
 /// A page of the instances whose gate is open, of every cluster.
@@ -71,11 +68,11 @@ async fn some_open_gates(app: &App) -> Result<Vec<ContainerInstance>, CallError>
     Ok(instances)
 }
 
-/// The invocations that failed for their credentials, by the script's own word.
+/// The invocations that failed for their credentials, by the script's result line.
 fn credential_failures<'a>(failed: &'a [Invocation], share: &ShareMapping) -> Vec<(&'a Invocation, Failure)> {
-    let word = |i: &Invocation| interpret(share, Some(&i.status_details), &i.output, true);
-    let failure = |invocation| match word(invocation) {
-        InvocationResult::Failed(failure) if failure.cause.class() == Class::Credentials => {
+    let result = |i: &Invocation| interpret(share, Some(&i.status_details), &i.output, Deadline::Past);
+    let failure = |invocation| match result(invocation) {
+        InvocationResult::Failed(failure) if is_credential_failure(&failure.cause) => {
             Some((invocation, failure))
         }
         _ => None,
@@ -83,7 +80,7 @@ fn credential_failures<'a>(failed: &'a [Invocation], share: &ShareMapping) -> Ve
     failed.iter().filter_map(failure).collect()
 }
 
-/// Builds the evidence out of what was read.
+/// Builds the evidence from what was read.
 fn weigh(
     parameters: Parameters,
     known: &[ContainerInstance],
@@ -96,33 +93,29 @@ fn weigh(
         let requested = invocation.requested_at;
         let state = states().find(|(id, _)| **id == invocation.instance_id).map(|(_, state)| state);
         let began = match state {
-            // It was proven since.
+            // It was proven later.
             Some(State::Mapped { judged, .. } | State::Doubtful { judged, .. }) if *judged > requested => {
                 continue;
             }
-            Some(State::Unmapped { cause, failing_since, .. }) if cause.class() == Class::Credentials => {
+            Some(State::Unmapped { cause, failing_since, .. }) if is_credential_failure(cause) => {
                 requested.min(*failing_since)
             }
             _ => requested,
         };
         let action = commands.iter().find(|c| c.id == invocation.command_id).map(|command| command.action);
         let logon = state.and_then(State::logon);
-        let has_logged_on_since_a_change =
-            matches!((logon, parameters), (Some(logon), Parameters::Changed(changed)) if logon > changed);
         failures.push(CredentialFailure {
             began,
             requested,
             action,
-            // What Windows kept is what the parameters hold, where they have not changed since the log-on.
-            with_parameters_password: failure.step == CREATE
-                || action == Some(Action::Check) && has_logged_on_since_a_change,
+            with_parameters_password: presented_parameters_password(action, &failure.step, logon, parameters),
         });
     }
-    // On record, while the invocation has left the window.
+    // Recorded failures whose invocation is no longer listed.
     for (id, state) in states() {
         let State::Unmapped { judged, cause, failing_since, .. } = state else { continue };
         let is_listed = failed.iter().any(|(i, _)| i.instance_id == *id && i.requested_at == *judged);
-        if cause.class() == Class::Credentials && !is_listed {
+        if is_credential_failure(cause) && !is_listed {
             failures.push(CredentialFailure {
                 began: *failing_since,
                 requested: *judged,
@@ -137,7 +130,9 @@ fn weigh(
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use shared::brake::{Password, assess};
+    use shared::history::Action;
     use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn};
     use shared::share::DriveLetter;
     use shared::state::{AttributeNames, InstanceAttributes};
@@ -185,7 +180,7 @@ mod tests {
         }
     }
 
-    /// What the brake makes of it: parameters changed at minute 10, instance 2 failed with 1326 at minute 30.
+    /// What the brake says: parameters changed at minute 10, instance 2 failed with 1326 at minute 30.
     fn password(action: Action, step: &str, known: &[ContainerInstance]) -> Password {
         let line = format!(r#"{{"smbMapping":"failed","v":1,"cause":"1326","step":"{step}","message":""}}"#);
         let invocation = Invocation {
@@ -213,21 +208,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_record_of_the_failing_instance_decides_what_its_failure_says() {
+    fn the_state_of_the_failing_instance_decides_what_its_failure_proves() {
         let others = |logon: i64| instance(1, &mapped(Some(logon), 35));
         let failing = |since| instance(2, &unmapped("1326", since, 30, None));
         let table = [
-            ("nobody since", Action::Map, "create", vec![others(20)], Password::Refused),
-            ("somebody since", Action::Map, "create", vec![others(31)], Password::Proven),
+            ("no log-on since", Action::Map, "create", vec![others(20)], Password::Refused),
+            ("a log-on since", Action::Map, "create", vec![others(31)], Password::Proven),
             (
-                "failing since before they logged on",
+                "failing since before a log-on",
                 Action::Map,
                 "create",
                 vec![others(20), failing(15)],
                 Password::Proven,
             ),
             (
-                "failing since after they logged on",
+                "failing since after a log-on",
                 Action::Map,
                 "create",
                 vec![others(20), failing(25)],
@@ -240,14 +235,8 @@ mod tests {
                 vec![others(20), instance(2, &mapped(None, 33))],
                 Password::Proven,
             ),
-            ("not where it is presented", Action::Map, "root", vec![others(20)], Password::Proven),
-            (
-                "a kept credential of nobody knows when",
-                Action::Check,
-                "root",
-                vec![others(20)],
-                Password::Unproven,
-            ),
+            ("at a step that does not present it", Action::Map, "root", vec![others(20)], Password::Proven),
+            ("a kept credential of unknown age", Action::Check, "root", vec![others(20)], Password::Unproven),
             (
                 "a kept credential that is the parameters' password",
                 Action::Check,
@@ -269,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_on_record_counts_when_its_invocation_is_no_longer_listed() {
+    fn a_recorded_failure_counts_when_its_invocation_is_no_longer_listed() {
         let known = [instance(1, &mapped(Some(20), 35)), instance(3, &unmapped("1326", 22, 22, None))];
         let evidence = weigh(Parameters::Changed(at(10)), &known, &[], &[]);
         assert_eq!(assess(&evidence).password, Password::Unproven);

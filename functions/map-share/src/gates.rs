@@ -1,84 +1,22 @@
-//! Carries out what an event alone can tell: a restarted host's gate is shut, an ending host's drain is released.
+//! Writes what an event alone can tell: shuts a restarted instance's gate, releases an ending instance's drain.
 //!
-//! It opens no gate and records no verdict: that takes a proof, and is `drain-unmapped`'s alone.
+//! It opens no gate and records no verdict: that takes a proof, and only `drain-unmapped` does it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use shared::ecs::{self, ATTRIBUTES_A_CALL, ContainerInstance, EcsError, NewAttribute};
+use shared::ecs::{AttributeWrite, AttributeWrites, ContainerInstance, NewAttribute, WriteResult};
 use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
-use tokio::time::{Interval, MissedTickBehavior};
+use shared::pace::Pace;
 
-use crate::App;
-use crate::batch::{Batch, RecordId};
-use crate::input::Origin;
+use crate::app::Run;
+use crate::batch::RecordId;
+use crate::lookup::Found;
 use crate::outcome::{Effect, Outcome, Reason};
-use crate::plan::{self, Work};
-
-/// What ECS knows of the instances that are named by their EC2 id alone, over all watched clusters.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    registrations: BTreeMap<InstanceId, Vec<ContainerInstance>>,
-    /// Why a cluster could not be read: whom no other cluster knows may be registered there.
-    unread: Option<String>,
-}
-
-impl Found {
-    /// The registrations of an instance, at least one; or what becomes of a record that names one without any.
-    pub(crate) fn registrations(&self, id: &InstanceId) -> Result<&[ContainerInstance], Outcome> {
-        match (self.registrations.get(id), &self.unread) {
-            (Some(registrations), _) => Ok(registrations),
-            (None, Some(why)) => Err(Outcome::Failed(why.clone())),
-            (None, None) => Err(Outcome::Not(Reason::NotRegistered)),
-        }
-    }
-
-    /// Everything that was described.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &ContainerInstance> {
-        self.registrations.values().flatten()
-    }
-}
-
-/// Finds the instances that EC2 and people name by id: EC2 events cannot be filtered by cluster, so most are foreign.
-pub(crate) async fn find_named_by_id(app: &App, work: &Work, batch: &mut Batch) -> Found {
-    let named = work.restarts.keys().chain(work.endings.keys()).chain(work.by_hand.keys());
-    let ids: BTreeSet<InstanceId> = named.cloned().collect();
-    let mut found = Found::default();
-    for cluster in app.config.clusters.iter().filter(|_| !ids.is_empty()) {
-        match find_in_cluster(app, cluster, &ids).await {
-            Ok(instances) => {
-                for instance in instances {
-                    let Some(id) = instance.instance_id.clone() else { continue };
-                    found.registrations.entry(id).or_default().push(instance);
-                }
-            }
-            Err(error) => found.unread = Some(batch.failed(error)),
-        }
-    }
-    found
-}
-
-/// The registrations of EC2 instances in one cluster, described.
-pub(crate) async fn find_in_cluster(
-    app: &App,
-    cluster: &ClusterRef,
-    ids: &BTreeSet<InstanceId>,
-) -> Result<Vec<ContainerInstance>, EcsError> {
-    let client = app.clients.ecs();
-    let arns = match ecs::find_container_instances(client, cluster, ids).await {
-        // As an error it would come back with every batch, and no instance is in it.
-        Err(error) if error.is_cluster_gone() => {
-            tracing::error!(%cluster, "a watched cluster does not exist");
-            return Ok(Vec::new());
-        }
-        found => found?,
-    };
-    ecs::describe_container_instances(client, cluster, &app.names(), &arns).await
-}
+use crate::plan::{self, Dated, Work};
 
 /// What is to be written on one registration.
 struct Write<'a> {
-    entry: RecordId,
+    record: RecordId,
     effect: Effect,
     cluster: &'a ClusterRef,
     arn: &'a ContainerInstanceArn,
@@ -86,95 +24,81 @@ struct Write<'a> {
 }
 
 /// Shuts the gates of restarted instances, and releases the drains of those about to end.
-pub(crate) async fn write(app: &App, work: &Work, found: &Found, origin: Origin, batch: &mut Batch) {
-    let (names, now) = (app.names(), app.clients.now());
+pub(crate) async fn write(run: &mut Run<'_>, work: &Work, found: &Found) {
+    let (names, now) = (run.app.names(), run.now());
+    let mut planned: Vec<(RecordId, Result<Vec<Write>, Outcome>)> = Vec::new();
+    for (id, &Dated { record, at }) in &work.restarts {
+        let shut = |live: &ContainerInstance| plan::shut(live, &names, at, now);
+        planned.push((record, plan_writes(found, id, (record, Effect::GateShut), shut)));
+    }
+    for (id, &Dated { record, at }) in &work.endings {
+        let release = |live: &ContainerInstance| plan::release(live, &names, at);
+        planned.push((record, plan_writes(found, id, (record, Effect::Released), release)));
+    }
     let mut writes = Vec::new();
-    for (id, restart) in &work.restarts {
-        let shut = |live: &ContainerInstance| plan::shut(live, &names, restart.at, now);
-        collect(found, id, (restart.entry, Effect::GateShut), shut, &mut writes, batch);
+    for (record, planned) in planned {
+        match planned {
+            Ok(planned) => writes.extend(planned),
+            Err(outcome) => run.batch.settle(record, outcome),
+        }
     }
-    for (id, ending) in &work.endings {
-        let release = |live: &ContainerInstance| plan::release(live, &names, ending.at);
-        collect(found, id, (ending.entry, Effect::Released), release, &mut writes, batch);
+    if run.may_act() {
+        put_all(run, &writes).await;
+    } else {
+        let records = writes.iter().map(|write| write.record);
+        run.batch.settle_all(records, &Outcome::Not(Reason::ReportMode));
     }
-    if !app.may_act(origin) {
-        batch.settle_all(writes.iter().map(|write| write.entry), &Outcome::Not(Reason::ReportMode));
-        return;
-    }
-    put_all(app, &writes, batch).await;
 }
 
-/// Plans the writes for one instance; settles its record where there is nothing to write.
-fn collect<'a>(
+/// Plans the writes for one instance, at least one; or what becomes of its record where there is nothing to write.
+fn plan_writes<'a>(
     found: &'a Found,
     id: &InstanceId,
-    (entry, effect): (RecordId, Effect),
+    (record, effect): (RecordId, Effect),
     plan: impl Fn(&ContainerInstance) -> Result<Vec<NewAttribute>, Reason>,
-    writes: &mut Vec<Write<'a>>,
-    batch: &mut Batch,
-) {
-    let registrations = match found.registrations(id) {
-        Ok(registrations) => registrations,
-        Err(outcome) => return batch.settle(entry, outcome),
-    };
-    let before = writes.len();
+) -> Result<Vec<Write<'a>>, Outcome> {
+    let mut writes = Vec::new();
     let mut reason = Reason::NotWindows;
-    for live in registrations.iter().filter(|live| live.is_windows) {
+    for live in found.registrations(id)?.iter().filter(|live| live.is_windows) {
         match plan(live) {
             Ok(attributes) => {
-                writes.push(Write { entry, effect, cluster: &live.cluster, arn: &live.arn, attributes });
+                writes.push(Write { record, effect, cluster: &live.cluster, arn: &live.arn, attributes });
             }
             Err(why) => reason = why,
         }
     }
-    if writes.len() == before {
-        batch.settle(entry, Outcome::Not(reason));
-    }
+    if writes.is_empty() { Err(Outcome::Not(reason)) } else { Ok(writes) }
 }
 
 /// Writes as many registrations a call as ECS takes attributes, at our share of the account's rate.
-async fn put_all(app: &App, writes: &[Write<'_>], batch: &mut Batch) {
-    let mut pace = tokio::time::interval(Duration::from_secs(1) / app.config.policy.ecs_writes_per_second);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // A record may need several writes; it is done when all are, and fails when one does.
+async fn put_all(run: &mut Run<'_>, writes: &[Write<'_>]) {
+    let mut pace = Pace::new(run.app.config.policy.ecs_writes_per_second);
+    // A record may need several writes: it is done when all are, and fails when one does.
     let mut outcomes: BTreeMap<RecordId, Outcome> = BTreeMap::new();
-    let mut note = |entry: RecordId, outcome: Outcome| {
-        let noted = outcomes.entry(entry).or_insert_with(|| outcome.clone());
+    let mut note = |record: RecordId, outcome: Outcome| {
+        let noted = outcomes.entry(record).or_insert_with(|| outcome.clone());
         if !matches!(noted, Outcome::Failed(_)) && !matches!(outcome, Outcome::Not(_)) {
             *noted = outcome;
         }
     };
-    for same_call in writes.chunk_by(|a, b| a.cluster == b.cluster && a.effect == b.effect) {
-        let size = ATTRIBUTES_A_CALL / same_call.iter().map(|w| w.attributes.len()).max().unwrap_or(1);
-        for group in same_call.chunks(size) {
-            match put(app, group, &mut pace).await {
-                Ok(()) => group.iter().for_each(|w| note(w.entry, Outcome::Did(w.effect))),
-                // One target that is gone refuses the whole call, without saying which.
-                Err(error) if error.is_target_gone() => {
-                    for write in group {
-                        let outcome = match put(app, std::slice::from_ref(write), &mut pace).await {
-                            Ok(()) => Outcome::Did(write.effect),
-                            Err(error) if error.is_target_gone() => Outcome::Not(Reason::Gone),
-                            Err(error) => Outcome::Failed(batch.failed(error)),
-                        };
-                        note(write.entry, outcome);
-                    }
-                }
-                Err(error) => {
-                    let why = batch.failed(error);
-                    group.iter().for_each(|w| note(w.entry, Outcome::Failed(why.clone())));
-                }
-            }
+    for alike in writes.chunk_by(|a, b| a.cluster == b.cluster && a.effect == b.effect) {
+        let (cluster, effect) = (alike[0].cluster, alike[0].effect);
+        let alike = alike.iter().map(|write| AttributeWrite {
+            arn: write.arn,
+            attributes: write.attributes.clone(),
+            subject: write.record,
+        });
+        let mut alike = AttributeWrites::pack(cluster, alike);
+        while let Some((group, result)) = alike.write_next(run.app.clients.ecs(), &mut pace).await {
+            let outcome = match result {
+                WriteResult::Written => Outcome::Did(effect),
+                WriteResult::Gone => Outcome::Not(Reason::Gone),
+                WriteResult::Failed(error) => Outcome::Failed(run.batch.failed(error)),
+            };
+            group.iter().for_each(|write| note(write.subject, outcome.clone()));
         }
     }
-    for (entry, outcome) in outcomes {
-        batch.settle(entry, outcome);
+    for (record, outcome) in outcomes {
+        run.batch.settle(record, outcome);
     }
-}
-
-async fn put(app: &App, group: &[Write<'_>], pace: &mut Interval) -> Result<(), EcsError> {
-    let Some(first) = group.first() else { return Ok(()) };
-    pace.tick().await;
-    let writes: Vec<_> = group.iter().map(|write| (write.arn, write.attributes.clone())).collect();
-    ecs::put_attributes(app.clients.ecs(), first.cluster, &writes).await
 }

@@ -1,8 +1,8 @@
-//! The words for what becomes of a record: its kind, the outcome, and why.
+//! What a record is, what becomes of it, and why.
 
 use std::fmt;
 
-/// An event's kind, for the counts.
+/// The kind of a record, for the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     ContainerInstance,
@@ -22,18 +22,6 @@ impl Kind {
         Kind::ByHand,
         Kind::Other,
     ];
-
-    /// The metric that counts records of this kind.
-    pub(crate) fn metric(self) -> &'static str {
-        match self {
-            Kind::ContainerInstance => "EventsContainerInstance",
-            Kind::StateChange => "EventsStateChange",
-            Kind::SpotInterruption => "EventsSpotInterruption",
-            Kind::Termination => "EventsTermination",
-            Kind::ByHand => "EventsByHand",
-            Kind::Other => "EventsOther",
-        }
-    }
 }
 
 /// What became of a record.
@@ -41,11 +29,11 @@ impl Kind {
 pub(crate) enum Outcome {
     /// Acted on.
     Did(Effect),
-    /// Rightly ignored, or left to the sweep.
+    /// Nothing is to be done, or it is left to the reconcile run.
     Not(Reason),
-    /// It says nothing that can be understood.
+    /// It is no event, or lacks what its kind must have.
     Unreadable(String),
-    /// A call of its own failed: it comes again.
+    /// An AWS call for it failed: it comes again.
     Failed(String),
 }
 
@@ -67,13 +55,13 @@ impl fmt::Display for Effect {
     }
 }
 
-/// Groups of outcomes, as they are counted.
+/// What outcomes are counted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Disposition {
     Handled,
     Skipped,
     Foreign,
-    LeftToSweep,
+    LeftToReconcile,
     Unreadable,
     Failed,
 }
@@ -83,29 +71,18 @@ impl Disposition {
         Disposition::Handled,
         Disposition::Skipped,
         Disposition::Foreign,
-        Disposition::LeftToSweep,
+        Disposition::LeftToReconcile,
         Disposition::Unreadable,
         Disposition::Failed,
     ];
-
-    /// The metric that counts records of this class.
-    pub(crate) fn metric(self) -> &'static str {
-        match self {
-            Disposition::Handled => "EventsHandled",
-            Disposition::Skipped => "EventsSkipped",
-            Disposition::Foreign => "EventsForeign",
-            Disposition::LeftToSweep => "LeftToSweep",
-            Disposition::Unreadable => "EventsUnreadable",
-            Disposition::Failed => "EventsFailed",
-        }
-    }
 }
 
 impl Outcome {
-    pub(crate) fn class(&self) -> Disposition {
+    /// How it is counted.
+    pub(crate) fn disposition(&self) -> Disposition {
         match self {
             Outcome::Did(_) => Disposition::Handled,
-            Outcome::Not(reason) => reason.say().0,
+            Outcome::Not(reason) => reason.describe().0,
             Outcome::Unreadable(_) => Disposition::Unreadable,
             Outcome::Failed(_) => Disposition::Failed,
         }
@@ -155,9 +132,9 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// The one table of reasons: what a reason counts as, and its words.
-    fn say(self) -> (Disposition, &'static str) {
-        use Disposition::{Foreign, LeftToSweep, Skipped};
+    /// What a reason counts as, and its text.
+    fn describe(self) -> (Disposition, &'static str) {
+        use Disposition::{Foreign, LeftToReconcile, Skipped};
         match self {
             Reason::Mapped => (Skipped, "its gate is open"),
             Reason::InFlight => (Skipped, "a command for it is in flight"),
@@ -178,22 +155,28 @@ impl Reason {
             Reason::NotWindows => (Foreign, "not a Windows instance"),
             Reason::External => (Foreign, "an external instance, which is no EC2 instance"),
 
-            Reason::HasState => (LeftToSweep, "its state is on record already"),
-            Reason::Unjudged => (LeftToSweep, "the result of its last command is not taken yet"),
-            Reason::NotConnected => (LeftToSweep, "its ECS agent is not connected"),
-            Reason::AgentOffline => (LeftToSweep, "its SSM agent is not online"),
-            Reason::Unproven => (LeftToSweep, "nobody has logged on with the password since it last changed"),
-            Reason::UnprovenTried => (LeftToSweep, "another instance is trying the unproven password"),
-            Reason::Refused => (LeftToSweep, "the password was refused; nothing is sent until it changes"),
-            Reason::Doubt => (LeftToSweep, "it could not be read whether the password may be presented"),
-            Reason::AttributeLimit => (LeftToSweep, "ECS allows ten custom attributes, and it has no room"),
+            Reason::HasState => (LeftToReconcile, "its state is on record already"),
+            Reason::Unjudged => (LeftToReconcile, "the result of its last command is not taken yet"),
+            Reason::NotConnected => (LeftToReconcile, "its ECS agent is not connected"),
+            Reason::AgentOffline => (LeftToReconcile, "its SSM agent is not online"),
+            Reason::Unproven => {
+                (LeftToReconcile, "nobody has logged on with the password since it last changed")
+            }
+            Reason::UnprovenTried => (LeftToReconcile, "another instance is trying the unproven password"),
+            Reason::Refused => {
+                (LeftToReconcile, "the password was refused; nothing is sent until it changes")
+            }
+            Reason::Doubt => (LeftToReconcile, "it could not be read whether the password may be presented"),
+            Reason::AttributeLimit => {
+                (LeftToReconcile, "ECS allows ten custom attributes, and it has no room")
+            }
             Reason::NoMessageId => {
-                (LeftToSweep, "a call failed, and a record without message id cannot return")
+                (LeftToReconcile, "a call failed, and a record without message id cannot return")
             }
         }
     }
 
-    /// Whether it was the credential brake.
+    /// The credential brake withheld the command.
     pub(crate) fn is_brake(self) -> bool {
         matches!(self, Reason::Unproven | Reason::UnprovenTried | Reason::Refused | Reason::Doubt)
     }
@@ -201,6 +184,6 @@ impl Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.say().1)
+        f.write_str(self.describe().1)
     }
 }

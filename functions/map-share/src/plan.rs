@@ -1,21 +1,27 @@
-//! Decides, purely: what events ask for, what live instances allow, and what the brake lets through.
+//! Decides, without I/O: what events ask for, what live instances allow, and what the credential brake lets through.
 //!
-//! It knows no SDK client, no clock and no environment. Whoever carries a decision out reads live state first, for an
-//! event is only a hint.
+//! It knows no SDK client, no clock and no environment. Its callers read live state first, for an event is only a hint.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use shared::brake::Password;
-use shared::ecs::{ATTRIBUTES_AN_INSTANCE, ContainerInstance, NewAttribute, Status};
+use shared::ecs::{ATTRIBUTES_AN_INSTANCE, ContainerInstance, NewAttribute, Status, current_registration};
 use shared::history::{Action, Command};
 use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State, StateAttribute};
 
 use crate::batch::{Batch, RecordId};
 use crate::events::{ContainerInstanceChange, Event};
-use crate::input::Origin;
+use crate::origin::Origin;
 use crate::outcome::{Outcome, Reason};
+
+/// SSM's command history, and the time it is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct History<'a> {
+    pub(crate) commands: &'a [Command],
+    pub(crate) now: Timestamp,
+}
 
 /// What a batch asks for: every instance once.
 #[derive(Debug, Default)]
@@ -26,14 +32,14 @@ pub(crate) struct Work {
     pub(crate) restarts: BTreeMap<InstanceId, Dated>,
     /// Instances about to be terminated.
     pub(crate) endings: BTreeMap<InstanceId, Dated>,
-    /// Instances that somebody named.
+    /// Instances that a person named.
     pub(crate) by_hand: BTreeMap<InstanceId, RecordId>,
 }
 
 /// A registration that may want a command.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Candidate {
-    pub(crate) entry: RecordId,
+    pub(crate) record: RecordId,
     pub(crate) cluster: ClusterRef,
     pub(crate) arn: ContainerInstanceArn,
     pub(crate) instance_id: Option<InstanceId>,
@@ -43,7 +49,7 @@ pub(crate) struct Candidate {
 /// An event of which only the latest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dated {
-    pub(crate) entry: RecordId,
+    pub(crate) record: RecordId,
     pub(crate) at: Timestamp,
 }
 
@@ -56,8 +62,8 @@ impl Work {
     }
 }
 
-/// Coalesces a batch: of several events of one instance and kind the latest counts, and what needs no AWS call to be
-/// settled is settled here. ECS emits an event for every task started or stopped, so that is nearly all of them.
+/// Coalesces a batch: of several events of one instance and kind the latest counts. Records that need no AWS call are
+/// settled here; these are nearly all, since ECS emits an event for every task started or stopped.
 pub(crate) fn sort(
     events: Vec<(RecordId, Event)>,
     clusters: &[ClusterRef],
@@ -66,29 +72,29 @@ pub(crate) fn sort(
 ) -> Work {
     let mut work = Work::default();
     let mut changes: BTreeMap<ContainerInstanceArn, (RecordId, ContainerInstanceChange)> = BTreeMap::new();
-    for (entry, event) in events {
+    for (record, event) in events {
         match event {
-            Event::ContainerInstance(change) => keep_latest_version(&mut changes, entry, change, batch),
-            Event::Restart { id, at } => keep_latest(&mut work.restarts, id, Dated { entry, at }, batch),
-            Event::Ending { id, at } => keep_latest(&mut work.endings, id, Dated { entry, at }, batch),
+            Event::ContainerInstance(change) => keep_latest_version(&mut changes, (record, change), batch),
+            Event::Restart { id, at } => keep_latest(&mut work.restarts, id, Dated { record, at }, batch),
+            Event::Ending { id, at } => keep_latest(&mut work.endings, id, Dated { record, at }, batch),
             Event::ByHand(id) => {
-                if *work.by_hand.entry(id).or_insert(entry) != entry {
-                    batch.settle(entry, Outcome::Not(Reason::Duplicate));
+                if *work.by_hand.entry(id).or_insert(record) != record {
+                    batch.settle(record, Outcome::Not(Reason::Duplicate));
                 }
             }
-            Event::Ignored { reason, .. } => batch.settle(entry, Outcome::Not(reason)),
+            Event::Ignored { reason, .. } => batch.settle(record, Outcome::Not(reason)),
         }
     }
-    for (entry, change) in changes.into_values() {
-        match want(&change, clusters, names) {
+    for (record, change) in changes.into_values() {
+        match check_event(&change, clusters, names) {
             Ok(cluster) => work.candidates.push(Candidate {
-                entry,
+                record,
                 cluster: cluster.clone(),
                 arn: change.arn,
                 instance_id: change.instance_id,
                 registered_at: change.registered_at,
             }),
-            Err(reason) => batch.settle(entry, Outcome::Not(reason)),
+            Err(reason) => batch.settle(record, Outcome::Not(reason)),
         }
     }
     work
@@ -96,104 +102,102 @@ pub(crate) fn sort(
 
 fn keep_latest_version(
     changes: &mut BTreeMap<ContainerInstanceArn, (RecordId, ContainerInstanceChange)>,
-    entry: RecordId,
-    change: ContainerInstanceChange,
+    (record, change): (RecordId, ContainerInstanceChange),
     batch: &mut Batch,
 ) {
     let Some((kept, latest)) = changes.get_mut(&change.arn) else {
-        changes.insert(change.arn.clone(), (entry, change));
+        changes.insert(change.arn.clone(), (record, change));
         return;
     };
-    let (loser, reason) = if change.version > latest.version {
+    let (dropped, reason) = if change.version > latest.version {
         *latest = change;
-        (std::mem::replace(kept, entry), Reason::Superseded)
+        (std::mem::replace(kept, record), Reason::Superseded)
     } else if change.version == latest.version {
-        (entry, Reason::Duplicate)
+        (record, Reason::Duplicate)
     } else {
-        (entry, Reason::Superseded)
+        (record, Reason::Superseded)
     };
-    batch.settle(loser, Outcome::Not(reason));
+    batch.settle(dropped, Outcome::Not(reason));
 }
 
 fn keep_latest(kept: &mut BTreeMap<InstanceId, Dated>, id: InstanceId, dated: Dated, batch: &mut Batch) {
     let latest = kept.entry(id).or_insert(dated);
-    if latest.entry == dated.entry {
+    if latest.record == dated.record {
         return;
     }
     let reason = if latest.at == dated.at { Reason::Duplicate } else { Reason::Superseded };
-    let loser = if dated.at > latest.at { std::mem::replace(latest, dated) } else { dated };
-    batch.settle(loser.entry, Outcome::Not(reason));
+    let dropped = if dated.at > latest.at { std::mem::replace(latest, dated) } else { dated };
+    batch.settle(dropped.record, Outcome::Not(reason));
 }
 
-/// Whether an event, by its own words, shows an instance that may want a command; its watched cluster if so.
-fn want<'a>(
+/// Whether an event shows an instance that may want a command; its watched cluster if so.
+fn check_event<'a>(
     change: &ContainerInstanceChange,
     clusters: &'a [ClusterRef],
     names: &AttributeNames,
 ) -> Result<&'a ClusterRef, Reason> {
     let watched = clusters.iter().find(|cluster| cluster.matches(&change.cluster));
     let cluster = watched.ok_or(Reason::OtherCluster)?;
-    // An event that does not say it is looked at live.
+    // An event without the attribute passes: live state tells.
     if change.is_windows() == Some(false) {
         return Err(Reason::NotWindows);
     }
     let attributes = change.attributes.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
     let attributes = InstanceAttributes::read(names, attributes);
-    stands_in_the_way(&attributes, change.is_active, change.is_connected)?;
+    let ecs = EcsStatus { is_active: change.is_active, is_connected: change.is_connected };
+    check_wants_command(&attributes, ecs)?;
     Ok(cluster)
 }
 
-/// An open gate wants nothing; a recorded state is the sweep's, which knows when to try again.
-fn stands_in_the_way(
-    attributes: &InstanceAttributes,
+/// What ECS says of an instance.
+struct EcsStatus {
     is_active: bool,
     is_connected: bool,
-) -> Result<(), Reason> {
+}
+
+/// An instance with an open gate needs no command; one with a state is the reconcile run's, which knows when to retry.
+fn check_wants_command(attributes: &InstanceAttributes, ecs: EcsStatus) -> Result<(), Reason> {
     match attributes {
         _ if attributes.gate == Gate::Mapped => Err(Reason::Mapped),
-        _ if !is_active => Err(Reason::NotActive),
+        _ if !ecs.is_active => Err(Reason::NotActive),
         InstanceAttributes { state: StateAttribute::Known(_), .. } => Err(Reason::HasState),
-        _ if !is_connected => Err(Reason::NotConnected),
+        _ if !ecs.is_connected => Err(Reason::NotConnected),
         _ => Ok(()),
     }
 }
 
-/// A candidate named by a command that was requested after it registered, and so needs no description: it is in
-/// flight, or its result is still to be taken by the sweep.
-pub(crate) fn named_by(
-    commands: &[Command],
-    id: &InstanceId,
-    since: Timestamp,
-    now: Timestamp,
-) -> Option<Reason> {
-    let mut named = commands.iter().filter(|c| c.requested_at > since && c.instances.contains(id)).peekable();
+/// Why an instance needs no further command: one that was requested after `since` names it, and is in flight or has a
+/// result that the reconcile run is still to take.
+pub(crate) fn named_since(history: History<'_>, id: &InstanceId, since: Timestamp) -> Option<Reason> {
+    let is_named = |command: &&Command| command.requested_at > since && command.instances.contains(id);
+    let mut named = history.commands.iter().filter(is_named).peekable();
     named.peek()?;
-    Some(if named.any(|command| command.is_in_flight(now)) { Reason::InFlight } else { Reason::Unjudged })
+    Some(if named.any(|command| command.is_in_flight(history.now)) {
+        Reason::InFlight
+    } else {
+        Reason::Unjudged
+    })
 }
 
 /// Whether a live registration, named by an event, is sent a command.
-pub(crate) fn allows(
-    live: &ContainerInstance,
-    commands: &[Command],
-    now: Timestamp,
-) -> Result<InstanceId, Reason> {
+pub(crate) fn allows(live: &ContainerInstance, history: History<'_>) -> Result<InstanceId, Reason> {
     let id = live.instance_id.clone().ok_or(Reason::External)?;
     if !live.is_windows {
         return Err(Reason::NotWindows);
     }
-    stands_in_the_way(&live.attributes, live.status == Status::Active, live.is_connected)?;
-    match named_by(commands, &id, live.registered_at, now) {
+    let ecs = EcsStatus { is_active: live.status == Status::Active, is_connected: live.is_connected };
+    check_wants_command(&live.attributes, ecs)?;
+    match named_since(history, &id, live.registered_at) {
         Some(reason) => Err(reason),
         None => Ok(id),
     }
 }
 
-/// Whether an instance that somebody named is sent a command, given its registrations: whatever its state, unless one
+/// Whether an instance that a person named is sent a command, given its registrations: whatever its state, unless one
 /// is in flight.
 pub(crate) fn allows_by_hand(
     registrations: &[ContainerInstance],
-    commands: &[Command],
-    now: Timestamp,
+    history: History<'_>,
 ) -> Result<InstanceId, Reason> {
     let windows = || registrations.iter().filter(|live| live.is_windows);
     if windows().next().is_none() {
@@ -206,27 +210,27 @@ pub(crate) fn allows_by_hand(
     let id = live.instance_id.clone().ok_or(Reason::External)?;
     let since =
         live.attributes.state.state().map_or(live.registered_at, |s| s.judged().max(live.registered_at));
-    match named_by(commands, &id, since, now) {
+    match named_since(history, &id, since) {
         Some(Reason::InFlight) => Err(Reason::InFlight),
         _ => Ok(id),
     }
 }
 
-/// Of several registrations of one EC2 instance the newest connected one counts: a wiped agent leaves a ghost.
+/// The registration that counts of several of one EC2 instance, where one is connected at all.
 pub(crate) fn newest_connected<'a>(
     registrations: impl Iterator<Item = &'a ContainerInstance>,
 ) -> Option<&'a ContainerInstance> {
-    registrations.filter(|live| live.is_connected).max_by_key(|live| live.registered_at)
+    current_registration(registrations).filter(|live| live.is_connected)
 }
 
-/// What a restart at `at` writes on a registration: the gate shut, and proof from before void.
+/// What a restart at `at` writes on a registration: a shut gate, and a state under which earlier proof does not count.
 pub(crate) fn shut(
     live: &ContainerInstance,
     names: &AttributeNames,
     at: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<NewAttribute>, Reason> {
-    // A time ahead of our clock would void proof that is still to come.
+    // A time ahead of our clock would void proof that does not exist yet.
     let at = at.min(now);
     if at <= live.registered_at {
         return Err(Reason::OlderThanRegistration);
@@ -244,7 +248,8 @@ pub(crate) fn shut(
     Ok(vec![gate, (names.state.clone(), restarted.print())])
 }
 
-/// What the coming end of an instance writes on a registration: a drain that is provably ours is not given back.
+/// What the coming end of an instance writes on a registration: the drain, if provably ours, is released, so that the
+/// instance is not given back.
 pub(crate) fn release(
     live: &ContainerInstance,
     names: &AttributeNames,
@@ -258,15 +263,14 @@ pub(crate) fn release(
 }
 
 /// Whether the parameters' password may be presented by so many instances at once. A person may have one instance try
-/// an unproven password, unless another is trying it; a refused one, nobody may.
+/// an unproven password while no other tries it. Nobody may try a refused one.
 pub(crate) fn may_present(
     password: Password,
     origin: Origin,
     targets: usize,
-    commands: &[Command],
-    now: Timestamp,
+    history: History<'_>,
 ) -> Result<(), Reason> {
-    let is_tried = || commands.iter().any(|c| c.action == Action::Map && c.is_in_flight(now));
+    let is_tried = || history.commands.iter().any(|c| c.action == Action::Map && c.is_in_flight(history.now));
     match password {
         Password::Proven => Ok(()),
         Password::Refused => Err(Reason::Refused),

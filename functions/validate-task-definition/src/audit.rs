@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_sdk_ecs::Client;
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::ecs::EcsError;
+use shared::aws::AwsError;
 use shared::ids::ClusterRef;
 use shared::task_definitions::{SERVICES_A_CALL, describe_services, describe_task_definition, list_services};
 
@@ -124,7 +124,7 @@ pub struct Audit<'a> {
     read: BTreeMap<String, TaskDefinition>,
     calls: usize,
     /// The first failure that is not about the request: no permission, throttled, no connection.
-    pub failure: Option<EcsError>,
+    pub failure: Option<AwsError>,
 }
 
 impl<'a> Audit<'a> {
@@ -203,7 +203,7 @@ impl<'a> Audit<'a> {
     async fn uses(
         &mut self,
         cluster: &ClusterRef,
-    ) -> Result<(usize, BTreeMap<String, Vec<Service>>), EcsError> {
+    ) -> Result<(usize, BTreeMap<String, Vec<Service>>), AwsError> {
         let arns = list_services(self.client, cluster).await?;
         let mut uses: BTreeMap<String, Vec<Service>> = BTreeMap::new();
         for chunk in arns.chunks(SERVICES_A_CALL) {
@@ -221,7 +221,7 @@ impl<'a> Audit<'a> {
         Ok((arns.len(), uses))
     }
 
-    async fn definition(&mut self, arn: &str) -> Result<&TaskDefinition, EcsError> {
+    async fn definition(&mut self, arn: &str) -> Result<&TaskDefinition, AwsError> {
         if !self.read.contains_key(arn) {
             self.pace().await;
             let described = describe_task_definition(self.client, arn).await?;
@@ -241,7 +241,7 @@ impl<'a> Audit<'a> {
         (self.now)() >= self.end
     }
 
-    fn unread(&mut self, summary: &mut ClusterSummary, what: &str, error: EcsError) {
+    fn unread(&mut self, summary: &mut ClusterSummary, what: &str, error: AwsError) {
         tracing::warn!(cluster = summary.cluster, what, error = %error, "not read");
         summary.unread.push(Unread { what: what.to_owned(), error: error.to_string() });
         if !is_about_the_request(&error) && self.failure.is_none() {
@@ -251,7 +251,7 @@ impl<'a> Audit<'a> {
 }
 
 /// Whether an error says that what was asked for does not exist, and so is an answer and no failure of ours.
-pub fn is_about_the_request(error: &EcsError) -> bool {
+pub fn is_about_the_request(error: &AwsError) -> bool {
     ["ClientException", "InvalidParameterException", "ClusterNotFoundException"]
         .contains(&error.code.as_str())
 }

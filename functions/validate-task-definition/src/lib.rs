@@ -19,6 +19,7 @@ pub mod described;
 pub mod finding;
 pub mod input;
 pub mod json;
+pub mod metrics;
 pub mod model;
 pub mod os;
 pub mod path;
@@ -29,9 +30,8 @@ pub mod rules;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use shared::aws::Clients;
+use shared::aws::{AwsError, Clients};
 use shared::config::ValidatorConfig;
-use shared::ecs::EcsError;
 use shared::ids::ClusterRef;
 use shared::metrics::Metrics;
 use shared::task_definitions::describe_task_definition;
@@ -41,6 +41,9 @@ use finding::Report;
 use input::{CheckReason, Input, Unrecognised, recognise};
 use model::TaskDefinition;
 use requirements::Requirements;
+
+/// The AWS API operations that the function calls. Its role allows these and no other of ECS and SSM.
+pub const OPERATIONS: &[&str] = &["ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:ListServices"];
 
 /// The function with its clients.
 pub struct Validator {
@@ -84,11 +87,11 @@ pub enum CheckError {
         /// The name in the request.
         name: String,
         /// The error of ECS.
-        source: EcsError,
+        source: AwsError,
     },
     /// An audit could not read everything. What it found is in the log.
     #[error("the audit is incomplete")]
-    Audit(#[source] EcsError),
+    Audit(#[source] AwsError),
 }
 
 impl Validator {
@@ -121,9 +124,9 @@ impl Validator {
         let mut report = rules::check(&TaskDefinition::read(value), &self.requirements, None);
         report.found_at = at;
         report.log(None);
-        let mut values = vec![("TaskDefinitionsChecked", 1.0)];
+        let mut values = vec![(metrics::CHECKED, 1.0)];
         if reason == CheckReason::Registered {
-            values.push(("TaskDefinitionsInvalidRegistered", f64::from(u8::from(!report.valid))));
+            values.push((metrics::INVALID_REGISTERED, f64::from(u8::from(!report.valid))));
         }
         self.metrics.emit(self.clients.now(), None, &values);
         Response::Report(report)
@@ -177,7 +180,7 @@ impl Validator {
             self.metrics.emit(
                 self.clients.now(),
                 None,
-                &[("TaskDefinitionsInvalidInUse", as_value(summary.invalid))],
+                &[(metrics::INVALID_IN_USE, as_value(summary.invalid))],
             );
         }
         match failure {
@@ -191,17 +194,17 @@ impl Validator {
         &self,
         clusters: &[ClusterRef],
         deadline: Timestamp,
-    ) -> (Vec<ClusterSummary>, Option<EcsError>) {
+    ) -> (Vec<ClusterSummary>, Option<AwsError>) {
         let now = || self.clients.now();
         let mut audit = Audit::new(self.clients.ecs(), &self.requirements, &now, deadline);
         let mut summaries = Vec::with_capacity(clusters.len());
         for cluster in clusters {
             let summary = audit.cluster(cluster).await;
             let now = self.clients.now();
-            self.metrics.emit(now, None, &[("TaskDefinitionsChecked", as_value(summary.checked))]);
+            self.metrics.emit(now, None, &[(metrics::CHECKED, as_value(summary.checked))]);
             if summary.complete {
                 let invalid = as_value(summary.invalid);
-                self.metrics.emit(now, Some(cluster.name()), &[("TaskDefinitionsInvalidInUse", invalid)]);
+                self.metrics.emit(now, Some(cluster.name()), &[(metrics::INVALID_IN_USE, invalid)]);
             }
             summaries.push(summary);
         }

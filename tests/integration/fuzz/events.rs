@@ -17,8 +17,14 @@ use crate::map_share::samples::{FOREIGN, LINUX, world};
 const WITNESS: &str = "i-0a1b2c3d4e5f607ff";
 
 /// What a record can end as, by metric.
-const OUTCOMES: [&str; 6] =
-    ["EventsHandled", "EventsSkipped", "EventsForeign", "EventsUnreadable", "EventsFailed", "LeftToSweep"];
+const OUTCOMES: [&str; 6] = [
+    "EventsHandled",
+    "EventsSkipped",
+    "EventsForeign",
+    "EventsUnreadable",
+    "EventsFailed",
+    "LeftToReconcile",
+];
 
 /// The kinds that records are counted by.
 const KINDS: [&str; 6] = [
@@ -79,7 +85,7 @@ fn check_payload(bytes: &[u8]) {
             assert!(failures(&answer).is_empty(), "{answer}: {payload}");
         } else {
             // A report names everybody somewhere.
-            let lists = ["done", "leftToSweep", "skipped", "failed"].map(|list| answer[list].as_array());
+            let lists = ["done", "leftToReconcile", "skipped", "failed"].map(|list| answer[list].as_array());
             let sent = answer["sent"].as_array().into_iter().flatten();
             let sent =
                 sent.map(|command| command["instanceIds"].as_array().map_or(0, Vec::len)).sum::<usize>();

@@ -1,6 +1,7 @@
 //! What a command printed: only the script's own line about our share under `Success` means mapped.
 
 use serde_json::Value;
+use shared::history::Deadline;
 use shared::invocation::{InvocationResult, interpret};
 use shared::share::{DriveLetter, RemotePath, ShareMapping};
 
@@ -39,9 +40,9 @@ fn speaks_of_our_share(output: &str) -> bool {
 fn check_text(bytes: &[u8]) {
     let output = &*String::from_utf8_lossy(bytes);
     for details in RAN {
-        let word = interpret(&share(), Some(details), output, false);
+        let word = interpret(&share(), Some(details), output, Deadline::Ahead);
         // A final word stays when late.
-        assert_eq!(interpret(&share(), Some(details), output, true), word, "{details}: {output:?}");
+        assert_eq!(interpret(&share(), Some(details), output, Deadline::Past), word, "{details}: {output:?}");
         match word {
             InvocationResult::Mapped(_) => {
                 assert!(details == "Success" && speaks_of_our_share(output), "{details}: {output:?}");
@@ -118,7 +119,7 @@ fn check_pieces(bytes: &[u8]) {
     let mut lines: Vec<Piece> = pieces.into_iter().filter(|piece| !matches!(piece, Noise(_))).collect();
     lines.dedup();
     for details in RAN {
-        let word = interpret(&share(), Some(details), &output, false);
+        let word = interpret(&share(), Some(details), &output, Deadline::Ahead);
         let as_expected = match (lines.as_slice(), details) {
             ([Ours(_)], "Success") => matches!(word, InvocationResult::Mapped(_)),
             ([Failed(_)], _) => matches!(word, InvocationResult::Failed(_)),

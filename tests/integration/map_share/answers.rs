@@ -57,7 +57,7 @@ async fn an_invocation_by_hand_reports_on_every_id() {
     let expected = json!({
         "sent": [{"commandId": command, "instanceIds": [id(1)]}],
         "done": [],
-        "leftToSweep": [{"instanceId": id(2), "reason": "its SSM agent is not online"}],
+        "leftToReconcile": [{"instanceId": id(2), "reason": "its SSM agent is not online"}],
         "skipped": [
             {"instanceId": id(3), "reason": "not a Windows instance"},
             {"instanceId": id(4), "reason": "not registered in a watched cluster"},

@@ -95,18 +95,18 @@ async fn by_hand_one_instance_may_try_an_unproven_password_but_none_a_refused_on
     let setup = Setup::new(world().windows_instances("apps", 4));
     setup.local.aws().world.change_password_in_directory("another");
     let many = setup.by_hand(&[&id(1), &id(2)]).await;
-    assert_eq!(many["leftToSweep"][0]["reason"], UNPROVEN);
+    assert_eq!(many["leftToReconcile"][0]["reason"], UNPROVEN);
     assert!(setup.commands().is_empty());
 
     let one = setup.by_hand(&[&id(1)]).await;
     assert_eq!(one["sent"][0]["instanceIds"], json!([id(1)]));
     let other = setup.by_hand(&[&id(2)]).await;
-    assert_eq!(other["leftToSweep"][0]["reason"], "another instance is trying the unproven password");
+    assert_eq!(other["leftToReconcile"][0]["reason"], "another instance is trying the unproven password");
 
     setup.local.wait(Duration::from_secs(60)).await;
     assert_eq!(log_ons(&setup, false), 1);
     let refused = setup.by_hand(&[&id(2)]).await;
-    assert_eq!(refused["leftToSweep"][0]["reason"], REFUSED);
+    assert_eq!(refused["leftToReconcile"][0]["reason"], REFUSED);
     assert_eq!(setup.metrics()["BrakeWithheld"], 1.0);
     assert!(setup.batch(&setup.events(3..=4)).await.is_empty(), "acknowledged");
     assert_eq!(setup.metrics()["BrakeWithheld"], 2.0);
@@ -125,7 +125,7 @@ async fn a_host_that_fails_alone_while_others_log_on_stops_no_other() {
     setup.local.aws().world.account.refuses_with = Some(1385);
     run(&setup, "map", 2).await;
     let refused = setup.by_hand(&[&id(3)]).await;
-    assert_eq!(refused["leftToSweep"][0]["reason"], REFUSED, "no host has logged on since");
+    assert_eq!(refused["leftToReconcile"][0]["reason"], REFUSED, "no host has logged on since");
 
     setup.local.aws().world.account.refuses_with = None;
     let logon = format!("{:.3}", setup.local.clock().now());

@@ -289,7 +289,7 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
             "EventsForeign",
             "EventsUnreadable",
             "EventsFailed",
-            "LeftToSweep",
+            "LeftToReconcile",
         ];
         let total: f64 = classes.iter().filter_map(|class| counted.get(*class)).sum();
         prop_assert_eq!(total, batch.len() as f64, "every record has one outcome");

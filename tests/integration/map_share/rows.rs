@@ -122,7 +122,7 @@ async fn check(
     assert_eq!(effect(&setup), expected.0, "{case}");
     let mut counted = setup.metrics();
     counted.retain(|name, _| {
-        ["EventsHandled", "EventsSkipped", "EventsForeign", "EventsUnreadable", "LeftToSweep"]
+        ["EventsHandled", "EventsSkipped", "EventsForeign", "EventsUnreadable", "LeftToReconcile"]
             .contains(&name.as_str())
     });
     let counted: Vec<String> = counted.iter().map(|(name, count)| format!("{name} {count}")).collect();
@@ -153,7 +153,7 @@ async fn container_instance_state_change() {
     };
     check("out of order", Host1::New, older_later, (Sent, "EventsHandled 1, EventsSkipped 1")).await;
     let off = one(|detail| detail["agentConnected"] = json!(false));
-    check("disconnected", Host1::New, off, (NoCall, "LeftToSweep 1")).await;
+    check("disconnected", Host1::New, off, (NoCall, "LeftToReconcile 1")).await;
     let draining = one(|detail| detail["status"] = json!("DRAINING"));
     check("draining", Host1::New, draining, (NoCall, "EventsSkipped 1")).await;
     let registering = one(|detail| {

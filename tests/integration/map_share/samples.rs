@@ -74,7 +74,7 @@ fn expected(file: &str) -> Expected {
         | "terminate-lifecycle-action-not-drained"
         | "terminate-test-notification"
         | "event-of-another-kind" => only(&[], None, skipped),
-        "container-instance-disconnected" => only(&[], None, &[("LeftToSweep", 1.0)]),
+        "container-instance-disconnected" => only(&[], None, &[("LeftToReconcile", 1.0)]),
         "container-instance-linux"
         | "container-instance-external"
         | "container-instance-other-cluster"
@@ -110,7 +110,7 @@ async fn every_payload_has_the_effect_that_its_name_tells() {
         counts.retain(|name, _| {
             let others =
                 ["EventsContainer", "EventsState", "EventsSpot", "EventsTermin", "EventsBy", "EventsOther"];
-            (name.starts_with("Events") || name == "LeftToSweep")
+            (name.starts_with("Events") || name == "LeftToReconcile")
                 && !others.iter().any(|kind| name.starts_with(kind))
         });
         let counted = counted.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();

@@ -88,7 +88,7 @@ async fn ten_of_fifty_targets_that_went_offline_cost_two_more_calls() {
     assert_eq!(setup.commands(), [(12..=51).map(id).collect::<Vec<_>>()]);
     let calls = setup.calls();
     assert_eq!(from_first_send(&calls), 3, "one for the group, and two more: {calls:?}");
-    assert_eq!(setup.metrics()["LeftToSweep"], 10.0);
+    assert_eq!(setup.metrics()["LeftToReconcile"], 10.0);
     assert_eq!(setup.metrics()["EventsHandled"], 40.0);
 }
 
@@ -103,7 +103,7 @@ async fn a_target_that_is_refused_though_listed_as_online_is_found_by_bisection(
         sent.sort();
         let others: Vec<String> = (2..=51).filter(|n| *n != refused).map(id).collect();
         assert_eq!(sent, others, "each of the others once");
-        assert_eq!(setup.metrics()["LeftToSweep"], 1.0);
+        assert_eq!(setup.metrics()["LeftToReconcile"], 1.0);
     }
 }
 
@@ -117,7 +117,7 @@ async fn no_target_is_left_when_all_went_offline() {
     })
     .await;
     assert_eq!(sends(&setup.calls()), 1);
-    assert_eq!(setup.metrics()["LeftToSweep"], 50.0);
+    assert_eq!(setup.metrics()["LeftToReconcile"], 50.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -337,7 +337,7 @@ async fn a_record_without_a_message_id_is_left_to_the_reconcile_run_when_its_cal
     setup.local.aws().faults.add(FaultRule::once("SendCommand", Fault::Throttle).times(1000));
     let answer = setup.invoke(batch).await.unwrap();
     assert_eq!(failures(&answer), ["m1"], "an empty id would return the whole batch");
-    assert_eq!(setup.metrics()["LeftToSweep"], 1.0);
+    assert_eq!(setup.metrics()["LeftToReconcile"], 1.0);
 }
 
 #[tokio::test(start_paused = true)]

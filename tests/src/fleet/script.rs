@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use shared::cause::{self, Row};
 
 use super::{
     Account, FileServer, Hang, Host, Letter, Mapping, MappingSettings, Parameters, Presented, World,
@@ -227,9 +228,11 @@ const LOGON_REFUSED: [u32; 13] = [86, 1326, 1327, 1328, 1329, 1330, 1331, 1385, 
 /// How often `map` reads an unreadable root before it replaces the mapping, unless a log-on is refused.
 const READS_BEFORE_REPLACING: usize = 3;
 
-/// Causes with exit code 75: a later run may succeed.
-const MAY_HEAL: [&str; 12] =
-    ["51", "53", "54", "59", "64", "71", "121", "dns", "port-445", "parameter-store", "busy", "call-hung"];
+/// The exit code in the table of causes; 75 for an unknown code.
+fn exit_code(cause: &str) -> i64 {
+    let row = cause::known().find(|row| row.cause.as_str() == cause);
+    row.and_then(Row::exit_code).map_or(75, i64::from)
+}
 
 fn report(outcome: Result<(bool, Mapping, Timestamp), RunFailure>, settings: &MappingSettings) -> Finished {
     let text = |value: &str| serde_json::Value::from(value).to_string();
@@ -248,8 +251,7 @@ fn report(outcome: Result<(bool, Mapping, Timestamp), RunFailure>, settings: &Ma
             exit_code: match cause.as_str() {
                 // The check itself succeeded. SSM's error count is for real errors.
                 "not-mapped" => 0,
-                cause if MAY_HEAL.contains(&cause) => 75,
-                _ => 78,
+                cause => exit_code(cause),
             },
             line: format!(
                 r#"{{"smbMapping":"failed","v":1,"cause":{},"step":"{step}","message":{}}}"#,

@@ -6,8 +6,9 @@ use std::sync::OnceLock;
 
 /// Builds the workspace's binaries, once per process, and returns their directory.
 ///
-/// `cargo test` builds the binaries of its own package only, and binaries of an earlier build would be out of date. They
-/// have the features of the test build, unlike those of `make demo` and the packaged functions.
+/// `cargo test` builds the binaries of its own package only, and binaries of an earlier build would be out of date. The
+/// command is the Makefile's `build-programs`, whose features are those of `cargo test`, so that no dependency is compiled
+/// again. The packaged functions have the shipped features alone.
 ///
 /// # Panics
 /// The binaries cannot be built.
@@ -17,7 +18,9 @@ pub fn build_functions() -> PathBuf {
         .get_or_init(|| {
             let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
             let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--workspace", "--bins", "--locked", "--quiet"]).current_dir(root);
+            build
+                .args(["build", "--workspace", "--bins", "--examples", "--locked", "--quiet"])
+                .current_dir(root);
             // Build scripts that watch these variables (ring's) would run again, and everything above them would be
             // rebuilt, now and at the next `cargo test`.
             for (name, _) in std::env::vars_os() {

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::chance::{FaultKind, Struck};
 use super::deed::{Deed, id_of};
-use super::invariants::{Violation, convergence, messages};
+use super::invariants::{self, Violation, convergence, messages};
 use super::plan::{Plan, STORY};
 use super::sandbox::{Answer, Function};
 use super::scene::Scene;
@@ -166,7 +166,7 @@ async fn take(scene: Rc<Scene>, messages: Vec<Message>) {
         &events(&deleted),
         &events(&returned),
     );
-    watched.checker.hold("9 a message is deleted only when done with", holds, now);
+    watched.checker.hold(invariants::MESSAGES_ARE_DELETED_WHEN_DONE_WITH, holds, now);
     drop(watched);
     for message in deleted {
         scene.inbox.borrow_mut().delete(now, message);
@@ -209,7 +209,7 @@ async fn conduct(scene: &Scene) {
         watched.statistics.longest_settling = since;
         if since > bound {
             let what = format!("{} min after the faults: {}", since.as_secs() / 60, unsettled.join("; "));
-            watched.checker.hold("7 everything settles", Err(what), now);
+            watched.checker.hold(invariants::EVERYTHING_SETTLES, Err(what), now);
             return;
         }
     }

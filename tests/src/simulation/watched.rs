@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use shared::state::{Drain, Gate};
 
 use super::ground::{Change, RunId};
-use super::invariants::{Checker, secrets};
+use super::invariants::{Checker, NO_CREDENTIAL_LEAVES_THE_HOST, secrets};
 use super::sandbox::Answer;
 use super::statistics::Statistics;
 use super::trace::Trace;
@@ -65,6 +65,6 @@ impl Watched {
         self.statistics.written += output.len() as u64;
         let is_told = secrets::contains(output) || secrets::contains(text.as_bytes());
         let holds = if is_told { Err(format!("{name} told a password")) } else { Ok(()) };
-        self.checker.hold("8 no credential leaves the host", holds, now);
+        self.checker.hold(NO_CREDENTIAL_LEAVES_THE_HOST, holds, now);
     }
 }

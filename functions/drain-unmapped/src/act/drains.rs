@@ -1,47 +1,82 @@
-//! The calls of one drain, one instance at a time: read again, said on the instance before it is done, and after.
+//! The calls of one drain, one instance at a time. The instance is read again first; the drain is recorded on it before the
+//! call that drains, and after it.
 
 use aws_sdk_ecs::types::ContainerInstanceStatus;
+use shared::aws::AwsError;
 use shared::cause::Cause;
-use shared::ecs::{self, ContainerInstance, EcsError, Status};
+use shared::ecs::{self, ContainerInstance, Status};
 use shared::state::{Drain, Gate};
 
-use super::{Pace, failed, instance_id};
-use crate::App;
-use crate::drain::drain_budget;
-use crate::statistics::RunStatistics;
+use crate::decide::{DrainAction, Plan, drain_budget};
+use crate::fleet::Fleet;
+use crate::run::{Run, instance_id};
 
-/// What a drain step leaves behind: the record as it now stands, or nothing changed.
-pub(super) type Stands = Result<Option<ContainerInstance>, EcsError>;
+/// The record as it is after a step; `None` where the instance is gone.
+type Outcome = Result<Option<ContainerInstance>, AwsError>;
 
-async fn read_again(app: &App, record: &ContainerInstance) -> Result<Option<ContainerInstance>, EcsError> {
+/// Carries out what is planned about drains.
+pub(super) async fn carry_out(run: &mut Run<'_>, fleet: &mut Fleet, plan: &Plan) {
+    for planned in &plan.drains {
+        if run.is_over() {
+            return;
+        }
+        let Some(record) = fleet.instances.get(&planned.arn).map(|instance| instance.record.clone()) else {
+            continue;
+        };
+        let outcome = match &planned.action {
+            // A drain rests on the recorded state. Until that is written, it waits.
+            DrainAction::Drain(_) if !plan.is_written(&record) => {
+                tracing::info!(instance_id = instance_id(&record), "its state is not written, not drained");
+                continue;
+            }
+            DrainAction::Drain(cause) => {
+                let n = fleet.counted().filter(|i| i.record.cluster == record.cluster).count();
+                drain(run, &record, cause, n).await
+            }
+            DrainAction::MarkReleased => mark_released(run, &record).await,
+            DrainAction::GiveBack => give_back(run, &record).await,
+            DrainAction::Forget => forget(run, &record).await,
+        };
+        match outcome {
+            Ok(Some(record)) => {
+                if let Some(instance) = fleet.instances.get_mut(&planned.arn) {
+                    instance.record = record;
+                }
+            }
+            Ok(None) => {}
+            Err(error) => run.failed(&record, &error),
+        }
+    }
+}
+
+async fn read_again(run: &Run<'_>, record: &ContainerInstance) -> Outcome {
+    let (app, cluster) = (run.app, &record.cluster);
     let arns = [record.arn.clone()];
-    let again =
-        ecs::describe_container_instances(app.clients.ecs(), &record.cluster, &app.names, &arns).await?;
+    let again = ecs::describe_container_instances(app.clients.ecs(), cluster, &app.names, &arns).await?;
     Ok(again.into_iter().next())
 }
 
-async fn put_drain(
-    app: &App,
-    pace: &mut Pace,
-    record: &ContainerInstance,
-    drain: &Drain,
-) -> Result<(), EcsError> {
+async fn put_drain(run: &mut Run<'_>, record: &ContainerInstance, drain: &Drain) -> Result<(), AwsError> {
     let Some(value) = drain.print() else { return Ok(()) };
-    pace.turn().await;
-    let write = [(&record.arn, vec![(app.names.drain.clone(), value)])];
-    ecs::put_attributes(app.clients.ecs(), &record.cluster, &write).await
+    run.pace.turn().await;
+    let attributes = [(run.app.names.drain.clone(), value)];
+    let write = [(&record.arn, attributes.as_slice())];
+    ecs::put_attributes(run.app.clients.ecs(), &record.cluster, &write).await
 }
 
-/// Drains an instance, if all that its drain rests on still stands, and the budget allows it now.
-pub(super) async fn drain(
-    app: &App,
-    pace: &mut Pace,
+async fn set_status(
+    run: &mut Run<'_>,
     record: &ContainerInstance,
-    cause: &Cause,
-    n: usize,
-    statistics: &mut RunStatistics,
-) -> Stands {
-    let Some(again) = read_again(app, record).await? else { return Ok(None) };
+    status: ContainerInstanceStatus,
+) -> Result<(), AwsError> {
+    run.pace.turn().await;
+    let client = run.app.clients.ecs();
+    ecs::update_container_instance_state(client, &record.cluster, &record.arn, status).await
+}
+
+/// Drains an instance of a cluster of `n`, if its state is still as it was and the budget allows it now.
+async fn drain(run: &mut Run<'_>, record: &ContainerInstance, cause: &Cause, n: usize) -> Outcome {
+    let Some(again) = read_again(run, record).await? else { return Ok(None) };
     let may_drain = again.status == Status::Active
         && !again.attributes.hold
         && matches!(again.attributes.drain, Drain::Absent | Drain::Requested { .. })
@@ -50,53 +85,40 @@ pub(super) async fn drain(
         tracing::info!(instance_id = instance_id(record), "changed meanwhile, not drained");
         return Ok(Some(again));
     }
-    let draining = ecs::count_draining(app.clients.ecs(), &record.cluster).await?;
-    if draining >= drain_budget(n, &app.config.policy) {
+    let draining = ecs::count_draining(run.app.clients.ecs(), &record.cluster).await?;
+    if draining >= drain_budget(n, &run.app.config.policy) {
         tracing::info!(instance_id = instance_id(record), draining, rule = "budget", "drain withheld");
         return Ok(Some(again));
     }
-    let at = app.clients.now();
-    put_drain(app, pace, record, &Drain::Requested { cause: cause.clone(), at }).await?;
-    pace.turn().await;
-    let status = ContainerInstanceStatus::Draining;
-    if let Err(error) =
-        ecs::update_container_instance_state(app.clients.ecs(), &record.cluster, &record.arn, status).await
-    {
-        // Whether it took effect nobody can tell: read again, and claim nothing.
-        failed(statistics, record, &error);
-        return read_again(app, record).await;
+    let at = run.app.clients.now();
+    put_drain(run, record, &Drain::Requested { cause: cause.clone(), at }).await?;
+    if let Err(error) = set_status(run, record, ContainerInstanceStatus::Draining).await {
+        // The call may have taken effect. Read again, and claim nothing.
+        run.failed(record, &error);
+        return read_again(run, record).await;
     }
     let done = Drain::Done { cause: cause.clone(), at };
-    put_drain(app, pace, record, &done).await?;
-    statistics.drains += 1;
+    put_drain(run, record, &done).await?;
+    run.statistics.drains += 1;
     tracing::warn!(cluster = %record.cluster, instance_id = instance_id(record), cause = cause.as_str(), "drained");
-    let mut stands = again;
-    stands.status = Status::Draining;
-    stands.attributes.drain = done;
-    Ok(Some(stands))
+    Ok(Some(with_drain(again, Status::Draining, done)))
 }
 
-/// Says that a drain of ours is none any more.
-pub(super) async fn release(app: &App, pace: &mut Pace, record: &ContainerInstance) -> Stands {
-    let Some(mut again) = read_again(app, record).await? else { return Ok(None) };
+/// Records that a drain of ours has ended.
+async fn mark_released(run: &mut Run<'_>, record: &ContainerInstance) -> Outcome {
+    let Some(again) = read_again(run, record).await? else { return Ok(None) };
     if again.attributes.drain != record.attributes.drain || again.status != Status::Active {
         return Ok(Some(again));
     }
-    let released = Drain::Released { at: app.clients.now() };
-    put_drain(app, pace, record, &released).await?;
+    let released = Drain::Released { at: run.app.clients.now() };
+    put_drain(run, record, &released).await?;
     tracing::info!(cluster = %record.cluster, instance_id = instance_id(record), "drain released");
-    again.attributes.drain = released;
-    Ok(Some(again))
+    Ok(Some(with_drain(again, Status::Active, released)))
 }
 
 /// Makes an instance active again that we drained and that is proven since.
-pub(super) async fn give_back(
-    app: &App,
-    pace: &mut Pace,
-    record: &ContainerInstance,
-    statistics: &mut RunStatistics,
-) -> Stands {
-    let Some(mut again) = read_again(app, record).await? else { return Ok(None) };
+async fn give_back(run: &mut Run<'_>, record: &ContainerInstance) -> Outcome {
+    let Some(again) = read_again(run, record).await? else { return Ok(None) };
     let attributes = &again.attributes;
     let may_give_back = again.status == Status::Draining
         && !attributes.hold
@@ -107,41 +129,43 @@ pub(super) async fn give_back(
         tracing::info!(instance_id = instance_id(record), "changed meanwhile, not given back");
         return Ok(Some(again));
     }
-    // Released first: a death between the two calls leaves it draining and reported, never undoes an operator's drain.
-    let released = Drain::Released { at: app.clients.now() };
-    put_drain(app, pace, record, &released).await?;
-    pace.turn().await;
-    let status = ContainerInstanceStatus::Active;
-    match ecs::update_container_instance_state(app.clients.ecs(), &record.cluster, &record.arn, status).await
-    {
-        Ok(()) => {
-            statistics.given_back += 1;
-            tracing::warn!(cluster = %record.cluster, instance_id = instance_id(record), "given back");
-            again.status = Status::Active;
-            again.attributes.drain = released;
-            Ok(Some(again))
-        }
-        Err(error) => {
-            failed(statistics, record, &error);
-            let Some(mut again) = read_again(app, record).await? else { return Ok(None) };
-            if again.status == Status::Draining && again.attributes.drain == released {
-                put_drain(app, pace, record, &record.attributes.drain).await?;
-                again.attributes.drain = record.attributes.drain.clone();
-            }
-            Ok(Some(again))
-        }
+    // `released` is written first. A crash between the two calls then leaves the instance draining and reported, and never
+    // undoes an operator's drain.
+    let released = Drain::Released { at: run.app.clients.now() };
+    put_drain(run, record, &released).await?;
+    if let Err(error) = set_status(run, record, ContainerInstanceStatus::Active).await {
+        run.failed(record, &error);
+        return reclaim(run, record, &released).await;
     }
+    run.statistics.given_back += 1;
+    tracing::warn!(cluster = %record.cluster, instance_id = instance_id(record), "given back");
+    Ok(Some(with_drain(again, Status::Active, released)))
 }
 
-/// Removes what stands of a drain that is over.
-pub(super) async fn forget(app: &App, pace: &mut Pace, record: &ContainerInstance) -> Stands {
-    let Some(mut again) = read_again(app, record).await? else { return Ok(None) };
+/// Records a drain as ours again, whose end was recorded but did not take effect.
+async fn reclaim(run: &mut Run<'_>, record: &ContainerInstance, released: &Drain) -> Outcome {
+    let Some(again) = read_again(run, record).await? else { return Ok(None) };
+    if again.status != Status::Draining || again.attributes.drain != *released {
+        return Ok(Some(again));
+    }
+    put_drain(run, record, &record.attributes.drain).await?;
+    Ok(Some(with_drain(again, Status::Draining, record.attributes.drain.clone())))
+}
+
+/// Removes the attribute of a drain that is over.
+async fn forget(run: &mut Run<'_>, record: &ContainerInstance) -> Outcome {
+    let Some(again) = read_again(run, record).await? else { return Ok(None) };
     if again.attributes.drain != record.attributes.drain || again.status != Status::Active {
         return Ok(Some(again));
     }
-    pace.turn().await;
-    let removal = [(&record.arn, vec![app.names.drain.clone()])];
-    ecs::delete_attributes(app.clients.ecs(), &record.cluster, &removal).await?;
-    again.attributes.drain = Drain::Absent;
-    Ok(Some(again))
+    run.pace.turn().await;
+    let removal = [(&record.arn, vec![run.app.names.drain.clone()])];
+    ecs::delete_attributes(run.app.clients.ecs(), &record.cluster, &removal).await?;
+    Ok(Some(with_drain(again, Status::Active, Drain::Absent)))
+}
+
+fn with_drain(mut record: ContainerInstance, status: Status, drain: Drain) -> ContainerInstance {
+    record.status = status;
+    record.attributes.drain = drain;
+    record
 }

@@ -1,4 +1,4 @@
-//! When a fault looks shared, so that nobody is drained.
+//! When a fault looks shared, so that nothing is drained.
 
 use shared::config::Policy;
 
@@ -10,7 +10,7 @@ const WELL: &str = "open mapped -2d -10m -";
 
 /// The rule that opens the breaker, or nothing.
 fn check(name: &str, instances: Vec<Instance>, expected: &str) {
-    // Everything but the breaker would let the last one be drained.
+    // Only the breaker can withhold the drain of the last one.
     let generous = Policy { max_drain_percent: 100, ..policy() };
     let n = instances.len() as u32;
     let broken = host(n + 500, "shut unmapped 9 -1m - 8 -2d");
@@ -25,7 +25,7 @@ fn check(name: &str, instances: Vec<Instance>, expected: &str) {
     }
 }
 
-/// Some that are well, and others; one more is broken in every case.
+/// Some that are well, and others; `check` adds one that is broken.
 fn with(well: u32, others: impl IntoIterator<Item = Instance>) -> Vec<Instance> {
     hosts(0..well, WELL).into_iter().chain(others).collect()
 }
@@ -56,7 +56,7 @@ fn it_opens_when_too_many_are_unmapped_or_drained_by_us() {
         with(7, [drained(100).status(shared::ecs::Status::Active), drained(101).drain("released -1m")]),
         "",
     );
-    check("away", with(8, unmapped(100..104).into_iter().map(With::disconnected)), "");
+    check("disconnected", with(8, unmapped(100..104).into_iter().map(With::disconnected)), "");
     check(
         "in another cluster",
         with(
@@ -99,5 +99,5 @@ fn it_opens_when_nothing_is_mapped_or_too_little_is_known() {
     check("2 of 10 unknown", with(7, hosts(100..102, "shut")), "");
     check("3 of 10 unknown", with(6, hosts(100..103, "shut")), "breaker-unknown");
     check("restarted is not unknown", with(6, hosts(100..103, "shut restarted -1m -")), "");
-    check("away", with(6, hosts(100..103, "shut").into_iter().map(With::disconnected)), "");
+    check("disconnected", with(6, hosts(100..103, "shut").into_iter().map(With::disconnected)), "");
 }

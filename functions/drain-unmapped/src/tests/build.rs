@@ -1,8 +1,9 @@
 //! Builders that show only what matters to a case.
 //!
-//! What stands on an instance is written as in its attributes, the gate (`open` or `shut`) first and every time as an
-//! offset from [`NOW`]: `open mapped -2d -20m -`. An answer of SSM's is `map -1m` and a result: `mapped`, `changed` (mapped,
-//! with a log-on), a cause of the script's, `no` and a cause of SSM's, `wait`, or `?` where it was not read again.
+//! Gate and state are written as in the attributes, the gate (`open` or `shut`) first and every time as an offset from
+//! [`NOW`]: `open mapped -2d -20m -`. A command's result is `map -1m` and one of: `mapped`, `changed` (mapped, with a
+//! log-on), a cause from the result line, `no` and a cause without a result line, `wait`, or `?` where it was not read
+//! again.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +18,8 @@ use shared::invocation::{Failure, InvocationResult, Proof};
 use shared::send::MaxErrors;
 use shared::state::{Drain, Gate, InstanceAttributes, State, StateAttribute};
 
-use crate::decide::{self, Plan, decide};
-use crate::drain::DrainAction;
-use crate::fleet::{AgentState, Answer, Fleet, Instance, UnconfirmedSend};
-use crate::verdict::Verdict;
+use crate::decide::{DrainAction, GateWrite, Plan, PlannedCommand, PlannedDrain, Verdict, decide};
+use crate::fleet::{AgentState, CommandResult, Fleet, Instance, UnconfirmedSend};
 
 /// The moment of every decision.
 pub(super) const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
@@ -90,7 +89,7 @@ pub(super) fn shown(verdict: &Verdict) -> String {
     format!("{gate} {}", unstamped(&verdict.state.print()))
 }
 
-/// Everything that stands on an instance.
+/// The attributes of an instance.
 pub(super) fn attributes(attributes: &InstanceAttributes) -> String {
     let state = attributes.state.state().map_or_else(|| format!("{:?}", attributes.state), State::print);
     let drain = attributes.drain.print().unwrap_or_else(|| format!("{:?}", attributes.drain));
@@ -130,7 +129,7 @@ pub(super) fn host(n: u32, stands: &str) -> Instance {
             custom_attributes: 2,
         },
         id,
-        answers: Vec::new(),
+        results: Vec::new(),
         agent: AgentState::Online,
     }
 }
@@ -140,7 +139,7 @@ pub(super) fn hosts(range: std::ops::Range<u32>, stands: &str) -> Vec<Instance> 
     range.map(|n| host(n, stands)).collect()
 }
 
-/// What may be said of an instance beyond what stands on it.
+/// What an instance may be beyond its gate and state.
 pub(super) trait With: Sized {
     /// Changes the instance.
     fn with(self, change: impl FnOnce(&mut Instance)) -> Self;
@@ -150,22 +149,22 @@ pub(super) trait With: Sized {
         self.with(|i| i.record.status = status)
     }
 
-    /// Being emptied.
+    /// Draining.
     fn draining(self) -> Self {
         self.status(Status::Draining)
     }
 
-    /// Its ECS agent is away.
+    /// Its ECS agent is disconnected.
     fn disconnected(self) -> Self {
         self.with(|i| i.record.is_connected = false)
     }
 
-    /// Its SSM agent is away.
+    /// Its SSM agent is offline.
     fn offline(self) -> Self {
         self.with(|i| i.agent = AgentState::Offline { last_ping: None })
     }
 
-    /// `smb.hold` stands on it.
+    /// It has the attribute `smb.hold`.
     fn held(self) -> Self {
         self.with(|i| i.record.attributes.hold = true)
     }
@@ -185,14 +184,14 @@ pub(super) trait With: Sized {
         self.with(|i| i.record.attributes.drain = Drain::parse(Some(&stamped(text))))
     }
 
-    /// SSM stopped all its commands because of its siblings.
+    /// SSM stopped all its commands because other targets failed.
     fn stopped(self) -> Self {
-        self.with(|i| i.answers.iter_mut().for_each(|answer| answer.is_stopped = true))
+        self.with(|i| i.results.iter_mut().for_each(|result| result.is_stopped = true))
     }
 
-    /// One more answer, later than those before.
-    fn answer(self, text: &str) -> Self {
-        self.with(|i| i.answers.push(answer(text)))
+    /// One more result, later than those before.
+    fn result(self, text: &str) -> Self {
+        self.with(|i| i.results.push(result(text)))
     }
 }
 
@@ -203,10 +202,10 @@ impl With for Instance {
     }
 }
 
-/// An answer as in the module's description.
-pub(super) fn answer(text: &str) -> Answer {
+/// A command's result as in the module's description.
+pub(super) fn result(text: &str) -> CommandResult {
     let mut words = text.split(' ');
-    let mut next = || words.next().unwrap_or_else(|| panic!("{text:?} is no answer"));
+    let mut next = || words.next().unwrap_or_else(|| panic!("{text:?} is no result"));
     let (action, requested, word) = (next(), next(), next());
     let proof = |changed| {
         InvocationResult::Mapped(Proof {
@@ -219,7 +218,7 @@ pub(super) fn answer(text: &str) -> Answer {
     };
     let action = Action::parse(action).unwrap_or_else(|| panic!("{text:?} has no action"));
     let step = if action == Action::Map { "create" } else { "read" };
-    let word = match word {
+    let result = match word {
         "mapped" => Some(proof(false)),
         "changed" => Some(proof(true)),
         "wait" => Some(InvocationResult::Pending),
@@ -233,11 +232,11 @@ pub(super) fn answer(text: &str) -> Answer {
         })),
     };
     let command = CommandId::parse(&format!("{action:?} {requested}")).unwrap();
-    Answer { command, requested_at: at(requested), action, result: word, is_stopped: false }
+    CommandResult { command, requested_at: at(requested), action, result, is_stopped: false }
 }
 
 /// A fleet whose password is proven: its parameters changed two days ago, and a registration that no longer counts
-/// logged on a day ago. Its commands are those that the answers tell of.
+/// logged on a day ago. Its commands are those that the results name.
 pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
     let mut fleet = Fleet {
         instances: instances.into_iter().map(|i| (i.record.arn.clone(), i)).collect(),
@@ -249,18 +248,18 @@ pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
     };
     let mut commands: BTreeMap<(Timestamp, CommandId), Command> = BTreeMap::new();
     for instance in fleet.instances.values() {
-        for answer in &instance.answers {
+        for result in &instance.results {
             let command =
-                commands.entry((answer.requested_at, answer.command.clone())).or_insert_with(|| Command {
-                    id: answer.command.clone(),
-                    requested_at: answer.requested_at,
-                    action: answer.action,
+                commands.entry((result.requested_at, result.command.clone())).or_insert_with(|| Command {
+                    id: result.command.clone(),
+                    requested_at: result.requested_at,
+                    action: result.action,
                     instances: Vec::new(),
                     completed: 0,
                     is_final: true,
                 });
             command.instances.push(instance.id.clone());
-            let is_over = answer.result != Some(InvocationResult::Pending);
+            let is_over = result.result != Some(InvocationResult::Pending);
             command.completed += usize::from(is_over);
             command.is_final &= is_over;
         }
@@ -269,12 +268,12 @@ pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
     fleet
 }
 
-/// What may be said of a fleet beyond its instances.
+/// What a fleet may be beyond its instances.
 pub(super) trait FleetWith: Sized {
     /// Changes the fleet.
     fn having(self, change: impl FnOnce(&mut Fleet)) -> Self;
 
-    /// Nobody has logged on with the parameters' password but who says so.
+    /// Only the instances' own states tell of log-ons with the parameters' password.
     fn unproven(self) -> Self {
         self.having(|fleet| fleet.stale_registrations.clear())
     }
@@ -302,45 +301,45 @@ fn number(digits: &str) -> u32 {
     digits.trim_start_matches("i-").parse().unwrap()
 }
 
-/// An action in one line: `write 1: shut …`, `map 1 2`, `check 1..=50`, `drain 3: 8`, `give back 3`.
-pub(super) fn line(action: &decide::Action) -> String {
+/// A plan in one line each, phase by phase: `write 1: shut …`, `map 1 2`, `check 1..=50`, `drain 3: 8`, `give back 3`.
+pub(super) fn lines(plan: &Plan) -> Vec<String> {
+    let shut_or_kept = plan.shut_or_kept.iter().map(write_line);
+    let commands = plan.commands.iter().map(command_line);
+    let opened = plan.opened.iter().map(write_line);
+    shut_or_kept.chain(commands).chain(opened).chain(plan.drains.iter().map(drain_line)).collect()
+}
+
+fn write_line(GateWrite { arn, verdict, .. }: &GateWrite) -> String {
+    format!("write {}: {}", number(arn.short_id()), shown(verdict))
+}
+
+fn command_line(command: &PlannedCommand) -> String {
+    let mut numbers: Vec<u32> = command.targets.iter().map(|id| number(id.as_str())).collect();
+    numbers.sort_unstable();
+    let targets = match numbers.as_slice() {
+        [first, .., last] if numbers.len() > 3 && (last - first) as usize + 1 == numbers.len() => {
+            format!("{first}..={last}")
+        }
+        _ => numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
+    };
+    let errors = match command.rate_control.max_errors {
+        MaxErrors::All => "all".to_owned(),
+        MaxErrors::Count(n) => n.to_string(),
+    };
+    format!("{} {targets} ({}/{errors})", command.action.as_str(), command.rate_control.max_concurrency)
+}
+
+fn drain_line(PlannedDrain { arn, action }: &PlannedDrain) -> String {
+    let n = number(arn.short_id());
     match action {
-        decide::Action::Write { arn, verdict, .. } => {
-            format!("write {}: {}", number(arn.short_id()), shown(verdict))
-        }
-        decide::Action::Send(order) => {
-            let mut numbers: Vec<u32> = order.targets.iter().map(|id| number(id.as_str())).collect();
-            numbers.sort_unstable();
-            let targets = match numbers.as_slice() {
-                [first, .., last] if numbers.len() > 3 && (last - first) as usize + 1 == numbers.len() => {
-                    format!("{first}..={last}")
-                }
-                _ => numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
-            };
-            let errors = match order.rate_control.max_errors {
-                MaxErrors::All => "all".to_owned(),
-                MaxErrors::Count(n) => n.to_string(),
-            };
-            format!("{} {targets} ({}/{errors})", order.action.as_str(), order.rate_control.max_concurrency)
-        }
-        decide::Action::Drain { arn, action } => {
-            let n = number(arn.short_id());
-            match action {
-                DrainAction::Drain(cause) => format!("drain {n}: {cause}"),
-                DrainAction::Release => format!("release {n}"),
-                DrainAction::GiveBack => format!("give back {n}"),
-                DrainAction::Forget => format!("forget {n}"),
-            }
-        }
+        DrainAction::Drain(cause) => format!("drain {n}: {cause}"),
+        DrainAction::MarkReleased => format!("release {n}"),
+        DrainAction::GiveBack => format!("give back {n}"),
+        DrainAction::Forget => format!("forget {n}"),
     }
 }
 
-/// A plan in one line an action.
-pub(super) fn lines(plan: &Plan) -> Vec<String> {
-    plan.actions.iter().map(line).collect()
-}
-
-/// What is decided about a fleet now, in one line an action.
+/// What is decided about a fleet now, in lines.
 pub(super) fn decided(fleet: &Fleet, policy: &Policy) -> Vec<String> {
     lines(&decide(fleet, policy, NOW))
 }

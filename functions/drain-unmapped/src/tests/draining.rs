@@ -1,20 +1,20 @@
 //! Each rule of draining, with a case on both sides of it.
 
 use jiff::SignedDuration;
+use shared::cause::{Class, Row};
 use shared::config::{Mode, Policy};
 
 use super::build::{NOW, With, decided, fleet, host, hosts, of_kind, policy};
-use crate::decide::decide;
-use crate::drain::drain_budget;
+use crate::decide::{decide, drain_budget};
 use crate::fleet::Instance;
 
-/// A fault of the host's own that has lasted long enough, with its last try a minute ago.
+/// A fault of the instance's own that has lasted long enough, with its last attempt a minute ago.
 const BROKEN: &str = "shut unmapped 9 -1m - 8 -40m";
 
 /// Mapped, and proven in the middle of that fault.
 const WELL: &str = "open mapped -2d -10m -";
 
-/// Who is drained out of these, and the rule that withholds the others: `1`, `1: budget`.
+/// Which of these are drained, and the rule that withholds the others: `1`, `1: budget`.
 fn drains(instances: impl IntoIterator<Item = Instance>, policy: &Policy) -> Vec<String> {
     let plan = decide(&fleet(instances), policy, NOW);
     let lines = super::build::lines(&plan);
@@ -32,7 +32,7 @@ fn check(name: &str, instance: Instance, expected: &[&str]) {
 }
 
 #[test]
-fn only_an_active_connected_instance_that_nobody_holds_is_drained() {
+fn only_an_active_connected_instance_without_a_hold_is_drained() {
     let broken = || host(1, BROKEN);
     check("broken", broken(), &["1"]);
     check("draining already", broken().draining(), &[]);
@@ -42,8 +42,8 @@ fn only_an_active_connected_instance_that_nobody_holds_is_drained() {
     check("released", broken().drain("released -5m"), &["1: released"]);
     check("re-activated", broken().drain("done 8 -5m"), &["1: released"]);
     check("not our value", broken().drain("by the night shift"), &["1: drain-attribute-not-ours"]);
-    check("requested before a death of ours", broken().drain("requested 8 -5m"), &["1"]);
-    check("a command is at work", broken().answer("map -30s wait"), &["1: in-flight"]);
+    check("requested before a crash", broken().drain("requested 8 -5m"), &["1"]);
+    check("a command is in flight", broken().result("map -30s wait"), &["1: in-flight"]);
     check("gate opened by hand", host(1, &BROKEN.replace("shut", "open")), &["1"]);
 }
 
@@ -56,18 +56,18 @@ fn only_the_mode_enforce_drains() {
 }
 
 #[test]
-fn it_must_have_failed_long_enough_from_its_first_to_its_last_try() {
+fn it_must_have_failed_long_enough_from_its_first_to_its_last_attempt() {
     let table = [
         ("shut unmapped 9 -1m - 8 -16m", &["1"] as &[&str]),
         ("shut unmapped 9 -1m - 8 -959999ms", &[]),
-        // The time since the last try does not count.
+        // The time since the last attempt does not count.
         ("shut unmapped 9 -30m - 8 -40m", &[]),
         ("shut unmapped 9 -30m - 8 -45m", &["1"]),
         // Quick retries are spent, or there are none.
         ("shut unmapped 4 -1m - 8 -40m", &[]),
         ("shut unmapped 5 -1m - 8 -40m", &["1"]),
         ("shut unmapped 1 -1m - drive-in-use -40m", &["1"]),
-        // Other standings.
+        // Other states.
         ("shut", &[]),
         ("shut restarted -40m -", &[]),
         ("open doubtful -2d -40m - 53", &[]),
@@ -84,11 +84,10 @@ fn it_must_have_failed_long_enough_from_its_first_to_its_last_try() {
 
 #[test]
 fn no_cause_but_the_hosts_own_drains_without_witnesses() {
-    for (cause, class) in shared::cause::known() {
+    for Row { cause, class, .. } in shared::cause::known() {
         let stands = format!("shut unmapped 9 -1m - {cause} -40m");
         let unseen = hosts(21..41, "open mapped -2d -50m -").into_iter().chain([host(1, &stands)]);
         let seen = hosts(21..41, WELL).into_iter().chain([host(1, &stands)]);
-        use shared::cause::Class;
         let (without, with) = match class {
             Class::Host => ("1", "1"),
             Class::Network | Class::Directory => ("1: no-witnesses", "1"),
@@ -102,7 +101,7 @@ fn no_cause_but_the_hosts_own_drains_without_witnesses() {
 }
 
 #[test]
-fn witnesses_hold_a_proof_requested_between_the_first_failure_and_the_last_try() {
+fn a_witness_has_a_proof_requested_between_the_first_failure_and_the_last_attempt() {
     let unseen = "open mapped -2d -50m -";
     let with = |witnesses: &[&str], fleet_size: u32| {
         let others = witnesses.iter().enumerate().map(|(i, stands)| host(2 + i as u32, stands));
@@ -118,7 +117,7 @@ fn witnesses_hold_a_proof_requested_between_the_first_failure_and_the_last_try()
         ("open mapped -2d -2399999ms -", drained),
         ("open mapped -2d -40m -", withheld),
         ("open mapped -2d -300001ms -", drained),
-        // Proven after the last try only: the fault may have ended between the two.
+        // Proven only after the last attempt: the fault may have ended between the two.
         ("open mapped -2d -5m -", withheld),
         ("open mapped -2d -1m -", withheld),
         ("shut mapped -2d -10m -", withheld),
@@ -133,7 +132,7 @@ fn witnesses_hold_a_proof_requested_between_the_first_failure_and_the_last_try()
     assert_eq!(with(&[WELL, unseen], 3), withheld);
     let alone = [host(1, "shut unmapped 9 -5m - port-445 -40m")];
     assert_eq!(drains(alone, &policy()), ["1: no-witnesses"]);
-    // Witnesses of another cluster speak for the share as well; who is disconnected does not.
+    // An instance of another cluster is a witness as well; a disconnected one is not.
     let blocked = || host(1, "shut unmapped 9 -5m - port-445 -40m");
     let elsewhere = hosts(2..5, WELL).into_iter().map(|host| host.cluster("other"));
     let all: Vec<Instance> = elsewhere.chain(hosts(5..20, unseen)).chain([blocked()]).collect();
@@ -155,11 +154,11 @@ fn half_of_a_cluster_and_at_least_one_stay_active_and_mapped() {
     assert_eq!(with(1, vec![]), drained);
     assert_eq!(with(1, vec![host(2, "shut restarted -1m -")]), withheld);
     assert_eq!(with(2, vec![host(2, "shut restarted -1m -")]), drained);
-    // Draining, doubtful, shut by hand: they do not stay.
+    // Draining, doubtful or shut by hand, they do not count as staying.
     assert_eq!(with(1, vec![host(2, WELL).draining()]), withheld);
     assert_eq!(with(1, vec![host(2, "open doubtful -2d -10m - 53")]), withheld);
     assert_eq!(with(1, vec![host(2, "shut mapped -2d -10m -")]), withheld);
-    // Who is away is not counted at all, on either side.
+    // A disconnected instance does not count on either side.
     assert_eq!(with(1, vec![host(2, "shut restarted -1m -").disconnected()]), drained);
     assert_eq!(with(0, vec![host(2, WELL).disconnected()]), withheld);
     // Another cluster's does not stay here.
@@ -167,7 +166,7 @@ fn half_of_a_cluster_and_at_least_one_stay_active_and_mapped() {
 }
 
 #[test]
-fn the_budget_counts_every_draining_instance_whoever_drains_it() {
+fn the_budget_counts_every_draining_instance_by_any_actor() {
     let with = |n: u32, draining: &str, count: u32, broken: u32| {
         let drained = hosts(200..200 + count, WELL).into_iter().map(|host| match draining {
             "" => host.draining(),

@@ -1,4 +1,4 @@
-//! Rules whose point shows only in time.
+//! Rules whose effect shows only over time.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ fn hours_without_checks_shut_no_gate_when_checks_are_sent_again() {
 }
 
 #[test]
-fn a_file_server_that_was_away_for_ninety_minutes_shuts_no_gate_by_silence_and_drains_nobody() {
+fn a_file_server_that_is_away_for_ninety_minutes_shuts_no_gate_by_silence_and_drains_nothing() {
     let back = NOW + MINUTE * 90;
     for size in [3, 10, 100] {
         for offset in 0..3 {
@@ -50,7 +50,7 @@ fn a_file_server_that_was_away_for_ninety_minutes_shuts_no_gate_by_silence_and_d
             let nature = move |_, _, at| if at < back { "53" } else { "mapped" };
             let mut world = World::new(fleet(hosts), policy(), Box::new(nature));
             let mut shut = shut_within(&mut world, 90);
-            assert!(shut.len() > size as usize / 2, "most were heard: {}", shut.len());
+            assert!(shut.len() > size as usize / 2, "most were judged: {}", shut.len());
             shut.extend(shut_within(&mut world, 10));
             assert!(!shut.iter().any(|line| line.contains("silent")), "{size} {offset}: {shut:?}");
             assert!(world.fleet.instances.values().all(|i| i.is_mapped()), "{size} {offset}");
@@ -60,40 +60,40 @@ fn a_file_server_that_was_away_for_ninety_minutes_shuts_no_gate_by_silence_and_d
     }
 }
 
-/// Hosts that say nothing, the first ones, and four others behind them: those of the others that were not heard in 15 h.
-fn unheard(fleet: Fleet, silent: u32, says: &'static str) -> BTreeSet<InstanceId> {
+/// The first instances never answer; four others wait behind them. Which of the others were not proven in 15 hours.
+fn unproven_others(fleet: Fleet, silent: u32, says: &'static str) -> BTreeSet<InstanceId> {
     let nature = move |n, _, _| if n < silent { says } else { "mapped" };
-    // All are due again before the command is over that nobody answers.
+    // All are due again before the command without an answer is over.
     let policy = Policy { reprobe: MINUTE * 6, ..policy() };
     let mut world = World::new(fleet, policy, Box::new(nature));
-    let mut unheard: BTreeSet<InstanceId> = (silent..silent + 4).map(|n| host(n, "shut").id).collect();
+    let mut unproven: BTreeSet<InstanceId> = (silent..silent + 4).map(|n| host(n, "shut").id).collect();
     for _ in 0..15 * 60 {
         world.look(MINUTE);
-        let heard = |id: &InstanceId| {
+        let is_proven = |id: &InstanceId| {
             world.fleet.instances.values().any(|one| one.id == *id && one.is_mapped() && one.floor() >= NOW)
         };
-        unheard.retain(|id| !heard(id));
+        unproven.retain(|id| !is_proven(id));
     }
-    unheard
+    unproven
 }
 
 #[test]
-fn hosts_that_say_nothing_do_not_keep_the_others_from_being_heard_however_many_they_are() {
-    // Two of them hold a check for ten minutes, and then SSM stops it, or it expires. With ten or more, SSM's history no
-    // longer tells of the first one's turn when all have had theirs.
+fn any_number_of_instances_without_an_answer_does_not_keep_the_others_from_being_proven() {
+    // Two of them hold a check for ten minutes, and then SSM stops it, or it expires. With ten or more, the first one's
+    // turn has left SSM's history when all have had theirs.
     let open = ["open mapped -9d -62m -1d", "open mapped -9d -61m -1d"];
-    // Not reached, or stopped with its siblings, and so judged without having had a turn.
+    // The command was not delivered or was stopped, so the instance is judged without having had its turn.
     let shut = ["shut unmapped 9 -22m - undelivered -9h"; 2];
     for silent in [2, 4, 5, 9, 10, 15, 30] {
         for says in [HANGS, TAKES_NONE] {
             for [first, others] in [open, ["shut", open[1]], [open[0], shut[1]], shut] {
                 let stands = |n| if n < silent { first } else { others };
                 let fleet = || fleet((0..silent + 4).map(|n| host(n, stands(n))));
-                // Only looked at, since the parameters cannot be read; or led by a canary.
+                // Checked only, because the parameters cannot be read; or tried by a canary.
                 let unread = fleet().having(|fleet| fleet.parameters = Parameters::Unread);
                 for fleet in [unread, fleet().unproven()] {
-                    let unheard = unheard(fleet, silent, says);
-                    assert!(unheard.is_empty(), "{silent} say {says}; {first}, {others}: {unheard:?}");
+                    let unproven = unproven_others(fleet, silent, says);
+                    assert!(unproven.is_empty(), "{silent} {says}; {first}, {others}: {unproven:?}");
                 }
             }
         }
@@ -101,7 +101,7 @@ fn hosts_that_say_nothing_do_not_keep_the_others_from_being_heard_however_many_t
 }
 
 #[test]
-fn one_odd_host_does_not_hold_up_the_adoption_of_a_fleet_that_was_mapped_by_hand() {
+fn one_odd_instance_does_not_delay_the_adoption_of_a_fleet_that_was_mapped_by_hand() {
     for odd in [0, 1, 7, 39] {
         let nature = move |n, _, _| if n == odd { "drive-in-use" } else { "mapped" };
         let mut world = World::new(fleet(hosts(0..40, "shut")).unproven(), policy(), Box::new(nature));

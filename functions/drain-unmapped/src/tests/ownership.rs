@@ -1,4 +1,4 @@
-//! Whose a drain is: what stands there × status × hold × what was proven.
+//! Whose a drain is: drain attribute × status × hold × what was proven.
 
 use shared::config::{Mode, Policy};
 use shared::ecs::Status;
@@ -12,11 +12,11 @@ fn what_follows_from_a_drain_attribute() {
     let (proven, before, broken) =
         ("open mapped -40m -10m -", "open mapped -2d -50m -", "shut unmapped 9 -1m - 8 -40m");
     let doubtful = "open doubtful -2d -10m - 53";
-    // (attribute, what stands, active, active and held, draining, draining and held)
+    // (drain attribute, gate and state, active, active and held, draining, draining and held)
     let table = [
         ("", proven, ["", "", "", ""]),
         ("", broken, ["drain 1: 8", "", "", ""]),
-        // Ours: given back once proven after the drain. An operator who re-activates it, or holds it, is obeyed.
+        // Ours: given back once proven after the drain, unless an operator activated it again or holds it.
         ("done 8 -30m", proven, ["release 1", "release 1", "give back 1", ""]),
         ("done 8 -10m", proven, ["release 1", "release 1", "", ""]),
         ("done 8 -601s", proven, ["release 1", "release 1", "give back 1", ""]),
@@ -25,12 +25,12 @@ fn what_follows_from_a_drain_attribute() {
         ("done 8 -30m", doubtful, ["release 1", "release 1", "", ""]),
         ("done 8 -30m", broken, ["release 1", "release 1", "", ""]),
         ("done 8 -30m", "shut", ["release 1", "release 1", "", ""]),
-        // Perhaps ours: decided anew while active, never given back while draining.
+        // Not proven to be ours: decided anew while active, never given back while draining.
         ("requested 8 -30m", proven, ["release 1", "release 1", "", ""]),
         ("requested 8 -30m", before, ["release 1", "release 1", "", ""]),
         ("requested 8 -30m", broken, ["drain 1: 8", "", "", ""]),
         ("requested 8 -30m", "shut", ["", "", "", ""]),
-        // Hands off until it was proven once.
+        // Not drained again until it is proven once.
         ("released -30m", proven, ["forget 1", "forget 1", "", ""]),
         ("released -10m", proven, ["", "", "", ""]),
         ("released -30m", before, ["", "", "", ""]),
@@ -65,9 +65,9 @@ fn what_follows_from_a_drain_attribute() {
 }
 
 #[test]
-fn a_proof_judged_in_this_very_look_gives_back() {
+fn a_proof_judged_in_the_same_look_gives_back() {
     let healed =
-        host(1, "shut unmapped 9 -20m - 8 -50m").draining().drain("done 8 -15m").answer("map -1m mapped");
+        host(1, "shut unmapped 9 -20m - 8 -50m").draining().drain("done 8 -15m").result("map -1m mapped");
     let lines = decided(&fleet([healed.clone(), host(2, WELL)]), &policy());
     assert_eq!(lines, ["write 1: open mapped -1m -1m -", "give back 1"]);
     // Requested before the drain, it does not.

@@ -9,8 +9,7 @@ use shared::state::{Gate, State};
 use super::build::{NOW, ago, lines};
 use super::random::{Generator, Rng};
 use super::{build, invariants};
-use crate::decide::{Action, Why, decide};
-use crate::drain::DrainAction;
+use crate::decide::{DrainAction, GateWrite, Plan, Why, decide};
 use crate::fleet::Fleet;
 
 const CASES: u64 = 100_000;
@@ -26,24 +25,31 @@ fn stopwatch() -> std::time::Instant {
     std::time::Instant::now()
 }
 
-/// What a plan may hold, by name: a property that nothing ever puts to the test proves nothing.
-fn kind(action: &Action, is_proven: bool) -> &'static str {
-    match action {
-        Action::Write { why: Why::Silent, .. } => "shut as silent",
-        Action::Write { verdict, .. } if verdict.gate == Gate::Mapped => "opened or kept open",
-        Action::Write { .. } => "shut or kept shut",
-        Action::Send(order) if order.action == history::Action::Check => "checks",
-        Action::Send(order) if order.rate_control.max_concurrency == 2 => "renewals",
-        Action::Send(_) if is_proven => "maps",
-        Action::Send(_) => "canaries",
-        Action::Drain { action: DrainAction::Drain(_), .. } => "drains",
-        Action::Drain { action: DrainAction::GiveBack, .. } => "given back",
-        Action::Drain { action: DrainAction::Release, .. } => "released",
-        Action::Drain { action: DrainAction::Forget, .. } => "forgotten",
-    }
+/// What a plan holds, by name: a property that nothing ever puts to the test proves nothing.
+fn kinds(plan: &Plan) -> Vec<&'static str> {
+    let is_proven = plan.credentials.brake.password == Password::Proven;
+    let write = |write: &GateWrite| match write {
+        GateWrite { why: Why::Silent, .. } => "shut as silent",
+        GateWrite { verdict, .. } if verdict.gate == Gate::Mapped => "opened or kept open",
+        GateWrite { .. } => "shut or kept shut",
+    };
+    let writes = plan.shut_or_kept.iter().chain(&plan.opened).map(write);
+    let commands = plan.commands.iter().map(|command| match command.action {
+        history::Action::Check => "checks",
+        history::Action::Map if command.rate_control.max_concurrency == 2 => "renewals",
+        history::Action::Map if is_proven => "maps",
+        history::Action::Map => "canaries",
+    });
+    let drains = plan.drains.iter().map(|drain| match drain.action {
+        DrainAction::Drain(_) => "drains",
+        DrainAction::GiveBack => "given back",
+        DrainAction::MarkReleased => "released",
+        DrainAction::Forget => "forgotten",
+    });
+    writes.chain(commands).chain(drains).collect()
 }
 
-/// As many as [`kind`] names.
+/// As many as [`kinds`] names.
 const KINDS: usize = 11;
 
 #[test]
@@ -57,12 +63,9 @@ fn the_invariants_hold_of_every_plan() {
         let plan = decide(&fleet, &policy, NOW);
         // A second look at what the first one leaves takes no word twice.
         let again = decide(&plan.fleet, &policy, NOW);
-        let is_settled = again.actions.iter().all(|action| match action {
-            Action::Write { arn, verdict, why } => {
-                let judged = plan.fleet.instances[arn].state().map(State::judged);
-                *why == Why::Silent || judged.is_none_or(|judged| verdict.state.judged() > judged)
-            }
-            Action::Send(_) | Action::Drain { .. } => true,
+        let is_settled = again.shut_or_kept.iter().chain(&again.opened).all(|write| {
+            let judged = plan.fleet.instances[&write.arn].state().map(State::judged);
+            write.why == Why::Silent || judged.is_none_or(|judged| write.verdict.state.judged() > judged)
         });
         let settled = is_settled.then_some(()).ok_or_else(|| "what was judged is judged once".to_owned());
         if let Err(sentence) = invariants::hold(&fleet, &policy, &plan).and(settled) {
@@ -72,9 +75,8 @@ fn the_invariants_hold_of_every_plan() {
                 lines(&plan)
             );
         }
-        let is_proven = plan.braking.brake.password == Password::Proven;
-        for action in &plan.actions {
-            *seen.entry(kind(action, is_proven)).or_default() += 1;
+        for kind in kinds(&plan) {
+            *seen.entry(kind).or_default() += 1;
         }
     }
     println!("{CASES} fleets from seed {seed} in {:.1} s: {seen:?}", started.elapsed().as_secs_f64());
@@ -102,7 +104,7 @@ fn sketch(fleet: &Fleet) -> String {
             instance.agent,
             build::attributes(&record.attributes),
         );
-        for answer in &instance.answers {
+        for answer in &instance.results {
             text +=
                 &format!("    {} {} {:?}\n", answer.action.as_str(), ago(answer.requested_at), answer.result);
         }

@@ -11,8 +11,8 @@ use shared::ids::CommandId;
 use shared::invocation::InvocationResult;
 use shared::state::{Drain, Gate, State, StateAttribute};
 
-use super::build::{NOW, ago, answer, host, policy};
-use crate::fleet::{AgentState, Answer, Fleet, Instance, UnconfirmedSend};
+use super::build::{NOW, ago, host, policy, result};
+use crate::fleet::{AgentState, CommandResult, Fleet, Instance, UnconfirmedSend};
 
 pub(super) use fastrand::Rng;
 
@@ -49,7 +49,7 @@ pub(super) struct Generator {
 
 impl Generator {
     pub(super) fn new() -> Self {
-        let word = |text: &str| answer(&format!("map -0s {text}")).result.unwrap();
+        let word = |text: &str| result(&format!("map -0s {text}")).result.unwrap();
         let said = ["mapped", "changed", "53", "1355", "1326", "1326 read", "2", "8", "drive-in-use", "busy"];
         let no_words = ["no lost", "no undelivered", "no timeout", "no no-result"];
         Generator {
@@ -205,7 +205,7 @@ impl Generator {
                 let is_over = word != Some(InvocationResult::Pending);
                 command.completed += usize::from(is_over);
                 command.is_final &= is_over;
-                instance.answers.push(Answer {
+                instance.results.push(CommandResult {
                     command: command.id.clone(),
                     requested_at,
                     action: command.action,

@@ -1,4 +1,4 @@
-//! What is sent to whom, the password being proven or not.
+//! Which commands are sent to whom, with a proven password and without.
 
 use std::collections::BTreeSet;
 
@@ -10,21 +10,21 @@ use shared::history::Action;
 use shared::ids::InstanceId;
 
 use super::build::{FleetWith, NOW, With, decided, fleet, host, hosts, of_kind, policy};
+use crate::decide::{assess, decide};
 use crate::fleet::{AgentState, Fleet, Instance};
-use crate::sends::{agents_to_ask, plan_sends};
 
 fn check_sent(fleet: &Fleet, expected: &[&str]) {
     let lines = decided(fleet, &policy());
     assert_eq!(of_kind(&lines, &["map", "check"]), expected, "of {lines:#?}");
 }
 
-/// Judged so long ago that its check is due wherever in the period its turn is.
+/// Judged so long ago that its check is due, whatever its phase in the period.
 const DUE: &str = "open mapped -99m -40m -";
 
 #[test]
-fn an_instance_is_sent_what_its_standing_asks_for() {
+fn an_instance_is_sent_what_its_gate_and_state_ask_for() {
     let table = [
-        // (standing, while proven, while unproven and the canary not due)
+        // (gate and state, while proven, while unproven and the canary not due)
         ("shut", "map 1 (50/all)", "check 1 (2/0)"),
         ("shut restarted -1m -", "map 1 (50/all)", "check 1 (2/0)"),
         ("shut mapped -99m -20m -", "map 1 (50/all)", "check 1 (2/0)"),
@@ -32,7 +32,7 @@ fn an_instance_is_sent_what_its_standing_asks_for() {
         ("shut unmapped 1 -1m - 53 -1m", "map 1 (50/all)", ""),
         ("shut unmapped 1 -1m - not-mapped -1m", "map 1 (50/all)", ""),
         ("shut unmapped 1 -20m - 1326 -20m", "map 1 (50/all)", ""),
-        // Not reached, or stopped with its siblings: it is asked again without presenting anything.
+        // The command was not delivered or was stopped: checked again without presenting a password.
         ("shut unmapped 1 -1m - undelivered -1m", "map 1 (50/all)", "check 1 (2/0)"),
         ("shut unmapped 1 -10s - 53 -10s", "", ""),
         (DUE, "check 1 (2/0)", "check 1 (2/0)"),
@@ -41,7 +41,7 @@ fn an_instance_is_sent_what_its_standing_asks_for() {
     ];
     for (stands, proven, unproven) in table {
         check_sent(&fleet([host(1, stands)]), &[proven][usize::from(proven.is_empty())..]);
-        let canary_was_a_minute_ago = host(2, "open mapped -99m -1m -").answer("map -1m mapped");
+        let canary_was_a_minute_ago = host(2, "open mapped -99m -1m -").result("map -1m mapped");
         let fleet = fleet([host(1, stands), canary_was_a_minute_ago]).unproven();
         check_sent(&fleet, &[unproven][usize::from(unproven.is_empty())..]);
     }
@@ -51,15 +51,15 @@ fn an_instance_is_sent_what_its_standing_asks_for() {
 fn nothing_is_sent_to_an_instance_that_cannot_or_must_not_take_it() {
     let due = || host(1, "shut");
     let table = [
-        ("its agent is away", fleet([due().offline()])),
+        ("its agent is offline", fleet([due().offline()])),
         ("its agent was not asked", fleet([due().with(|i| i.agent = AgentState::Unasked)])),
         ("disconnected", fleet([due().disconnected()])),
         ("deregistering", fleet([due().status(Status::Other)])),
         ("registered just now", fleet([due().registered("-59s")])),
-        ("in flight", fleet([due().answer("map -12m wait")])),
-        ("in flight, a check", fleet([due().answer("check -1m wait")])),
-        ("perhaps on its way", fleet([due()]).lost(Action::Map, "-59s", 1..2)),
-        ("perhaps on its way, a check", fleet([due()]).lost(Action::Check, "-59s", 1..2)),
+        ("in flight", fleet([due().result("map -12m wait")])),
+        ("in flight, a check", fleet([due().result("check -1m wait")])),
+        ("perhaps sent", fleet([due()]).lost(Action::Map, "-59s", 1..2)),
+        ("perhaps sent, a check", fleet([due()]).lost(Action::Check, "-59s", 1..2)),
     ];
     for (name, fleet) in table {
         assert_eq!(decided(&fleet, &policy()), [""; 0], "{name}");
@@ -73,7 +73,7 @@ fn nothing_is_sent_to_an_instance_that_cannot_or_must_not_take_it() {
 }
 
 #[test]
-fn a_proven_password_goes_to_everybody_at_once_in_groups_of_fifty() {
+fn a_proven_password_goes_to_all_instances_at_once_in_groups_of_fifty() {
     check_sent(
         &fleet(hosts(0..120, "shut")),
         &["map 0..=49 (50/all)", "map 50..=99 (50/all)", "map 100..=119 (50/all)"],
@@ -81,34 +81,38 @@ fn a_proven_password_goes_to_everybody_at_once_in_groups_of_fifty() {
 }
 
 #[test]
-fn no_more_hosts_are_told_to_map_at_a_time_than_parameter_store_answers() {
-    let told = |ago: &str| -> Vec<Instance> {
-        hosts(1000..1320, "shut").into_iter().map(|i| i.answer(&format!("map {ago} wait"))).collect()
+fn no_more_instances_are_sent_a_map_at_a_time_than_parameter_store_answers() {
+    let sent = |ago: &str| -> Vec<Instance> {
+        hosts(1000..1320, "shut").into_iter().map(|i| i.result(&format!("map {ago} wait"))).collect()
     };
     let table = [
-        ("nobody was told", Vec::new(), 12),
-        ("some just now", told("-1s"), 5),
-        ("some fifteen seconds ago", told("-15s"), 12),
+        ("none was sent", Vec::new(), 12),
+        ("some just now", sent("-1s"), 5),
+        ("some fifteen seconds ago", sent("-15s"), 12),
     ];
     for (name, others, commands) in table {
         let fleet = fleet(hosts(0..900, "shut").into_iter().chain(others));
         let maps = of_kind(&decided(&fleet, &policy()), &["map"]).len();
         assert_eq!(maps, commands, "{name}");
-        assert_eq!(agents_to_ask(&fleet, &policy(), NOW).enough, commands * 50, "{name}");
+        assert_eq!(
+            assess(&fleet, &policy(), NOW).agents_to_ask(&policy(), NOW).enough,
+            commands * 50,
+            "{name}"
+        );
     }
 }
 
 #[test]
-fn who_has_waited_longest_is_told_to_map_first() {
+fn the_instance_that_waited_longest_is_sent_a_map_first() {
     let late = hosts(0..700, "shut").into_iter().map(|i| i.registered("-61s"));
     let fleet = fleet(late.chain(hosts(700..750, "shut")));
     assert_eq!(decided(&fleet, &policy())[0], "map 700..=749 (50/all)");
     let waiting: Vec<InstanceId> = hosts(700..750, "shut").into_iter().map(|i| i.id).collect();
-    assert_eq!(agents_to_ask(&fleet, &policy(), NOW).in_turn[..50], waiting);
+    assert_eq!(assess(&fleet, &policy(), NOW).agents_to_ask(&policy(), NOW).in_turn[..50], waiting);
 }
 
 #[test]
-fn checks_are_rationed_by_the_size_of_the_fleet() {
+fn the_number_of_checks_follows_the_size_of_the_fleet() {
     let young = |range| hosts(range, "open mapped -99m -1m -");
     check_sent(&fleet(hosts(0..120, DUE)), &["check 0..=49 (2/0)"]);
     check_sent(&fleet(hosts(0..120, DUE).into_iter().chain(young(120..500))), &["check 0..=49 (2/0)"]);
@@ -117,7 +121,7 @@ fn checks_are_rationed_by_the_size_of_the_fleet() {
     let away = young(120..700).into_iter().map(With::disconnected);
     check_sent(&fleet(hosts(0..120, DUE).into_iter().chain(away)), &["check 0..=49 (2/0)"]);
 
-    let at_work = |answer: &str| fleet([host(1, DUE), host(2, "open mapped -99m -14m -").answer(answer)]);
+    let at_work = |result: &str| fleet([host(1, DUE), host(2, "open mapped -99m -14m -").result(result)]);
     check_sent(&at_work("check -12m wait"), &[]);
     check_sent(&at_work("map -12m wait"), &["check 1 (2/0)"]);
     check_sent(&at_work("check -13m no lost"), &["check 1 (2/0)"]);
@@ -126,7 +130,7 @@ fn checks_are_rationed_by_the_size_of_the_fleet() {
 }
 
 #[test]
-fn the_longest_unlooked_at_are_checked_first() {
+fn the_least_recently_judged_are_checked_first() {
     let mut instances = hosts(0..49, "open mapped -99m -41m -");
     instances.extend(hosts(49..60, "open mapped -99m -45m -"));
     instances.push(host(60, "shut"));
@@ -137,24 +141,24 @@ fn the_longest_unlooked_at_are_checked_first() {
 }
 
 #[test]
-fn a_host_whose_check_hangs_does_not_lead_the_next_one() {
-    // Where it led, SSM would stop all that come after it, again and again.
-    let hangs = host(60, "open mapped -9d -89m -").answer("check -12m no undelivered");
+fn an_instance_whose_check_hangs_is_not_first_in_the_next_one() {
+    // If it were first, SSM would stop the command for all behind it, again and again.
+    let hangs = host(60, "open mapped -9d -89m -").result("check -12m no undelivered");
     let stopped = hosts(0..50, "open mapped -9d -41m -")
         .into_iter()
-        .map(|instance| instance.answer("check -12m no undelivered").stopped());
+        .map(|instance| instance.result("check -12m no undelivered").stopped());
     check_sent(&fleet(stopped.chain([hangs])), &["check 0..=49 (2/0)"]);
 }
 
 #[test]
-fn hosts_that_take_no_command_do_not_keep_the_same_others_waiting() {
-    // Two of them hold both of a command's places until it expires, and it says the same of those that waited.
+fn instances_that_take_no_command_do_not_keep_the_same_others_waiting() {
+    // Two of them hold both places of a command until it expires, and SSM then reports the same for all behind them.
     let whom = |minutes: i64| {
         let open = "open mapped -9d -99m -";
-        // Nor do those lead that the last check, of which nobody knows whose turn it was, was not sent to.
-        let waited = hosts(0..40, open).into_iter().map(|one| one.answer("check -12m no undelivered"));
-        let others = hosts(40..42, open).into_iter().map(|one| one.answer("check -24m no undelivered"));
-        plan_sends(&fleet(waited.chain(others)), &policy(), NOW + SignedDuration::from_mins(minutes))[0]
+        // Instances that the last check was not sent to are not first either.
+        let waited = hosts(0..40, open).into_iter().map(|one| one.result("check -12m no undelivered"));
+        let others = hosts(40..42, open).into_iter().map(|one| one.result("check -24m no undelivered"));
+        decide(&fleet(waited.chain(others)), &policy(), NOW + SignedDuration::from_mins(minutes)).commands[0]
             .targets
             .clone()
     };
@@ -163,25 +167,25 @@ fn hosts_that_take_no_command_do_not_keep_the_same_others_waiting() {
 }
 
 #[test]
-fn a_log_on_older_than_the_password_is_renewed_a_few_at_a_time() {
+fn mappings_older_than_the_password_are_renewed_a_few_at_a_time() {
     let stale = |range| hosts(range, "open mapped -9d -40m -3d");
     check_sent(&fleet(stale(0..20)), &["map 0..=5 (2/1)"]);
-    let with = |answer: &str| {
-        let other = host(30, "open mapped -9d -20m -3d").answer(answer);
+    let with = |result: &str| {
+        let other = host(30, "open mapped -9d -20m -3d").result(result);
         fleet(stale(0..20).into_iter().chain([other]))
     };
     check_sent(&with("map -12m wait"), &[]);
     check_sent(&with("map -19m no lost"), &["map 0..=5 (2/1)"]);
     // A `map` that makes a new mapping is no renewal.
-    let new = host(30, "shut").answer("map -1m wait");
+    let new = host(30, "shut").result("map -1m wait");
     check_sent(&fleet(stale(0..20).into_iter().chain([new])), &["map 0..=5 (2/1)"]);
     check_sent(&fleet(stale(0..20)).lost(Action::Map, "-59s", 0..6), &[]);
     check_sent(&fleet(stale(0..20)).lost(Action::Map, "-60s", 0..6), &["map 0..=5 (2/1)"]);
 
     let table = [
-        // Looked at when its turn comes, not before.
+        // Checked when it is due, not before.
         ("open mapped -9d -1m -3d", ""),
-        // As young as the parameter, or not logged on by us: nothing of ours to renew.
+        // Not older than the parameter, or not logged on by us: nothing to renew.
         ("open mapped -9d -40m -2d", "check 1 (2/0)"),
         (DUE, "check 1 (2/0)"),
         ("open doubtful -9d -40m -3d 53", "check 1 (2/0)"),
@@ -189,8 +193,8 @@ fn a_log_on_older_than_the_password_is_renewed_a_few_at_a_time() {
     for (stands, expected) in table {
         check_sent(&fleet([host(1, stands)]), &[expected][usize::from(expected.is_empty())..]);
     }
-    // While the password is not proven, everybody is looked at without presenting it.
-    let canary_was_a_minute_ago = host(30, "open mapped -99m -1m -").answer("map -1m mapped");
+    // While the password is not proven, all are checked without presenting it.
+    let canary_was_a_minute_ago = host(30, "open mapped -99m -1m -").result("map -1m mapped");
     let fleet = fleet(stale(0..20).into_iter().chain([canary_was_a_minute_ago])).unproven();
     check_sent(&fleet, &["check 0..=19 (2/0)"]);
 }
@@ -198,16 +202,16 @@ fn a_log_on_older_than_the_password_is_renewed_a_few_at_a_time() {
 #[test]
 fn no_check_is_sent_while_two_instances_credentials_fail() {
     let failing = |n, cause: &str| {
-        host(n, &format!("shut unmapped 1 -1m - {cause} -1m")).answer(&format!("check -1m {cause}")).offline()
+        host(n, &format!("shut unmapped 1 -1m - {cause} -1m")).result(&format!("check -1m {cause}")).offline()
     };
     let checked = ["check 1 (2/0)"];
     check_sent(&fleet([host(1, DUE), failing(2, "1326")]), &checked);
     check_sent(&fleet([host(1, DUE), failing(2, "1326"), failing(3, "1909")]), &[]);
     check_sent(&fleet([host(1, DUE), failing(2, "1326"), failing(3, "53")]), &checked);
-    // They began before the last log-on: these hosts fail alone.
-    let alone = |n| host(n, "shut unmapped 9 -1m - 1326 -2d").answer("map -1m 1326").offline();
+    // They began before the last log-on: these instances fail alone.
+    let alone = |n| host(n, "shut unmapped 9 -1m - 1326 -2d").result("map -1m 1326").offline();
     check_sent(&fleet([host(1, DUE), alone(2), alone(3)]), &checked);
-    // Nor to instances without a state; but the canary goes.
+    // Nor to instances without a state; but the canary is sent.
     let failing = [failing(2, "1326"), failing(3, "1909")];
     let unknown = hosts(4..9, "shut");
     check_sent(&fleet(failing.into_iter().chain(unknown)), &["map 4 (50/all)"]);
@@ -220,7 +224,7 @@ fn nothing_presents_a_password_whose_parameters_or_fleet_could_not_be_read() {
     let unread = fleet(instances()).having(|f| f.parameters = Parameters::Unread);
     check_sent(&unread, &["check 1 3 (2/0)"]);
     check_sent(&fleet(instances()).having(|f| f.is_partial = true), &[]);
-    // A missing parameter ends the script before it presents anything: the canary goes, and says so.
+    // A missing parameter ends the script before it presents a password: the canary is sent and reports it.
     let missing = fleet(instances()).having(|f| f.parameters = Parameters::Missing);
     check_sent(&missing, &["map 1 (50/all)", "check 3 (2/0)"]);
 }

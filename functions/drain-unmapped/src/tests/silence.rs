@@ -1,4 +1,4 @@
-//! Open gates that nobody has vouched for: when they are shut, and when it is SSM that is silent.
+//! Open gates without a recent proof: when they are shut, and when SSM is unwell instead.
 
 use shared::config::Policy;
 
@@ -15,7 +15,7 @@ fn check(name: &str, instance: Instance, expected: &str) {
 }
 
 #[test]
-fn a_gate_that_nobody_has_vouched_for_in_two_periods_is_shut() {
+fn a_gate_without_a_proof_for_two_periods_is_shut() {
     let silent = |stands: &str| host(1, stands).offline();
     let shut = "write 1: shut unmapped 1 -61m -90m silent 0m";
     check("two periods", silent("open mapped -9d -60m -90m"), "");
@@ -31,19 +31,15 @@ fn a_gate_that_nobody_has_vouched_for_in_two_periods_is_shut() {
     check("disconnected", silent("open mapped -9d -61m -90m").disconnected(), "");
 
     let late = || host(1, "open mapped -9d -61m -90m");
-    check("asked, no word", late().answer("check -1m no timeout"), shut);
-    check("asked, undelivered", late().answer("check -1m no undelivered"), shut);
-    check("asked, and its agent away", late().answer("check -1m no undelivered").offline(), shut);
+    check("asked, no result", late().result("check -1m no timeout"), shut);
+    check("asked, undelivered", late().result("check -1m no undelivered"), shut);
+    check("asked, and its agent offline", late().result("check -1m no undelivered").offline(), shut);
     check("waits for its turn", late(), "");
     check("its agent was not asked", late().with(|i| i.agent = AgentState::Unasked), "");
-    check("is being asked", late().answer("check -12m wait"), "");
-    check(
-        "was heard in this look",
-        late().answer("check -1m mapped"),
-        "write 1: open mapped -12960m -1m -90m",
-    );
+    check("is being asked", late().result("check -12m wait"), "");
+    check("judged in this look", late().result("check -1m mapped"), "write 1: open mapped -12960m -1m -90m");
     let quick = Policy { verify_every: Some(jiff::SignedDuration::from_mins(1)), ..policy() };
-    let slow = host(1, "open mapped -9d -61m -").offline().answer("check -3m mapped");
+    let slow = host(1, "open mapped -9d -61m -").offline().result("check -3m mapped");
     let lines = decided(&fleet(hosts(21..41, WELL).into_iter().chain([slow])), &quick);
     assert_eq!(of_kind(&lines, &["write"]), ["write 1: open mapped -12960m -3m -"], "one write a look");
     let off = Policy { verify_every: None, ..policy() };
@@ -51,10 +47,10 @@ fn a_gate_that_nobody_has_vouched_for_in_two_periods_is_shut() {
 }
 
 #[test]
-fn one_that_was_stopped_because_a_sibling_failed_is_not_silent() {
-    let late = || host(1, "open mapped -9d -61m -90m").answer("check -1m no undelivered");
+fn a_target_that_ssm_stopped_because_another_failed_is_not_silent() {
+    let late = || host(1, "open mapped -9d -61m -90m").result("check -1m no undelivered");
     let with = |sibling: &str| {
-        let sibling = host(2, "shut unmapped 1 -1m - 8 -1m").answer(sibling);
+        let sibling = host(2, "shut unmapped 1 -1m - 8 -1m").result(sibling);
         let lines = decided(&fleet(hosts(21..41, WELL).into_iter().chain([late(), sibling])), &policy());
         of_kind(&lines, &["write 1:"]).len()
     };
@@ -77,7 +73,10 @@ fn ssm_is_unwell_while_too_many_open_gates_are_overdue() {
     assert!(!with(2, overdue(1)) && with(1, overdue(1)), "or half");
     assert!(with(0, overdue(1)) && !with(1, vec![]) && !with(0, vec![]), "of one, of none");
     assert!(!with(7, hosts(100..103, "open mapped -9d -40m -")), "40 minutes are not over 40 minutes");
-    assert!(!with(7, overdue(3).into_iter().map(With::disconnected).collect()), "who is away does not count");
+    assert!(
+        !with(7, overdue(3).into_iter().map(With::disconnected).collect()),
+        "a disconnected instance does not count"
+    );
     assert!(!with(7, hosts(100..103, "shut mapped -9d -90m -")), "shut gates do not count");
     assert!(with(7, hosts(100..103, "open doubtful -9d -90m - 53")), "doubtful gates are open");
     // A short period: overdue no later than silent, which is two periods.
@@ -86,7 +85,7 @@ fn ssm_is_unwell_while_too_many_open_gates_are_overdue() {
     let plan = decide(&fleet(hosts(0..7, WELL).into_iter().chain(silent)), &short, NOW);
     assert!(plan.is_ssm_unwell && of_kind(&lines(&plan), &["write"]).is_empty());
     let off = Policy { verify_every: None, ..policy() };
-    assert!(!decide(&fleet(overdue(9)), &off, NOW).is_ssm_unwell, "nobody is asked");
+    assert!(!decide(&fleet(overdue(9)), &off, NOW).is_ssm_unwell, "no instance is checked");
 }
 
 #[test]
@@ -96,7 +95,7 @@ fn no_gate_is_shut_as_silent_while_ssm_is_unwell_or_checks_are_withheld() {
         |fleet: &crate::fleet::Fleet| of_kind(&lines(&decide(fleet, &policy(), NOW)), &["write"]).len();
     assert_eq!(shut(&fleet(hosts(0..8, WELL).into_iter().chain(silent(2)))), 2);
     assert_eq!(shut(&fleet(hosts(0..7, WELL).into_iter().chain(silent(3)))), 0);
-    let refused = [1, 2].map(|n| host(n, "shut unmapped 1 -1m - 1326 -1m").answer("map -1m 1326").offline());
+    let refused = [1, 2].map(|n| host(n, "shut unmapped 1 -1m - 1326 -1m").result("map -1m 1326").offline());
     let withheld = fleet(hosts(10..30, WELL).into_iter().chain(silent(2)).chain(refused)).unproven();
     assert_eq!(shut(&withheld), 0);
 }

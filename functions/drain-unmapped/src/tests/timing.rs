@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use shared::config::Policy;
 
 use super::build::{FleetWith, NOW, With, ago, at, fleet, host, policy};
+use crate::decide::{Attempt, Triggers, next_attempt};
 use crate::fleet::Instance;
-use crate::schedule::{Attempt, Triggers, next_attempt};
 
 fn due_in(instance: &Instance, policy: &Policy) -> Option<(Timestamp, Attempt)> {
     next_attempt(instance, &Triggers::of(&fleet([instance.clone()])), policy)
 }
 
-/// The wait after the last of `attempts` failures, an hour after the first one, so that no drain asks for a try.
+/// The wait after the last of `attempts` failures, an hour after the first one, so that no attempt is due for a drain.
 fn check_wait(attempts: u32, cause: &str, policy: &Policy, expected: &str) {
     let instance = host(1, &format!("shut unmapped {attempts} -1m - {cause} -1h"));
     let (due_at, due) = due_in(&instance, policy).unwrap();
@@ -21,7 +21,7 @@ fn check_wait(attempts: u32, cause: &str, policy: &Policy, expected: &str) {
     let is_within = wait >= expected && wait <= expected + expected / 10;
     assert!(
         is_within && due == Attempt::Retry,
-        "{attempts} × {cause}: {} from the last try",
+        "{attempts} × {cause}: {} from the last attempt",
         ago(NOW + wait)
     );
 }
@@ -60,19 +60,19 @@ fn waits_double_while_retries_are_quick_and_then_go_by_the_class() {
 #[test]
 fn a_letter_that_a_check_found_free_is_taken_at_once() {
     check_wait(1, "not-mapped", &policy(), "+0s");
-    // A map said so: the letter was free again after it had been taken.
+    // After a map: the letter was free again after it had been taken.
     check_wait(2, "not-mapped", &policy(), "+60s");
 }
 
 #[test]
-fn one_try_falls_due_when_it_has_failed_long_enough_to_be_drained() {
+fn one_attempt_is_due_when_it_has_failed_long_enough_to_be_drained() {
     let table = [
         // (failing since, judged, due from, due until)
         ("-14m", "-1m", "+1m", "+90s"),
         ("-15m", "-1m", "+0m", "+30s"),
         // A quick retry comes first.
         ("-6m", "-1m", "+3m", "+204s"),
-        // The last try was that one: the usual wait again.
+        // The last attempt was that one: the usual wait again.
         ("-16m", "-1m", "+14m", "+930s"),
         ("-20m", "-1m", "+14m", "+930s"),
     ];
@@ -85,7 +85,7 @@ fn one_try_falls_due_when_it_has_failed_long_enough_to_be_drained() {
 }
 
 #[test]
-fn a_sign_later_than_the_last_try_makes_a_failing_instance_due_at_once() {
+fn a_trigger_later_than_the_last_attempt_makes_a_failing_instance_due_at_once() {
     // An instance that failed a minute ago, another one, and when a parameter changed.
     let (came_in, renewed, checked) =
         ("open mapped -30s -30s -", "open mapped -99m -30s -30s", "open mapped -99m -30s -80m");
@@ -121,11 +121,14 @@ fn a_sign_later_than_the_last_try_makes_a_failing_instance_due_at_once() {
     }
     let failing = host(1, "shut unmapped 9 -1m - 53 -1h");
     let triggers = Triggers::of(&fleet([failing.clone(), host(2, came_in).disconnected()]));
-    assert!(next_attempt(&failing, &triggers, &policy()).unwrap().0 > NOW, "who is away tells nothing");
+    assert!(
+        next_attempt(&failing, &triggers, &policy()).unwrap().0 > NOW,
+        "a disconnected instance is no trigger"
+    );
 }
 
 #[test]
-fn what_is_not_known_is_due_once_map_shares_own_command_is_listed() {
+fn an_unknown_instance_is_due_once_a_command_of_map_share_would_be_listed() {
     for stands in ["shut", "shut restarted -1s -", "shut mapped -99m -20m -", "shut doubtful -99m -1s - 53"] {
         let due = |registered| due_in(&host(1, stands).registered(registered), &policy());
         assert_eq!(due("-50s"), Some((at("+10s"), Attempt::First)), "{stands}");
@@ -138,7 +141,7 @@ fn what_is_not_known_is_due_once_map_shares_own_command_is_listed() {
 }
 
 #[test]
-fn a_doubtful_instance_is_looked_at_again_soon_and_a_mapped_one_once_a_period() {
+fn a_doubtful_instance_is_checked_again_soon_and_a_mapped_one_once_a_period() {
     let doubtful = host(1, "open doubtful -99m -50s - 53");
     assert_eq!(due_in(&doubtful, &policy()), Some((at("+10s"), Attempt::Verify)));
     let mapped = host(1, "open mapped -99m -0s -");
@@ -183,7 +186,7 @@ fn jitter_differs_between_instances_and_not_between_runs() {
 }
 
 #[test]
-fn a_command_that_said_nothing_is_not_followed_at_once_by_another() {
+fn a_command_without_a_result_is_not_followed_at_once_by_another() {
     let (mapped, doubtful) = ("open mapped -99m -50m -", "open doubtful -99m -50m - 53");
     let table = [
         (mapped, "check -1m no lost", "+9m"),
@@ -193,8 +196,8 @@ fn a_command_that_said_nothing_is_not_followed_at_once_by_another() {
         ("shut", "map -10s busy", "+50s"),
         ("shut unmapped 9 -50m - 8 -2h", "map -10s busy", "+50s"),
     ];
-    for (stands, answer, expected) in table {
-        let (due, _) = due_in(&host(1, stands).answer(answer), &policy()).unwrap();
-        assert_eq!(ago(due), ago(at(expected)), "{stands} {answer}");
+    for (stands, result, expected) in table {
+        let (due, _) = due_in(&host(1, stands).result(result), &policy()).unwrap();
+        assert_eq!(ago(due), ago(at(expected)), "{stands} {result}");
     }
 }

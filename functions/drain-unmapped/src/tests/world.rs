@@ -1,4 +1,4 @@
-//! A fleet in time: looks, and commands that run as SSM runs them. Pure: every answer is known when its command is sent.
+//! A fleet over time: looks, and commands that run as SSM runs them. Pure: every result is known when its command is sent.
 
 use jiff::{SignedDuration, Timestamp};
 use shared::cause::Cause;
@@ -10,13 +10,11 @@ use shared::invocation::InvocationResult;
 use shared::send::MaxErrors;
 use shared::state::Drain;
 
-use super::build::{NOW, answer};
-use crate::decide::{self, Plan, decide};
-use crate::drain::DrainAction;
-use crate::fleet::{Answer, Fleet};
-use crate::sends::PlannedCommand;
+use super::build::{NOW, result};
+use crate::decide::{DrainAction, Plan, PlannedCommand, PlannedDrain, decide};
+use crate::fleet::{CommandResult, Fleet};
 
-/// What the script says on instance number `n`, asked at a time, e.g. `mapped`, `53`, `no lost`.
+/// The result on instance number `n` at a time, e.g. `mapped`, `53`, `no lost`.
 pub(super) type Nature = Box<dyn Fn(u32, Action, Timestamp) -> &'static str>;
 
 /// Everything there is.
@@ -45,10 +43,10 @@ struct Said {
     is_stopped: bool,
 }
 
-/// What a host says whose script hangs, when its time has run out.
+/// The result of an instance whose script hangs until its time limit.
 pub(super) const HANGS: &str = "no timeout";
 
-/// What SSM says of a host whose agent takes no command, when the command expires, and of all that waited behind it.
+/// The result of an instance whose agent takes no command, and of all targets behind it, once the command expires.
 pub(super) const TAKES_NONE: &str = "no undelivered";
 
 /// How long a script may take.
@@ -67,30 +65,27 @@ impl World {
         self.read();
         let plan = decide(&self.fleet, &self.policy, self.now);
         self.fleet = plan.fleet.clone();
-        for action in &plan.actions {
-            match action {
-                decide::Action::Write { .. } => {}
-                decide::Action::Send(order) => self.send(order),
-                decide::Action::Drain { arn, action } => {
-                    let now = self.now;
-                    self.has_drained |= matches!(action, DrainAction::Drain(_));
-                    let record = &mut self.fleet.instances.get_mut(arn).unwrap().record;
-                    let (status, drain) = match action {
-                        DrainAction::Drain(cause) => {
-                            (Status::Draining, Drain::Done { cause: cause.clone(), at: now })
-                        }
-                        DrainAction::Release | DrainAction::GiveBack => {
-                            (Status::Active, Drain::Released { at: now })
-                        }
-                        DrainAction::Forget => (Status::Active, Drain::Absent),
-                    };
-                    record.status = status;
-                    record.attributes.drain = drain;
-                }
-            }
+        for command in &plan.commands {
+            self.send(command);
+        }
+        for drain in &plan.drains {
+            self.drain(drain);
         }
         self.now += wait;
         plan
+    }
+
+    fn drain(&mut self, PlannedDrain { arn, action }: &PlannedDrain) {
+        let now = self.now;
+        self.has_drained |= matches!(action, DrainAction::Drain(_));
+        let record = &mut self.fleet.instances.get_mut(arn).unwrap().record;
+        (record.status, record.attributes.drain) = match action {
+            DrainAction::Drain(cause) => (Status::Draining, Drain::Done { cause: cause.clone(), at: now }),
+            DrainAction::MarkReleased | DrainAction::GiveBack => {
+                (Status::Active, Drain::Released { at: now })
+            }
+            DrainAction::Forget => (Status::Active, Drain::Absent),
+        };
     }
 
     /// What `ListCommands` and `ListCommandInvocations` tell now.
@@ -98,7 +93,7 @@ impl World {
         let now = self.now;
         self.sent.retain(|sent| now.duration_since(sent.at) < WINDOW);
         self.fleet.commands.clear();
-        self.fleet.instances.values_mut().for_each(|instance| instance.answers.clear());
+        self.fleet.instances.values_mut().for_each(|instance| instance.results.clear());
         for sent in &self.sent {
             let completed = sent.said.iter().filter(|said| said.end <= now).count();
             self.fleet.commands.push(Command {
@@ -113,18 +108,18 @@ impl World {
         for instance in self.fleet.instances.values_mut() {
             for sent in &self.sent {
                 let Some(said) = sent.said.iter().find(|said| said.id == instance.id) else { continue };
-                let word = match &said.result {
-                    word if said.end <= now => word.clone(),
+                let result = match &said.result {
+                    result if said.end <= now => result.clone(),
                     _ if now.duration_since(sent.at) > DEADLINE => {
                         InvocationResult::NoResult(Cause::new("lost"))
                     }
                     _ => InvocationResult::Pending,
                 };
-                instance.answers.push(Answer {
+                instance.results.push(CommandResult {
                     command: sent.id.clone(),
                     requested_at: sent.at,
                     action: sent.action,
-                    result: Some(word),
+                    result: Some(result),
                     is_stopped: said.is_stopped,
                 });
             }
@@ -144,13 +139,13 @@ impl World {
             let is_stopped =
                 matches!(order.rate_control.max_errors, MaxErrors::Count(most) if until_now > most as usize);
             if is_stopped || start >= self.now + EXPIRY {
-                let word = InvocationResult::NoResult(Cause::new("undelivered"));
-                said.push(Said { id: id.clone(), end: start, result: word, is_stopped });
+                let result = InvocationResult::NoResult(Cause::new("undelivered"));
+                said.push(Said { id: id.clone(), end: start, result, is_stopped });
                 continue;
             }
             let n: u32 = id.as_str().trim_start_matches("i-").parse().unwrap();
             let text = (self.nature)(n, order.action, start);
-            let word = answer(&format!("{} -0s {text}", order.action.as_str())).result.unwrap();
+            let result = result(&format!("{} -0s {text}", order.action.as_str())).result.unwrap();
             let seconds = 4 + (u64::from(n) * 7 + i as u64) % 9;
             let lasts = SignedDuration::from_secs(i64::try_from(seconds).unwrap());
             let end = match text {
@@ -159,10 +154,10 @@ impl World {
                 _ => start + lasts,
             };
             // A check that finds the letter free has looked, and that is no error.
-            let is_error = !matches!(word, InvocationResult::Mapped(_)) && text != "not-mapped";
+            let is_error = !matches!(result, InvocationResult::Mapped(_)) && text != "not-mapped";
             errors.extend(is_error.then_some(end));
             free[lane] = end;
-            said.push(Said { id: id.clone(), end, result: word, is_stopped });
+            said.push(Said { id: id.clone(), end, result, is_stopped });
         }
         let id = CommandId::parse(&format!("{} {}", self.sent.len(), self.now)).unwrap();
         self.sent.push(Sent { id, action: order.action, at: self.now, targets: order.targets.clone(), said });

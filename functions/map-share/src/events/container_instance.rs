@@ -1,43 +1,14 @@
-//! ECS Container Instance State Change: for a registration, a connection, and every task started or stopped.
+//! ECS Container Instance State Change: sent at a registration, a connection, and for every task started or stopped.
 //!
 //! Shapes: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_container_instance_events.html>
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::ids::{ClusterArn, ContainerInstanceArn, InstanceId};
 use shared::time;
 
-use super::{Envelope, Event, Unreadable};
-
-/// A container instance as the event shows it. Nothing of it is younger than the event.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ContainerInstanceChange {
-    /// The cluster, watched or not.
-    pub(crate) cluster: ClusterArn,
-    /// The registration.
-    pub(crate) arn: ContainerInstanceArn,
-    /// The EC2 instance, where the event names it.
-    pub(crate) instance_id: Option<InstanceId>,
-    /// `ACTIVE`, that is, takes tasks.
-    pub(crate) is_active: bool,
-    /// The ECS agent is connected.
-    pub(crate) is_connected: bool,
-    /// When it registered, where the event says so.
-    pub(crate) registered_at: Option<Timestamp>,
-    /// Counts up with every change of this registration: the same again is a duplicate, a lower one is older.
-    pub(crate) version: i64,
-    /// Names and values, as far as they are shown.
-    pub(crate) attributes: Vec<(String, Option<String>)>,
-}
-
-impl ContainerInstanceChange {
-    /// `None`: the event does not say.
-    pub(crate) fn is_windows(&self) -> Option<bool> {
-        let os = self.attributes.iter().find(|(name, _)| name == "ecs.os-type")?;
-        Some(os.1.as_deref() == Some("windows"))
-    }
-}
+use super::envelope::{Envelope, Unreadable};
+use super::event::{ContainerInstanceChange, Event, external};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,7 +18,7 @@ struct Detail {
     ec2_instance_id: Option<String>,
     status: Option<String>,
     agent_connected: Option<bool>,
-    // Only spares a call, so a form that is not known costs nothing.
+    // Any value, since it only saves a call where it is a known one.
     #[serde(default)]
     registered_at: Value,
     version: Option<i64>,
@@ -64,10 +35,10 @@ pub(super) fn parse(envelope: &Envelope) -> Result<Event, Unreadable> {
     let detail: Detail = envelope.detail()?;
     let cluster = detail.cluster_arn.ok_or(Unreadable::Missing("detail.clusterArn"))?;
     let arn = detail.container_instance_arn.ok_or(Unreadable::Missing("detail.containerInstanceArn"))?;
-    // ECS documents the instance's id as optional; where it is missing the live description tells.
+    // ECS documents the instance's id as optional; without it, the instance is described.
     let id = detail.ec2_instance_id.as_deref();
-    if let Some(external) = id.and_then(super::external) {
-        return Ok(external);
+    if let Some(ignored) = id.and_then(external) {
+        return Ok(ignored);
     }
     let attributes = detail.attributes.unwrap_or_default().into_iter().flatten();
     Ok(Event::ContainerInstance(ContainerInstanceChange {

@@ -1,10 +1,11 @@
-//! EC2 Instance State-change Notification. A reboot is not announced.
+//! EC2 Instance State-change Notification. EC2 sends none for a reboot.
 //!
 //! States: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html>
 
 use serde::Deserialize;
 
-use super::{Envelope, Event, Unreadable};
+use super::envelope::{Envelope, Unreadable, event_of};
+use super::event::Event;
 use crate::outcome::Reason;
 
 #[derive(Deserialize)]
@@ -17,7 +18,7 @@ struct Detail {
 pub(super) fn parse(envelope: &Envelope) -> Result<Event, Unreadable> {
     let detail: Detail = envelope.detail()?;
     let state = detail.state.ok_or(Unreadable::Missing("detail.state"))?;
-    super::event_of(detail.instance_id.as_deref(), "detail.instance-id", |id| match state.as_str() {
+    event_of(detail.instance_id.as_deref(), "detail.instance-id", |id| match state.as_str() {
         "stopping" | "stopped" | "running" => Ok(Event::Restart { id, at: envelope.time()? }),
         _ => Ok(Event::Ignored { id: Some(id.into()), reason: Reason::OtherState }),
     })

@@ -5,7 +5,8 @@
 
 use serde::Deserialize;
 
-use super::{Envelope, Event, Unreadable};
+use super::envelope::{Envelope, Unreadable, event_of};
+use super::event::Event;
 use crate::outcome::Reason;
 
 #[derive(Deserialize)]
@@ -21,7 +22,7 @@ pub(super) fn parse(envelope: &Envelope) -> Result<Event, Unreadable> {
     if detail.lifecycle_transition.as_deref() == Some("autoscaling:TEST_NOTIFICATION") {
         return Ok(Event::Ignored { id: None, reason: Reason::TestNotification });
     }
-    super::event_of(detail.ec2_instance_id.as_deref(), "detail.EC2InstanceId", |id| {
+    event_of(detail.ec2_instance_id.as_deref(), "detail.EC2InstanceId", |id| {
         Ok(Event::Ending { id, at: envelope.time()? })
     })
 }

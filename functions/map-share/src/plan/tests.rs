@@ -1,4 +1,3 @@
-use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared::ids::CommandId;
 use shared::share::DriveLetter;
@@ -67,7 +66,7 @@ fn command(n: u32, requested: i64, is_final: bool) -> Command {
     }
 }
 
-/// An ECS event of instance 1, changed by what the case is about.
+/// An ECS event of instance 1 with one change.
 fn change(version: i64, change: impl FnOnce(&mut Value)) -> Event {
     let mut detail = json!({
         "agentConnected": true, "status": "ACTIVE", "version": version,
@@ -82,14 +81,18 @@ fn change(version: i64, change: impl FnOnce(&mut Value)) -> Event {
     events::read(&event).1.unwrap()
 }
 
-/// Sorts events; gives back what is left to do, and the settled outcomes in order.
+/// Sorts events; returns what is left to do, and the outcomes in order.
 fn sorted(events: Vec<Event>) -> (Work, Vec<Option<Outcome>>) {
     let mut batch = Batch::default();
-    let events: Vec<_> = events.into_iter().map(|e| (batch.enter(None, Kind::Other, None), e)).collect();
-    let entries: Vec<_> = events.iter().map(|(entry, _)| *entry).collect();
+    let events: Vec<_> = events.into_iter().map(|e| (batch.add(None, Kind::Other, None), e)).collect();
+    let records: Vec<_> = events.iter().map(|(record, _)| *record).collect();
     let work = sort(events, &[cluster()], &names(), &mut batch);
-    let outcomes = entries.into_iter().map(|entry| batch.outcome(entry).cloned()).collect();
+    let outcomes = records.into_iter().map(|record| batch.outcome(record).cloned()).collect();
     (work, outcomes)
+}
+
+fn history(commands: &[Command], second: i64) -> History<'_> {
+    History { commands, now: at(second) }
 }
 
 fn attribute(detail: &mut Value, name: &str, value: &str) {
@@ -97,7 +100,7 @@ fn attribute(detail: &mut Value, name: &str, value: &str) {
 }
 
 #[test]
-fn an_event_is_believed_about_what_it_shows() {
+fn an_event_is_trusted_about_what_it_shows() {
     type Change = fn(&mut Value);
     let table: [(&str, Change, Option<Reason>); 14] = [
         ("fresh", |_| {}, None),
@@ -109,7 +112,7 @@ fn an_event_is_believed_about_what_it_shows() {
             |d| attribute(d, "smb.G.state", "restarted 2026-11-18T19:06:40.000Z -"),
             Some(Reason::HasState),
         ),
-        ("a state that nobody can read", |d| attribute(d, "smb.G.state", "?"), None),
+        ("an unreadable state", |d| attribute(d, "smb.G.state", "?"), None),
         (
             "an open gate while disconnected",
             |d| {
@@ -192,18 +195,18 @@ fn only_a_live_instance_without_a_state_or_a_command_is_sent_one() {
         ("in flight", live(1), vec![command(1, 5, false)], Some(Reason::InFlight)),
         ("over, not judged", live(1), vec![command(1, 5, true)], Some(Reason::Unjudged)),
         ("before it registered", live(1), vec![command(1, -5, false)], None),
-        ("somebody else's", live(1), vec![command(2, 5, false)], None),
+        ("another instance's", live(1), vec![command(2, 5, false)], None),
     ];
     for (case, live, commands, expected) in table {
-        assert_eq!(allows(&live, &commands, at(20)).err(), expected, "{case}");
+        assert_eq!(allows(&live, history(&commands, 20)).err(), expected, "{case}");
     }
-    // Past its deadline a command is not in flight; that it was lost is the sweep's to say.
-    assert_eq!(allows(&live(1), &[command(1, 5, false)], at(5 + 781)).err(), Some(Reason::Unjudged));
+    // Past its deadline a command is not in flight; that it was lost is recorded by the reconcile run.
+    assert_eq!(allows(&live(1), history(&[command(1, 5, false)], 5 + 781)).err(), Some(Reason::Unjudged));
 }
 
 #[test]
 fn by_hand_only_a_command_in_flight_stops_a_connected_windows_instance() {
-    let ghost = ContainerInstance { is_connected: false, registered_at: at(50), ..live(1) };
+    let stale = ContainerInstance { is_connected: false, registered_at: at(50), ..live(1) };
     let linux = ContainerInstance { is_windows: false, ..live(1) };
     let leaving = ContainerInstance { status: Status::Other, ..live(1) };
     let draining = ContainerInstance { status: Status::Draining, ..live(1) };
@@ -212,8 +215,8 @@ fn by_hand_only_a_command_in_flight_stops_a_connected_windows_instance() {
         ("fresh", vec![live(1)], vec![], None),
         ("mapped", vec![with_state(1, "mapped", &mapped(5))], vec![], None),
         ("draining", vec![draining], vec![], None),
-        ("beside a ghost", vec![ghost.clone(), live(1)], vec![], None),
-        ("only a ghost", vec![ghost], vec![], Some(Reason::NotConnected)),
+        ("beside a stale registration", vec![stale.clone(), live(1)], vec![], None),
+        ("only a stale registration", vec![stale], vec![], Some(Reason::NotConnected)),
         ("linux", vec![linux], vec![], Some(Reason::NotWindows)),
         ("deregistering", vec![leaving], vec![], Some(Reason::NotActive)),
         ("in flight", vec![live(1)], vec![command(1, 5, false)], Some(Reason::InFlight)),
@@ -224,10 +227,10 @@ fn by_hand_only_a_command_in_flight_stops_a_connected_windows_instance() {
             vec![command(1, 6, true), command(1, 5, false)],
             Some(Reason::InFlight),
         ),
-        ("voided by a restart", vec![restarted], vec![command(1, 5, false)], None),
+        ("requested before a restart", vec![restarted], vec![command(1, 5, false)], None),
     ];
     for (case, registrations, commands, expected) in table {
-        assert_eq!(allows_by_hand(&registrations, &commands, at(20)).err(), expected, "{case}");
+        assert_eq!(allows_by_hand(&registrations, history(&commands, 20)).err(), expected, "{case}");
     }
 }
 
@@ -276,7 +279,7 @@ fn only_a_drain_that_is_provably_ours_is_released() {
 }
 
 #[test]
-fn the_password_is_presented_when_proven_or_by_one_instance_at_a_persons_word() {
+fn the_password_is_presented_when_proven_or_by_one_instance_named_by_hand() {
     let check = Command { action: Action::Check, ..command(9, 10, false) };
     let table = [
         (Password::Proven, Origin::Queue, 500, vec![], None),
@@ -294,8 +297,7 @@ fn the_password_is_presented_when_proven_or_by_one_instance_at_a_persons_word() 
         (Password::Unknown, Origin::Queue, 1, vec![], Some(Reason::Doubt)),
     ];
     for (password, origin, targets, commands, expected) in table {
-        let now = at(10) + SignedDuration::from_secs(60);
-        let reason = may_present(password, origin, targets, &commands, now).err();
+        let reason = may_present(password, origin, targets, history(&commands, 70)).err();
         assert_eq!(reason, expected, "{password:?} {origin:?} {targets} {}", commands.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Invariant 9: a message is deleted from the queue only when its instance was handled, left to the sweep, or is none of
+//! Invariant 9: a message is deleted from the queue only when its instance was handled, left to the reconcile run, or is none of
 //! ours; and one comes back only because a call failed.
 //!
 //! A restart that was acknowledged is on record; the end of a host whose drain is ours is, too. Everything else is left to

@@ -85,6 +85,8 @@ fn must(holds: bool, otherwise: impl FnOnce() -> String) -> Holds {
 type Check = fn(&Step<'_>) -> Holds;
 
 /// The promises that need no memory of their own.
+///
+/// A name is a number of docs/architecture.md, Invariants, and what is checked.
 const CHECKS: [(&str, Check); 8] = [
     ("1 a gate opens only on a proof", gates::opens_only_on_a_proof),
     ("1 a restart shuts the gate", gates::a_restart_shuts_it),
@@ -93,8 +95,36 @@ const CHECKS: [(&str, Check); 8] = [
     ("4 a drain rests on the host's own words", drains::rests_on_the_hosts_own_words),
     ("5 only Windows instances of watched clusters are sent to", sends::goes_to_our_own),
     ("5 nobody is sent to twice", sends::nobody_is_sent_to_while_at_work),
-    ("8 no credential leaves the host", secrets::stand_in_no_call),
+    (NO_CREDENTIAL_LEAVES_THE_HOST, secrets::stand_in_no_call),
 ];
+
+const DRAINS_STAY_WITHIN_BOUNDS: &str = "3 drains stay within budget, breaker and half";
+const SILENCE_SHUTS_WHILE_SSM_IS_WELL: &str = "1 a silent gate shuts only while SSM is well";
+const SENDS_ARE_NOT_REPEATED: &str = "6 no send is repeated blindly";
+const FEW_PRESENT_CREDENTIALS: &str = "6 credentials are presented by few";
+const SCRIPTS_TAKE_NOTHING: &str = "10 scripts take nothing of others";
+const TASKS_LAND_ON_FRESH_PROOFS: &str = "1 tasks land on fresh proofs";
+/// Of calls, of logs, of metrics and of answers.
+pub const NO_CREDENTIAL_LEAVES_THE_HOST: &str = "8 no credential leaves the host";
+/// Checked when a run answers its queue.
+pub const MESSAGES_ARE_DELETED_WHEN_DONE_WITH: &str = "9 a message is deleted only when done with";
+/// Checked when the faults have stopped.
+pub const EVERYTHING_SETTLES: &str = "7 everything settles";
+
+/// The names of all checks, as docs/architecture.md lists them.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let others = [
+        DRAINS_STAY_WITHIN_BOUNDS,
+        SILENCE_SHUTS_WHILE_SSM_IS_WELL,
+        SENDS_ARE_NOT_REPEATED,
+        FEW_PRESENT_CREDENTIALS,
+        SCRIPTS_TAKE_NOTHING,
+        TASKS_LAND_ON_FRESH_PROOFS,
+        MESSAGES_ARE_DELETED_WHEN_DONE_WITH,
+        EVERYTHING_SETTLES,
+    ];
+    CHECKS.into_iter().map(|(name, _)| name).chain(others)
+}
 
 /// Everything that is checked.
 pub struct Checker {
@@ -129,12 +159,12 @@ impl Watches {
             check(step).map_err(|what| (name, what))?;
         }
         let named = |name: &'static str| move |what: String| (name, what);
-        self.drains.check(step).map_err(named("3 drains stay within budget, breaker and half"))?;
-        self.silence.check(step).map_err(named("1 a silent gate shuts only while SSM is well"))?;
-        self.sends.check(step).map_err(named("6 no send is repeated blindly"))?;
-        self.passwords.check(step).map_err(named("6 credentials are presented by few"))?;
-        self.letters.check(step).map_err(named("10 scripts take nothing of others"))?;
-        self.placement.check(step).map_err(named("1 tasks land on fresh proofs"))
+        self.drains.check(step).map_err(named(DRAINS_STAY_WITHIN_BOUNDS))?;
+        self.silence.check(step).map_err(named(SILENCE_SHUTS_WHILE_SSM_IS_WELL))?;
+        self.sends.check(step).map_err(named(SENDS_ARE_NOT_REPEATED))?;
+        self.passwords.check(step).map_err(named(FEW_PRESENT_CREDENTIALS))?;
+        self.letters.check(step).map_err(named(SCRIPTS_TAKE_NOTHING))?;
+        self.placement.check(step).map_err(named(TASKS_LAND_ON_FRESH_PROOFS))
     }
 }
 

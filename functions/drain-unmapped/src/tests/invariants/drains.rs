@@ -12,8 +12,7 @@ use shared::ids::{ClusterRef, ContainerInstanceArn};
 use shared::state::{Drain, Gate, State, StateAttribute};
 
 use super::{Holds, counts, must};
-use crate::decide::Plan;
-use crate::drain::DrainAction;
+use crate::decide::{DrainAction, Plan};
 use crate::fleet::Instance;
 use crate::tests::build::NOW;
 
@@ -37,10 +36,10 @@ pub(super) fn what_an_operator_did_stays_done(
             draining && !record.attributes.hold && proven_after(*at),
             "2: only a draining, unheld instance proven since is given back",
         ),
-        (DrainAction::Release, Drain::Done { .. }) => {
+        (DrainAction::MarkReleased, Drain::Done { .. }) => {
             must(active, "2: released where an operator re-activated it")
         }
-        (DrainAction::Release, Drain::Requested { .. }) => {
+        (DrainAction::MarkReleased, Drain::Requested { .. }) => {
             must(active && after.is_mapped(), "2: released where it is no longer wanted")
         }
         (DrainAction::Forget, Drain::Released { at }) => {

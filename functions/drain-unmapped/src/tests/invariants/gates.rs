@@ -8,18 +8,17 @@ use shared::state::{Gate, State, StateAttribute};
 
 use super::sends::open_failures;
 use super::{Holds, counts, must, voided_until};
-use crate::decide::{Action, Plan, Why};
-use crate::fleet::{AgentState, Answer, Instance};
+use crate::decide::{GateWrite, Plan, Why};
+use crate::fleet::{AgentState, CommandResult, Instance};
 use crate::tests::build::NOW;
-use crate::verdict::Verdict;
 
 pub(super) fn a_gate_moves_only_on_a_word(
     before: &Instance,
-    after: &Verdict,
-    why: &Why,
+    write: &GateWrite,
     policy: &Policy,
     plan: &Plan,
 ) -> Holds {
+    let GateWrite { verdict: after, why, .. } = write;
     must(before.record.is_connected, "1: nothing is written to a disconnected instance")?;
     let word = last_word(before);
     let was_open = before.record.attributes.gate == Gate::Mapped;
@@ -55,19 +54,20 @@ fn silence_is_the_hosts(instance: &Instance, policy: &Policy, plan: &Plan) -> bo
     let Some(period) = policy.verify_every else { return false };
     let is_late = instance.state().is_some_and(|state| NOW.duration_since(state.judged()) > period * 2);
     let cannot_or_did_not_answer = matches!(instance.agent, AgentState::Offline { .. })
-        || instance.answers.iter().any(|answer| matches!(answer.result, Some(InvocationResult::NoResult(_))));
-    let is_at_work = instance.answers.iter().any(|answer| {
+        || instance.results.iter().any(|answer| matches!(answer.result, Some(InvocationResult::NoResult(_))));
+    let is_at_work = instance.results.iter().any(|answer| {
         answer.result == Some(InvocationResult::Pending) && answer.requested_at > voided_until(instance)
     });
     // More at a time, of those that were open, are SSM's silence.
-    let silent = plan.actions.iter().filter(|a| matches!(a, Action::Write { why: Why::Silent, .. })).count();
+    let silent = plan.shut_or_kept.iter().filter(|write| write.why == Why::Silent).count();
     let open = silent + plan.fleet.instances.values().filter(|i| counts(i) && i.is_open()).count();
     let are_few = silent * 2 < open && silent * 100 < open * policy.breaker_percent as usize + 100;
     is_late && cannot_or_did_not_answer && !is_at_work && are_few && open_failures(plan) < 2
 }
 
 pub(super) fn a_contrary_word_shuts(before: &Instance, after: &Instance) -> Holds {
-    let Some(Answer { result: Some(InvocationResult::Failed(failure)), .. }) = last_word(before) else {
+    let Some(CommandResult { result: Some(InvocationResult::Failed(failure)), .. }) = last_word(before)
+    else {
         return Ok(());
     };
     if !before.record.is_connected {
@@ -82,8 +82,8 @@ pub(super) fn a_contrary_word_shuts(before: &Instance, after: &Instance) -> Hold
 }
 
 /// The last word of the script's that counts.
-fn last_word(instance: &Instance) -> Option<&Answer> {
-    let counts = |answer: &&Answer| {
+fn last_word(instance: &Instance) -> Option<&CommandResult> {
+    let counts = |answer: &&CommandResult| {
         let is_word = match &answer.result {
             Some(InvocationResult::Mapped(_)) => true,
             Some(InvocationResult::Failed(failure)) => failure.cause.as_str() != "busy",
@@ -91,5 +91,5 @@ fn last_word(instance: &Instance) -> Option<&Answer> {
         };
         is_word && answer.requested_at > voided_until(instance)
     };
-    instance.answers.iter().filter(counts).max_by_key(|answer| answer.requested_at)
+    instance.results.iter().filter(counts).max_by_key(|answer| answer.requested_at)
 }

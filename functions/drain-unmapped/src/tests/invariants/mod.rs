@@ -11,8 +11,7 @@ use shared::config::Policy;
 use shared::ecs::Status;
 use shared::state::State;
 
-use crate::decide::{Action, Plan};
-use crate::drain::DrainAction;
+use crate::decide::{DrainAction, Plan, PlannedCommand, PlannedDrain};
 use crate::fleet::{Fleet, Instance};
 
 /// The first sentence that does not hold.
@@ -25,22 +24,19 @@ fn must(holds: bool, sentence: &str) -> Holds {
 /// All of them.
 pub(super) fn hold(before: &Fleet, policy: &Policy, plan: &Plan) -> Holds {
     let mut written = BTreeSet::new();
-    let (mut orders, mut drained) = (Vec::new(), BTreeSet::new());
-    for action in &plan.actions {
-        match action {
-            Action::Write { arn, verdict, why } => {
-                must(written.insert(arn), "an instance is written once")?;
-                gates::a_gate_moves_only_on_a_word(&before.instances[arn], verdict, why, policy, plan)?;
-            }
-            Action::Send(order) => orders.push(order),
-            Action::Drain { arn, action } => {
-                let (before, after) = (&before.instances[arn], &plan.fleet.instances[arn]);
-                drains::what_an_operator_did_stays_done(before, after, action)?;
-                if let DrainAction::Drain(_) = action {
-                    drained.insert(arn);
-                    drains::only_the_hosts_own_lasting_fault_drains(after, plan, policy)?;
-                }
-            }
+    for write in plan.shut_or_kept.iter().chain(&plan.opened) {
+        must(written.insert(&write.arn), "an instance is written once")?;
+        gates::a_gate_moves_only_on_a_word(&before.instances[&write.arn], write, policy, plan)?;
+    }
+    must(plan.opened.iter().all(|write| write.opens()), "what is opened was shut")?;
+    let orders: Vec<&PlannedCommand> = plan.commands.iter().collect();
+    let mut drained = BTreeSet::new();
+    for PlannedDrain { arn, action } in &plan.drains {
+        let (before, after) = (&before.instances[arn], &plan.fleet.instances[arn]);
+        drains::what_an_operator_did_stays_done(before, after, action)?;
+        if let DrainAction::Drain(_) = action {
+            drained.insert(arn);
+            drains::only_the_hosts_own_lasting_fault_drains(after, plan, policy)?;
         }
     }
     for instance in before.instances.values() {

@@ -15,9 +15,8 @@ use shared::send::MaxErrors;
 use shared::state::State;
 
 use super::{Holds, counts, must, voided_until};
-use crate::decide::Plan;
-use crate::fleet::{AgentState, Answer, Fleet, Instance};
-use crate::sends::PlannedCommand;
+use crate::decide::{Plan, PlannedCommand};
+use crate::fleet::{AgentState, CommandResult, Fleet, Instance};
 use crate::tests::build::NOW;
 
 pub(super) fn what_is_sent_fits(fleet: &Fleet, orders: &[&PlannedCommand]) -> Holds {
@@ -29,7 +28,7 @@ pub(super) fn what_is_sent_fits(fleet: &Fleet, orders: &[&PlannedCommand]) -> Ho
             let target = fleet.instances.values().find(|instance| instance.id == *id);
             let target = target.ok_or_else(|| "5: no target is made up".to_owned())?;
             must(counts(target) && target.agent == AgentState::Online, "5: only who can take it is sent to")?;
-            let is_at_work = target.answers.iter().any(|answer| {
+            let is_at_work = target.results.iter().any(|answer| {
                 answer.result == Some(InvocationResult::Pending) && answer.requested_at > voided_until(target)
             });
             must(!is_at_work, "5: nobody is sent to while a command is at work on it")?;
@@ -81,9 +80,9 @@ pub(super) fn the_password_is_presented_by_one_at_a_time_until_it_is_proven(
     };
     // At create, or by what Windows kept where that is the very same password.
     let was_refused = |(instance, judged): (&Instance, Timestamp)| {
-        let is_it = |answer: &&Answer| answer.requested_at == judged;
+        let is_it = |answer: &&CommandResult| answer.requested_at == judged;
         let logon = instance.state().and_then(State::logon);
-        let is_the_same = |answer: &Answer| match (&answer.result, answer.action) {
+        let is_the_same = |answer: &CommandResult| match (&answer.result, answer.action) {
             (Some(InvocationResult::Failed(failure)), history::Action::Map) => failure.step == "create",
             (Some(InvocationResult::Failed(_)), history::Action::Check) => {
                 logon.is_some_and(|at| Some(at) > changed)
@@ -91,10 +90,10 @@ pub(super) fn the_password_is_presented_by_one_at_a_time_until_it_is_proven(
             (word, _) => word.is_none(),
         };
         changed.is_some_and(|changed| judged > changed)
-            && instance.answers.iter().find(is_it).is_some_and(is_the_same)
+            && instance.results.iter().find(is_it).is_some_and(is_the_same)
     };
     let kept_was_refused = |(instance, judged): (&Instance, Timestamp)| {
-        instance.answers.iter().any(|a| a.requested_at == judged && a.action == history::Action::Check)
+        instance.results.iter().any(|a| a.requested_at == judged && a.action == history::Action::Check)
     };
     let is_refused = open_failures_of(plan).any(was_refused);
     let is_proven = changed.is_some_and(|changed| newest_logon(fleet).is_some_and(|logon| logon > changed));

@@ -1,0 +1,68 @@
+//! Sends the plan's commands.
+
+use std::collections::BTreeSet;
+
+use shared::ids::InstanceId;
+use shared::send::{self, SendError, Sent, TARGETS_A_COMMAND};
+
+use crate::decide::{Plan, PlannedCommand};
+use crate::fleet::{Fleet, Instance, UnconfirmedSend};
+use crate::run::Run;
+
+/// Sends them in their order, without the targets whose verdict is not written: a `map` is not sent under a gate that is
+/// still open, and no command rests on a verdict for an instance that somebody else has changed.
+pub(super) async fn send(run: &mut Run<'_>, fleet: &Fleet, plan: &Plan) {
+    let is_unwritten = |instance: &&Instance| !plan.is_written(&instance.record);
+    let unwritten: BTreeSet<&InstanceId> =
+        fleet.instances.values().filter(is_unwritten).map(|instance| &instance.id).collect();
+    for command in &plan.commands {
+        if run.is_over() {
+            return;
+        }
+        let mut command = command.clone();
+        command.targets.retain(|id| !unwritten.contains(id));
+        send_command(run, fleet, &command).await;
+    }
+}
+
+async fn send_command(run: &mut Run<'_>, fleet: &Fleet, command: &PlannedCommand) {
+    let app = run.app;
+    let request = send::CommandRequest {
+        document: &app.config.document,
+        stack: &app.config.stack,
+        action: command.action,
+        rate_control: command.rate_control,
+    };
+    let (now, action) = (app.clients.now(), command.action.as_str());
+    let Sent { commands, not_online, failed, left } =
+        send::send_in_groups(app.clients.ssm(), &request, &command.targets, TARGETS_A_COMMAND).await;
+    for (command_id, targets) in commands {
+        tracing::info!(
+            command_id = command_id.as_str(),
+            action,
+            targets = targets.len(),
+            instance_ids = ?texts(&targets),
+            reason = command.reason,
+            "command sent"
+        );
+        run.statistics.sent(command, fleet, &targets);
+        run.memory.remember(command_id, command.action, targets, now);
+    }
+    for id in not_online {
+        tracing::info!(instance_id = id.as_str(), "refused by SSM, agent not online; tried again when it is");
+    }
+    if !left.is_empty() {
+        tracing::info!(targets = left.len(), action, "left until this command is over");
+    }
+    for (error, targets) in failed {
+        tracing::error!(instance_ids = ?texts(&targets), action, error = %error, "command not sent");
+        run.statistics.failed(&error);
+        if matches!(error, SendError::Lost { .. }) {
+            run.memory.unconfirmed.push(UnconfirmedSend { at: now, action: command.action, targets });
+        }
+    }
+}
+
+fn texts(ids: &[InstanceId]) -> Vec<&str> {
+    ids.iter().map(|id| id.as_str()).collect()
+}

@@ -1,0 +1,187 @@
+//! Gates and states: what follows from results, from contradicting attributes, and from silence.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use shared::cause::Cause;
+use shared::config::Policy;
+use shared::ids::{CommandId, ContainerInstanceArn};
+use shared::invocation::{Failure, InvocationResult, Proof};
+use shared::state::{Gate, State, StateAttribute};
+
+use super::schedule::later;
+use super::verdict::{Verdict, judge};
+use crate::fleet::{AgentState, CommandResult, Fleet, Instance};
+
+/// Gate and state to write on one instance, if its attributes are still as they were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateWrite {
+    /// The instance.
+    pub arn: ContainerInstanceArn,
+    /// The gate as it was read.
+    pub gate_before: Gate,
+    /// What to write.
+    pub verdict: Verdict,
+    /// What it rests on.
+    pub why: Why,
+}
+
+impl GateWrite {
+    /// It opens a gate.
+    pub fn opens(&self) -> bool {
+        self.gate_before == Gate::Shut && self.verdict.gate == Gate::Mapped
+    }
+}
+
+/// What a write rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// The script read the share.
+    Proof(Proof),
+    /// The script reported a failure.
+    Failure(Failure),
+    /// The invocation ended without a result line.
+    NoResult,
+    /// An open gate was not proven for too long, while SSM is well.
+    Silent,
+    /// Gate and state contradicted each other.
+    Contradiction,
+}
+
+impl Why {
+    /// As it is logged; `None` where the script's result line says it.
+    pub fn as_str(&self) -> Option<&'static str> {
+        match self {
+            Why::Proof(_) | Why::Failure(_) => None,
+            Why::NoResult => Some("no result"),
+            Why::Silent => Some("silent"),
+            Why::Contradiction => Some("gate and state contradicted each other"),
+        }
+    }
+}
+
+/// Judges every connected instance's newest result.
+pub(super) fn apply_results(fleet: &mut Fleet) -> Vec<GateWrite> {
+    let mut writes = Vec::new();
+    for (arn, instance) in &mut fleet.instances {
+        if !instance.record.is_connected {
+            continue;
+        }
+        let Some((result, verdict)) = judge(instance) else { continue };
+        let why = match &result.result {
+            Some(InvocationResult::Mapped(proof)) => Why::Proof(proof.clone()),
+            Some(InvocationResult::Failed(failure)) => Why::Failure(failure.clone()),
+            _ => Why::NoResult,
+        };
+        writes.push(apply(arn, instance, verdict, why));
+    }
+    writes
+}
+
+/// Gates and states that contradict each other, because an operator edited one of them.
+pub(super) fn reconcile_attributes(fleet: &mut Fleet, policy: &Policy, now: Timestamp) -> Vec<GateWrite> {
+    let mut writes = Vec::new();
+    for (arn, instance) in &mut fleet.instances {
+        if !instance.record.is_connected || !instance.is_open() {
+            continue;
+        }
+        let verdict = match &instance.record.attributes.state {
+            // The gate was opened by hand over a failure.
+            StateAttribute::Known(state @ (State::Unmapped { .. } | State::Restarted { .. })) => {
+                Verdict { gate: Gate::Shut, state: state.clone() }
+            }
+            // Counts as mapped and due. It is written, so that the time until it counts as silent runs.
+            StateAttribute::Unreadable => {
+                let registered = instance.record.registered_at;
+                // With checks switched off it must at least not look like a fresh proof.
+                let judged =
+                    policy.verify_every.map_or(registered, |period| later(now, -period).max(registered));
+                Verdict { gate: Gate::Mapped, state: State::Mapped { since: judged, judged, logon: None } }
+            }
+            StateAttribute::Known(State::Mapped { .. } | State::Doubtful { .. }) | StateAttribute::Absent => {
+                continue;
+            }
+        };
+        writes.push(apply(arn, instance, verdict, Why::Contradiction));
+    }
+    writes
+}
+
+/// Whether so many open gates are overdue that SSM, not the hosts, is silent.
+pub(super) fn is_ssm_unwell(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
+    let Some(late) = policy.ssm_unwell_after() else { return false };
+    let open = fleet.counted().filter(|instance| instance.is_open()).count();
+    let overdue = fleet.counted().filter(|instance| is_open_and_judged_before(instance, late, now)).count();
+    overdue > 0 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
+}
+
+/// Shuts the gates that were not proven in two periods, though their instances were asked or cannot be asked.
+pub(super) fn shut_silent(
+    fleet: &mut Fleet,
+    written: &[GateWrite],
+    policy: &Policy,
+    now: Timestamp,
+) -> Vec<GateWrite> {
+    let Some(late) = policy.silent_after() else { return Vec::new() };
+    let is_late = |instance: &Instance| instance.counts() && is_open_and_judged_before(instance, late, now);
+    if !fleet.instances.values().any(is_late) {
+        return Vec::new();
+    }
+    let stopped = stopped_commands(fleet);
+    // An instance whose result was just judged is not silent, however old that command is.
+    let judged: BTreeSet<&ContainerInstanceArn> = written.iter().map(|write| &write.arn).collect();
+    let mut writes = Vec::new();
+    for (arn, instance) in &mut fleet.instances {
+        let Some(state) = instance.state() else { continue };
+        if !is_late(instance) || judged.contains(arn) || !is_silent(instance, &stopped) {
+            continue;
+        }
+        let state = State::Unmapped {
+            attempts: 1,
+            judged: state.judged(),
+            logon: state.logon(),
+            cause: Cause::SILENT,
+            failing_since: now,
+        };
+        writes.push(apply(arn, instance, Verdict { gate: Gate::Shut, state }, Why::Silent));
+    }
+    writes
+}
+
+fn is_open_and_judged_before(instance: &Instance, ago: SignedDuration, now: Timestamp) -> bool {
+    instance.is_open() && instance.state().is_some_and(|state| now.duration_since(state.judged()) > ago)
+}
+
+/// It was asked and did not answer, or it cannot be asked. An instance that waits for its turn, is being asked, or was not
+/// asked because SSM stopped the command, is not silent.
+fn is_silent(instance: &Instance, stopped: &BTreeSet<CommandId>) -> bool {
+    let was_asked = match instance.fresh_results().next_back() {
+        Some(CommandResult { command, result: Some(InvocationResult::NoResult(cause)), .. }) => {
+            *cause != Cause::UNDELIVERED || !stopped.contains(command)
+        }
+        _ => false,
+    };
+    let cannot_be_asked = matches!(instance.agent, AgentState::Offline { .. });
+    (was_asked || cannot_be_asked) && !instance.is_in_flight()
+}
+
+/// Commands in which an invocation failed, so that SSM may have stopped before it got to every target.
+fn stopped_commands(fleet: &Fleet) -> BTreeSet<CommandId> {
+    let failed = |result: &&CommandResult| match &result.result {
+        Some(InvocationResult::Failed(_)) => true,
+        Some(InvocationResult::NoResult(cause)) => *cause != Cause::UNDELIVERED,
+        Some(InvocationResult::Mapped(_) | InvocationResult::Pending) | None => false,
+    };
+    let results = fleet.instances.values().flat_map(|instance| &instance.results);
+    results.filter(failed).map(|result| result.command.clone()).collect()
+}
+
+/// Applies a verdict to the fleet, and says what to write for it.
+fn apply(arn: &ContainerInstanceArn, instance: &mut Instance, verdict: Verdict, why: Why) -> GateWrite {
+    let attributes = &mut instance.record.attributes;
+    let gate_before = attributes.gate;
+    attributes.gate = verdict.gate;
+    attributes.state = StateAttribute::Known(verdict.state.clone());
+    attributes.any = true;
+    GateWrite { arn: arn.clone(), gate_before, verdict, why }
+}

@@ -1,0 +1,141 @@
+//! Desired minus actual: pure functions from a [`Fleet`] to a [`Plan`].
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | `verdict` | what an invocation result changes on its instance |
+//! | `gates` | which gates are shut without a result: contradicting attributes, and silence |
+//! | `credentials` | whether the parameters' password may be presented, and by how many |
+//! | `schedule` | when an instance is next due for which command |
+//! | `turns`, `canary` | who is first among those that wait for a staggered command, and who may try a password |
+//! | `commands` | which commands are sent to whom |
+//! | `drains`, `breaker`, `rule` | what is drained or given back, and what withholds a drain |
+//!
+//! No module here knows a client, a clock or the environment.
+
+mod breaker;
+mod canary;
+mod commands;
+mod credentials;
+mod drains;
+mod gates;
+mod rule;
+mod schedule;
+mod turns;
+mod verdict;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use shared::config::Policy;
+use shared::ecs::ContainerInstance;
+use shared::ids::{ClusterRef, ContainerInstanceArn};
+use shared::state::Gate;
+
+use crate::fleet::Fleet;
+
+pub use commands::{AgentsToAsk, PlannedCommand};
+pub use credentials::Credentials;
+pub use drains::{DrainAction, PlannedDrain, drain_budget};
+pub use gates::{GateWrite, Why};
+pub use rule::Rule;
+pub use schedule::{Attempt, Triggers, is_stale, later, next_attempt};
+pub use verdict::Verdict;
+
+/// What is to be done, in phases that are carried out in this order, and what it rests on.
+///
+/// The order is safe to stop after any step: first what keeps tasks off, then commands, then what lets tasks in, and
+/// drains last.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Gates that are shut, and states under gates that stay as they are.
+    pub shut_or_kept: Vec<GateWrite>,
+    /// Commands to send.
+    pub commands: Vec<PlannedCommand>,
+    /// Gates that are opened.
+    pub opened: Vec<GateWrite>,
+    /// Drains, and what else is done about drains.
+    pub drains: Vec<PlannedDrain>,
+    /// Instances that would be drained, but for this rule.
+    pub withheld: BTreeMap<ContainerInstanceArn, Rule>,
+    /// Clusters whose breaker is open.
+    pub breakers: BTreeMap<ClusterRef, Rule>,
+    /// Whether the parameters' password may be presented.
+    pub credentials: Credentials,
+    /// Too many open gates are overdue: SSM is silent, not the hosts.
+    pub is_ssm_unwell: bool,
+    /// The fleet as it will be once all gates and states are written.
+    pub fleet: Fleet,
+}
+
+impl Plan {
+    /// Whether gate and state are on the instance as they were decided.
+    pub fn is_written(&self, record: &ContainerInstance) -> bool {
+        let decided = self.fleet.instances.get(&record.arn).map(|instance| &instance.record.attributes);
+        decided.is_some_and(|decided| {
+            decided.state == record.attributes.state && decided.gate == record.attributes.gate
+        })
+    }
+}
+
+/// What the results at hand say, before any agent is asked.
+#[derive(Debug, Clone)]
+pub struct Assessment {
+    /// The fleet, with every verdict applied.
+    pub fleet: Fleet,
+    writes: Vec<GateWrite>,
+    pub(crate) credentials: Credentials,
+    is_ssm_unwell: bool,
+}
+
+/// Takes the results, and asks once whether the password may be presented.
+pub fn assess(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Assessment {
+    let mut fleet = fleet.clone();
+    let mut writes = gates::apply_results(&mut fleet);
+    writes.extend(gates::reconcile_attributes(&mut fleet, policy, now));
+    let is_ssm_unwell = gates::is_ssm_unwell(&fleet, policy, now);
+    let credentials = credentials::ask(&fleet, policy, now);
+    Assessment { fleet, writes, credentials, is_ssm_unwell }
+}
+
+impl Assessment {
+    /// The agents that must be asked before anything is sent.
+    pub fn agents_to_ask(&self, policy: &Policy, now: Timestamp) -> AgentsToAsk {
+        let mut judged = self.clone();
+        judged.shut_silent(policy, now);
+        commands::agents_to_ask(&judged.fleet, &self.credentials, policy, now)
+    }
+
+    /// Decides, with what the agents said.
+    pub fn plan(mut self, policy: &Policy, now: Timestamp) -> Plan {
+        self.shut_silent(policy, now);
+        let Assessment { fleet, mut writes, credentials, is_ssm_unwell } = self;
+        // What shuts a gate comes before what keeps one open.
+        writes.sort_by_key(|write| write.verdict.gate == Gate::Mapped);
+        let (opened, shut_or_kept) = writes.into_iter().partition(GateWrite::opens);
+        let drains = drains::plan_drains(&fleet, policy, now);
+        Plan {
+            shut_or_kept,
+            commands: commands::plan_commands(&fleet, &credentials, policy, now),
+            opened,
+            drains: drains.drains,
+            withheld: drains.withheld,
+            breakers: drains.breakers,
+            credentials,
+            is_ssm_unwell,
+            fleet,
+        }
+    }
+
+    /// While SSM is unwell, or checks are withheld, silence is not the hosts' fault.
+    fn shut_silent(&mut self, policy: &Policy, now: Timestamp) {
+        if !self.is_ssm_unwell && !self.credentials.brake.checks_withheld {
+            let silent = gates::shut_silent(&mut self.fleet, &self.writes, policy, now);
+            self.writes.extend(silent);
+        }
+    }
+}
+
+/// Decides from a fleet whose agents were asked.
+pub fn decide(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Plan {
+    assess(fleet, policy, now).plan(policy, now)
+}

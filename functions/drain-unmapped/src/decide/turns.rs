@@ -1,0 +1,67 @@
+//! The order of turns: who goes first among the instances that wait for a staggered command.
+//!
+//! See docs/architecture.md, Order of checks.
+
+use jiff::Timestamp;
+use shared::cause::Cause;
+use shared::history::WINDOW;
+use shared::ids::InstanceId;
+use shared::invocation::InvocationResult;
+use shared::state::State;
+
+use super::schedule::hash;
+use crate::fleet::{CommandResult, Instance};
+
+/// An instance that waits for a staggered command.
+pub(super) struct Waiting {
+    /// When it was last judged or sent a command, whatever came of it. An instance that hangs is never judged; without
+    /// the time of sending it would be first in every command.
+    last_turn: Timestamp,
+    /// The last command was not delivered. SSM says so also of all targets behind an instance that takes no command, so
+    /// it is unknown whether this one had its turn.
+    is_unsure: bool,
+    id: InstanceId,
+}
+
+impl Waiting {
+    /// By what is known of its last turn.
+    pub(super) fn new(instance: &Instance, now: Timestamp) -> Self {
+        let last = turns(instance).max_by_key(|result| result.requested_at);
+        let sent = last.map_or(Timestamp::MIN, |result| result.requested_at);
+        let judged = if was_not_delivered(instance) { Timestamp::MIN } else { instance.floor() };
+        let is_unsure = sent > judged
+            && last.and_then(|result| result.result.as_ref()).is_none_or(
+                |result| matches!(result, InvocationResult::NoResult(cause) if *cause == Cause::UNDELIVERED),
+            );
+        // SSM's history says nothing of an earlier turn.
+        Waiting { last_turn: judged.max(sent).max(now - WINDOW), is_unsure, id: instance.id.clone() }
+    }
+
+    /// Nothing is known about it yet: before everyone else.
+    pub(super) fn first(instance: &Instance, now: Timestamp) -> Self {
+        Waiting { last_turn: Timestamp::MIN, ..Waiting::new(instance, now) }
+    }
+}
+
+/// What an instance was sent, without the commands that SSM stopped before they got to it.
+pub(super) fn turns(instance: &Instance) -> impl Iterator<Item = &CommandResult> {
+    instance.results.iter().filter(|result| !result.is_stopped)
+}
+
+/// The longest wait first. Instances whose last turn is unknown count as the one of them that waited longest, and are
+/// shuffled anew each time; so are those whose last turn has left SSM's history. Without that, two instances that take no
+/// command, or ten that hang, would keep the same others waiting for ever.
+pub(super) fn in_turn(mut waiting: Vec<Waiting>, now: Timestamp) -> Vec<InstanceId> {
+    let unsure = waiting.iter().filter(|one| one.is_unsure).map(|one| one.last_turn).min();
+    waiting.sort_by_cached_key(|one| {
+        let turn = unsure.filter(|_| one.is_unsure).unwrap_or(one.last_turn);
+        let is_shuffled = one.is_unsure || turn <= now - WINDOW;
+        (turn, is_shuffled.then(|| hash(&one.id, now)), one.id.clone())
+    });
+    waiting.into_iter().map(|one| one.id).collect()
+}
+
+/// The last command was not delivered, and nothing else is known.
+pub(super) fn was_not_delivered(instance: &Instance) -> bool {
+    matches!(instance.state(), Some(State::Unmapped { cause, .. }) if *cause == Cause::UNDELIVERED)
+}

@@ -1,0 +1,84 @@
+//! What an invocation result changes on its instance.
+//!
+//! A result is judged once, and only when its command was requested after the registration, after the last judged command
+//! and after the recorded restart. Of several results the one requested last counts. Under an open gate only the script's
+//! own result line counts: a lost or skipped command proves nothing about a drive that was there before.
+
+use jiff::Timestamp;
+use shared::cause::{Cause, Class};
+use shared::invocation::InvocationResult;
+use shared::state::{Gate, State, StateAttribute};
+
+use crate::fleet::{CommandResult, Instance};
+
+/// Gate and state, always written together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The gate.
+    pub gate: Gate,
+    /// The state.
+    pub state: State,
+}
+
+/// The result that is to be judged now and what it changes; `None` where nothing new is known.
+pub(super) fn judge(instance: &Instance) -> Option<(&CommandResult, Verdict)> {
+    let result = instance.fresh_results().rev().find(|result| counts(instance, result))?;
+    let requested = result.requested_at;
+    let before = instance.state();
+    let logon = before.and_then(State::logon);
+    let verdict = match result.result.as_ref()? {
+        InvocationResult::Pending => return None,
+        InvocationResult::Mapped(proof) => {
+            let since = match before {
+                Some(State::Mapped { since, .. } | State::Doubtful { since, .. }) if instance.is_open() => {
+                    *since
+                }
+                _ => requested,
+            };
+            let logon = if proof.changed { Some(requested) } else { logon };
+            Verdict { gate: Gate::Mapped, state: State::Mapped { since, judged: requested, logon } }
+        }
+        InvocationResult::Failed(failure) => failed(instance, requested, logon, &failure.cause),
+        InvocationResult::NoResult(cause) => failed(instance, requested, logon, cause),
+    };
+    Some((result, verdict))
+}
+
+fn counts(instance: &Instance, result: &CommandResult) -> bool {
+    match &result.result {
+        None | Some(InvocationResult::Pending) => false,
+        Some(InvocationResult::Mapped(_)) => true,
+        // Another command held the mutex. This one made no attempt, and the other one's result is the one to judge.
+        Some(InvocationResult::Failed(failure)) => failure.cause != Cause::BUSY,
+        // Under an open gate a later silence does not overrule an earlier result.
+        Some(InvocationResult::NoResult(_)) => !instance.is_open(),
+    }
+}
+
+fn failed(instance: &Instance, requested: Timestamp, logon: Option<Timestamp>, cause: &Cause) -> Verdict {
+    let may_pass = matches!(cause.class(), Class::Network | Class::Directory);
+    let (attempts, failing_since) = match &instance.record.attributes.state {
+        StateAttribute::Known(State::Mapped { since, .. }) if instance.is_open() && may_pass => {
+            return doubtful(*since, requested, logon, cause);
+        }
+        StateAttribute::Unreadable if may_pass => return doubtful(requested, requested, logon, cause),
+        StateAttribute::Known(State::Doubtful { judged, cause: earlier, .. })
+            if instance.is_open() && earlier.class() == cause.class() =>
+        {
+            (2, *judged)
+        }
+        StateAttribute::Known(State::Unmapped { attempts, cause: earlier, failing_since, .. })
+            if earlier.class() == cause.class() =>
+        {
+            (attempts.saturating_add(1), *failing_since)
+        }
+        _ => (1, requested),
+    };
+    let state = State::Unmapped { attempts, judged: requested, logon, cause: cause.clone(), failing_since };
+    Verdict { gate: Gate::Shut, state }
+}
+
+/// The first failure of a cause that may pass leaves the gate open and is checked again soon.
+fn doubtful(since: Timestamp, judged: Timestamp, logon: Option<Timestamp>, cause: &Cause) -> Verdict {
+    Verdict { gate: Gate::Mapped, state: State::Doubtful { since, judged, logon, cause: cause.clone() } }
+}

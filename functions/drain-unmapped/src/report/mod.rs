@@ -1,0 +1,159 @@
+//! The fleet as JSON, for a person: what is mapped, what is not and why, and what happens next. Changes nothing.
+//!
+//! `publish` writes the same facts as metrics and as a log line after each reconcile run.
+
+mod publish;
+mod rows;
+mod summary;
+mod survey;
+
+pub use publish::publish;
+pub use rows::{CauseRow, Row};
+pub use summary::summary;
+pub use survey::{Survey, survey};
+#[cfg(test)]
+pub(crate) use {rows::row, survey::is_unreachable};
+
+use serde::Serialize;
+use serde_json::Value;
+use shared::brake::{Parameters, Password};
+use shared::config::Mode;
+use shared::ids::ClusterRef;
+use shared::time;
+
+use crate::app::App;
+use crate::decide::{Plan, Rule, Triggers};
+use crate::fleet::{Fleet, Instance};
+use crate::observe::Registrations;
+use crate::statistics::RunStatistics;
+
+/// The answer to `{"report": true}`. Times are RFC 3339 in UTC.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// When it was made.
+    pub at: String,
+    /// The stack.
+    pub stack: String,
+    /// What the stack may do.
+    pub mode: Mode,
+    /// The drive, e.g. `G:`.
+    pub drive: String,
+    /// The share.
+    pub remote_path: String,
+    /// The fleet in one sentence.
+    pub summary: String,
+    /// `proven`, `unproven`, `refused` or `unknown`.
+    pub password: &'static str,
+    /// When one of the parameters last changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters_changed: Option<String>,
+    /// No check is sent, because the credentials of two or more instances fail.
+    pub checks_withheld: bool,
+    /// Too many open gates are overdue.
+    pub ssm_unwell: bool,
+    /// Clusters whose breaker is open, and why.
+    pub breakers: Vec<Breaker>,
+    /// Clusters that could not be read, and why.
+    pub unread_clusters: Vec<UnreadCluster>,
+    /// Every Windows instance, by cluster and ARN.
+    pub instances: Vec<Row>,
+    /// Other registrations of the same EC2 instances, by ARN: deregister them.
+    pub stale_registrations: Vec<String>,
+}
+
+/// An open breaker.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Breaker {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The rule that opened it.
+    pub rule: Rule,
+}
+
+/// A cluster that could not be read.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnreadCluster {
+    /// As it is configured.
+    pub cluster: String,
+    /// AWS's answer.
+    pub error: String,
+}
+
+/// What one look saw and decided.
+pub struct Look<'l> {
+    /// What ECS answered.
+    pub registrations: &'l Registrations,
+    /// The fleet as it was read.
+    pub fleet: &'l Fleet,
+    /// What would be done.
+    pub plan: &'l Plan,
+    /// What was noted.
+    pub statistics: &'l RunStatistics,
+}
+
+/// The report on a look, about one cluster or about all of them.
+pub fn report(app: &App, look: &Look<'_>, only: Option<&ClusterRef>) -> Value {
+    let Look { fleet, plan, .. } = look;
+    let (config, now) = (&app.config, app.clients.now());
+    let is_shown = |cluster: &ClusterRef| only.is_none_or(|only| only == cluster);
+    let report = Report {
+        at: time::format(now),
+        stack: config.stack.clone(),
+        mode: config.policy.mode,
+        drive: config.share.drive.to_string(),
+        remote_path: config.share.remote.to_string(),
+        summary: summary(&survey(&config.policy, fleet, only, now), plan, look.statistics),
+        password: password(plan),
+        parameters_changed: match fleet.parameters {
+            Parameters::Changed(at) => Some(time::format(at)),
+            Parameters::Missing | Parameters::Unread => None,
+        },
+        checks_withheld: plan.credentials.brake.checks_withheld,
+        ssm_unwell: plan.is_ssm_unwell,
+        breakers: breakers(plan, is_shown),
+        unread_clusters: unread_clusters(look.registrations),
+        instances: rows(app, look, is_shown),
+        stale_registrations: fleet
+            .stale_registrations
+            .iter()
+            .filter(|record| is_shown(&record.cluster))
+            .map(|record| record.arn.to_string())
+            .collect(),
+    };
+    serde_json::to_value(report).expect("a report has no maps with keys that are not text")
+}
+
+fn password(plan: &Plan) -> &'static str {
+    match plan.credentials.brake.password {
+        Password::Proven => "proven",
+        Password::Unproven => "unproven",
+        Password::Refused => "refused",
+        Password::Unknown => "unknown",
+    }
+}
+
+fn breakers(plan: &Plan, is_shown: impl Fn(&ClusterRef) -> bool) -> Vec<Breaker> {
+    let shown = plan.breakers.iter().filter(|(cluster, _)| is_shown(cluster));
+    shown.map(|(cluster, rule)| Breaker { cluster: cluster.name().to_owned(), rule: *rule }).collect()
+}
+
+fn unread_clusters(found: &Registrations) -> Vec<UnreadCluster> {
+    let failed = found.failed.iter();
+    failed
+        .map(|(cluster, error)| UnreadCluster { cluster: cluster.to_string(), error: error.to_string() })
+        .collect()
+}
+
+fn rows(app: &App, look: &Look<'_>, is_shown: impl Fn(&ClusterRef) -> bool) -> Vec<Row> {
+    let (triggers, now) = (Triggers::of(look.fleet), app.clients.now());
+    let mut instances: Vec<&Instance> =
+        look.fleet.instances.values().filter(|instance| is_shown(&instance.record.cluster)).collect();
+    instances.sort_by(|a, b| (&a.record.cluster, &a.record.arn).cmp(&(&b.record.cluster, &b.record.arn)));
+    instances
+        .into_iter()
+        .map(|instance| rows::row(&app.config.policy, instance, look.plan, &triggers, now))
+        .collect()
+}

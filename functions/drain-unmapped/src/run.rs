@@ -1,0 +1,66 @@
+//! What one reconcile run carries along.
+
+use jiff::{SignedDuration, Timestamp};
+use shared::aws::AwsError;
+use shared::ecs::ContainerInstance;
+use shared::ids::InstanceId;
+use shared::pace::Pace;
+
+use crate::app::App;
+use crate::memory::Memory;
+use crate::statistics::RunStatistics;
+
+/// Kept back at the end of a run for its last answers, its metrics and its log line.
+const MARGIN: SignedDuration = SignedDuration::from_secs(4);
+
+/// One reconcile run.
+pub struct Run<'a> {
+    /// Configuration and AWS.
+    pub app: &'a App,
+    /// What the sandbox remembers.
+    pub memory: &'a mut Memory,
+    /// The spacing of its ECS writes.
+    pub pace: Pace,
+    /// What it did so far.
+    pub statistics: RunStatistics,
+    /// When it stops acting.
+    pub end: Timestamp,
+}
+
+impl<'a> Run<'a> {
+    /// A run in an invocation that ends at `deadline`.
+    pub fn new(app: &'a App, memory: &'a mut Memory, deadline: Timestamp) -> Self {
+        Run {
+            app,
+            memory,
+            pace: Pace::new(app.config.policy.ecs_writes_per_second),
+            statistics: RunStatistics::default(),
+            end: deadline.checked_sub(MARGIN).unwrap_or(deadline),
+        }
+    }
+
+    /// Whether its time is up, which it logs: the rest is left to the next run.
+    pub fn is_over(&self) -> bool {
+        let is_over = self.app.clients.now() >= self.end;
+        if is_over {
+            tracing::warn!("time is up, the rest is left to the next run");
+        }
+        is_over
+    }
+
+    /// Counts and logs a write that failed.
+    pub fn failed(&mut self, record: &ContainerInstance, error: &AwsError) {
+        self.statistics.failed(error);
+        tracing::error!(
+            cluster = %record.cluster,
+            instance_id = instance_id(record),
+            error = %error,
+            "write failed, the next run decides anew"
+        );
+    }
+}
+
+/// The EC2 instance's id, for logs.
+pub fn instance_id(record: &ContainerInstance) -> Option<&str> {
+    record.instance_id.as_ref().map(InstanceId::as_str)
+}
