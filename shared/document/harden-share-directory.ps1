@@ -1,19 +1,19 @@
-# Takes a directory of the share out of everybody's reach but that of the account which maps the share. Optional, run once
-# by an administrator under his own identity, from any domain-joined machine:
+# Restricts access to a directory of the share to the account that maps the share. Optional; an administrator runs it once
+# with his own account, on any domain-joined machine:
 #
 #     .\harden-share-directory.ps1 -Path \\fs.corp.example.com\share\app-state -Account CORP\svc-ecs
 #     .\harden-share-directory.ps1 -Path \\fs.corp.example.com\share\app-state -Account CORP\svc-ecs -Apply
 #
-# The first line only shows what the second would do. On the directory's access list it turns inheritance off and keeps what
-# was inherited as entries of its own, takes Authenticated Users out, and puts the account in with Modify, for the directory,
-# its files and its folders. Owner, group and audit entries are not touched. Only this directory's list is written; Windows
-# carries it on to what inherits from it.
+# The first line only shows what the second does. In the directory's access list it disables inheritance and keeps the
+# inherited entries as the directory's own, removes Authenticated Users, and adds the account with Modify for the
+# directory, its files and its folders. Owner, group and audit entries stay. Only this directory's list is written;
+# Windows propagates it to the files and folders that inherit from it.
 #
-# It refuses the root of a share, whatever lies behind a link, an account that Windows brings along, and any result in which
-# SYSTEM would not have full control of everything: Amazon FSx needs that, and without it a share can become inaccessible
-# and its backups unusable. After writing it reads the list back, and restores the old one where the two differ.
+# It refuses the root of a share, a path with a link, a built-in account, and any result in which SYSTEM would not have
+# full control of everything: Amazon FSx needs that, and without it a share can become inaccessible and its backups
+# unusable. After writing it reads the list again, and restores the old one if the two differ.
 #
-# Exit codes: 0 done, or shown; 1 refused, nothing was written; 2 could not be read or written.
+# Exit codes: 0 done or shown; 1 refused, nothing was written; 2 could not be read or written.
 param([string]$Path = '', [string]$Account = '', [switch]$Apply)
 
 Set-StrictMode -Version Latest
@@ -61,7 +61,7 @@ function Write-Checked([string]$Path, [string]$Before, [string]$After) {
     Format-End 2 "THE OLD LIST COULD NOT BE RESTORED ($problem): set the list shown as 'before' by hand"
 }
 
-# ---- decisions, on text alone
+# ---- decisions about text, without access to the directory
 
 # Why a path is refused, or ''.
 function Get-PathRefusal([string]$Path) {
@@ -84,7 +84,7 @@ function Get-PathRefusal([string]$Path) {
     ''
 }
 
-# The access list that $Sddl becomes, as @{ Sddl; Refusal; StillOpen }: exactly one of the first two is not ''.
+# The new access list for $Sddl, as @{ Sddl; Refusal; StillOpen }: exactly one of the first two is not ''.
 function Get-HardenedList([string]$Sddl, [string]$AccountSid) {
     $refuse = { param($why) @{ Sddl = ''; Refusal = $why; StillOpen = @() } }
     if ($AccountSid -notmatch '^S-1-5-21-\d+-\d+-\d+-(\d+)\z' -or [int64]$Matches[1] -lt 1000) {
@@ -96,7 +96,7 @@ function Get-HardenedList([string]$Sddl, [string]$AccountSid) {
     $allowed = @()
     foreach ($entry in $list.Entries) {
         if ($entry.Deny) {
-            # SYSTEM carries the first four of these as well.
+            # The entries of SYSTEM have the first four of these, too.
             if (@('S-1-1-0', 'S-1-5-11', 'S-1-5-18', 'S-1-5-32-544', $AccountSid) -ccontains $entry.Sid) {
                 return & $refuse "the entry $($entry.Text) denies: remove it by hand if that is meant, it would still hold"
             }
@@ -128,7 +128,7 @@ function Test-SystemControl($Entries) {
     $here -and $files -and $folders
 }
 
-# Whether two texts stand for the same entries in the same order, however they spell them.
+# Whether two texts mean the same entries in the same order, in any spelling.
 function Test-SameList([string]$One, [string]$Other) {
     $first = Read-Sddl $One
     $second = Read-Sddl $Other
@@ -140,7 +140,7 @@ function Test-SameList([string]$One, [string]$Other) {
 # Source: "Security Descriptor String Format" and "ACE Strings" in Microsoft's documentation.
 function Read-Sddl([string]$Sddl) {
     $list = @{ Problem = ''; Protected = $false; AutoInherited = $false; Entries = @() }
-    # Owner and group may stand before, audit entries after; none of them holds a parenthesis before the list begins.
+    # Owner and group may come before the list and audit entries after it. No parenthesis comes before the list.
     $start = if ($Sddl -cmatch '^(O:[^()]*?)?(G:[^()]*?)?D:') { $Matches[0].Length } else { -1 }
     if ($start -lt 0) { $list.Problem = 'it has no access list of its own'; return $list }
     $rest = $Sddl.Substring($start)
@@ -161,7 +161,7 @@ function Read-Sddl([string]$Sddl) {
     $list
 }
 
-# Conditional entries hold parentheses, and texts in quotes that hold anything.
+# Conditional entries contain parentheses, and quoted texts with any characters.
 function Find-EntryEnd([string]$Text, [int]$Start) {
     $depth = 0
     $quoted = $false
@@ -174,7 +174,7 @@ function Find-EntryEnd([string]$Text, [int]$Start) {
     -1
 }
 
-# One entry, or nothing where it cannot be read. `Own` is its text as an entry of the directory's own.
+# One entry, or nothing if it cannot be read. `Own` is its text as an explicit entry.
 function Read-Entry([string]$Text) {
     $fields = $Text.Substring(1, $Text.Length - 2).Split([char[]]';', 7)
     if ($fields.Count -lt 6 -or @('A', 'D', 'OA', 'OD', 'XA', 'XD', 'ZA') -cnotcontains $fields[0]) { return }
@@ -199,7 +199,7 @@ function Read-Entry([string]$Text) {
     }
 }
 
-# The access mask of a rights field, -1 where it cannot be read.
+# The access mask of a rights field, or -1 if it cannot be read.
 function Read-Rights([string]$Text) {
     if ($Text -cmatch '^0[xX]([0-9a-fA-F]{1,8})\z') { return [Convert]::ToInt64($Matches[1], 16) }
     if ($Text -cmatch '^[1-9][0-9]{0,9}\z') { return [int64]$Text }
@@ -216,7 +216,7 @@ function Read-Rights([string]$Text) {
     $mask
 }
 
-# ---- what touches the directory; nothing below decides
+# ---- access to the directory, without decisions
 
 function Resolve-AccountSid([string]$Account) {
     if ($Account -ceq '') { throw '-Account is missing: DOMAIN\user or a SID' }
@@ -224,7 +224,7 @@ function Resolve-AccountSid([string]$Account) {
     (New-Object Security.Principal.NTAccount $Account).Translate([Security.Principal.SecurityIdentifier]).Value
 }
 
-# Says which part of the path is a link, or that the whole is no directory; '' where all is plain.
+# Why the path is refused: a part of it is a link, or it is not a directory; '' if neither.
 function Find-Link([string]$Path) {
     $root = if ($Path.StartsWith('\\')) { 4 } else { 1 }
     $parts = $Path.Split([char]92)
@@ -243,7 +243,7 @@ function Read-AccessList([string]$Path) {
     (New-Object Security.AccessControl.DirectorySecurity $Path, 'Access').GetSecurityDescriptorSddlForm('Access')
 }
 
-# Not Set-Acl, which writes owner and audit entries as well: over SMB it then fails, or changes what was not meant.
+# Set-Acl would also write owner and audit entries, which over SMB fails or changes more than intended.
 function Write-AccessList([string]$Path, [string]$Sddl) {
     $security = New-Object Security.AccessControl.DirectorySecurity
     $security.SetSecurityDescriptorSddlForm($Sddl, 'Access')

@@ -1,5 +1,5 @@
 # Maps one SMB share to one drive letter of this Windows container host, as an SMB global mapping, or checks that it is
-# mapped, and says what it found in one line of JSON on standard output.
+# mapped, and reports the result in one line of JSON on standard output.
 #
 # Runs under Windows PowerShell 5.1 as the body of an SSM document, which puts one line before this file:
 #
@@ -13,9 +13,9 @@
 #     password-parameter=domainUserPassword   Parameter Store name of its password
 #     require-domain=true                     false: do not wait for membership of a domain
 #
-# They are part of the document, so whoever sends the command chooses nothing but the action: `check` looks and changes
-# nothing; `map` may create the mapping, and may replace it while it cannot be read. What is readable is never touched,
-# whatever its status says, and what is not ours is never removed.
+# The settings are part of the document, so the sender of the command chooses only the action: `check` changes nothing;
+# `map` may create the mapping, and may replace it if it cannot be read. A readable mapping is never changed, whatever
+# its status, and a mapping of another path is never removed.
 #
 # The line is ASCII, at most 1,000 bytes, and one of
 #
@@ -23,9 +23,9 @@
 #     {"smbMapping":"failed","v":1,"cause":"1326","step":"create","message":"..."}
 #
 # A cause is a Win32 code, an HRESULT or a word. Exit codes: 0 mapped (or a check that found the letter free), 75 may heal
-# by itself, 78 will not. 3010, 168 and 169 mean something else to the SSM agent and are never used.
+# by itself, 78 will not. 3010, 168 and 169 have a special meaning for the SSM agent and are never used.
 #
-# Without that first line nothing runs: tests load the functions by dot-sourcing this file.
+# Without the first line nothing runs: tests load the functions by dot-sourcing this file.
 
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
@@ -33,7 +33,7 @@ $WarningPreference = 'SilentlyContinue'
 $VerbosePreference = 'SilentlyContinue'
 $ProgressPreference = 'SilentlyContinue'
 
-# Seconds. `script` stays below the document's own time-out of 600, after which no result line would be written.
+# Seconds. `script` is below the document's timeout of 600, after which no result line would be written.
 function Get-DefaultLimit {
     @{
         script = 540; mutex = 60; lookup = 20; read = 15; readPause = 15; domain = 10; dns = 20; port = 20; pause = 1
@@ -64,7 +64,7 @@ function Invoke-MapShare([string]$Action, [string]$EncodedSettings, [hashtable]$
     }
 }
 
-# The whole decision. A mapping is looked at before anything is waited for: one that can be read needs no DNS.
+# The whole decision. The mapping is read before anything is waited for: a readable one needs no DNS.
 function Resolve-Mapping([hashtable]$Run) {
     $mapping = Find-Mapping $Run
     $mayReplace = $false
@@ -88,7 +88,7 @@ function Resolve-Mapping([hashtable]$Run) {
         if (-not $mayReplace) { Stop-Run $failure.Cause 'read' $failure.Message }
     }
     $Run.Credential = Get-ShareCredential $Run
-    # Fetching can take minutes: what was true before it is looked at again, so that nothing that healed is removed.
+    # Reading the credential can take minutes. The mapping is read again, so that one that healed is not removed.
     $mapping = Find-Mapping $Run
     if ($null -ne $mapping) {
         Assert-Ours $Run $mapping
@@ -138,13 +138,13 @@ function Read-Settings([string]$Encoded) {
     }
 }
 
-# SMB looks paths up as text: //fs/share/ would not be found as \\fs\share, and a trailing backslash gives error 87.
+# SMB compares paths as text: //fs/share/ would not be found as \\fs\share, and a trailing backslash gives error 87.
 function ConvertTo-PlainPath([string]$Path) {
     $Path.Replace('/', '\').TrimEnd('\')
 }
 
-# SSM counts exit codes other than 0 as errors, and stops a round of checks after so many: a check that found the letter
-# free did its work.
+# SSM counts exit codes other than 0 as errors, and stops a command after too many. A check that found the letter free is
+# not an error.
 function Get-ExitCode([string]$Cause, [string]$Action) {
     if ($Cause -ceq 'not-mapped' -and $Action -ceq 'check') { return 0 }
     $stays = @(
@@ -171,8 +171,8 @@ function Format-Failed([hashtable]$Run, [hashtable]$Failure) {
         '","message":"' + (ConvertTo-JsonText $message 860) + '"}'
 }
 
-# The inside of a JSON string, in ASCII, cut between two characters to at most $Limit bytes. Not ConvertTo-Json: in 5.1 that
-# leaves non-ASCII text as it is, which powershell.exe then writes in the OEM code page and the SSM agent reads as UTF-8.
+# The inside of a JSON string, in ASCII, cut between two characters to at most $Limit bytes. ConvertTo-Json of 5.1 keeps
+# non-ASCII characters, which powershell.exe writes in the OEM code page and the SSM agent reads as UTF-8.
 function ConvertTo-JsonText([string]$Text, [int]$Limit) {
     $out = New-Object Text.StringBuilder
     for ($i = 0; $i -lt $Text.Length; $i++) {
@@ -186,7 +186,7 @@ function ConvertTo-JsonText([string]$Text, [int]$Limit) {
     $out.ToString()
 }
 
-# No message of Windows or AWS is known to quote a password. Should one ever do so, it does not leave the host.
+# No message of Windows or AWS is known to contain a password. If one ever does, the password is removed here.
 function Hide-Password($Credential, [string]$Text) {
     if ($null -eq $Credential) { return $Text }
     $memory = [Runtime.InteropServices.Marshal]::SecureStringToGlobalAllocUnicode($Credential.Password)
@@ -196,14 +196,14 @@ function Hide-Password($Credential, [string]$Text) {
 
 # ---- one at a time, within limits
 
-# Two commands on one host would race: Windows then answers "already mapped" or worse.
+# Two concurrent runs on one host could both create the mapping, and one of them would fail.
 function Enter-Mutex([hashtable]$Run) {
     $name = Get-MutexName $Run.Settings.Drive
     try {
         $mutex = New-Object Threading.Mutex $false, $name
         $taken = $mutex.WaitOne([int](1000 * $Run.Limits.mutex))
     } catch {
-        # The last owner was killed. The mutex is ours now, and everything it guards is read afresh after this.
+        # The last owner was killed. The mutex is ours now, and the mapping is read after this.
         if ($_.Exception.GetBaseException() -isnot [Threading.AbandonedMutexException]) { Stop-Run 'busy' 'mutex' "$name cannot be opened: $($_.Exception.Message)" }
         $taken = $true
     }
@@ -216,8 +216,8 @@ function Get-TimeLeft([hashtable]$Run) {
 }
 
 # Runs one function of this script in another runspace, for at most $Seconds. The runspace is kept for the next call, so that
-# modules load once; one that hangs is asked to stop and abandoned, for stopping or disposing of it would wait for the hang.
-# The function must not call others of this script. Gives @{ Hung; Error; Value }.
+# modules load once. A runspace that hangs is asked to stop and abandoned, because disposing of it would hang, too.
+# The function must not call others of this script. Returns @{ Hung; Error; Value }.
 function Invoke-WithTimeLimit([hashtable]$Run, [double]$Seconds, [string]$Function, [object[]]$Arguments = @()) {
     $limit = [Math]::Min($Seconds, (Get-TimeLeft $Run))
     if ($limit -le 0) { return @{ Hung = $true; Error = $null; Value = @() } }
@@ -227,7 +227,7 @@ function Invoke-WithTimeLimit([hashtable]$Run, [double]$Seconds, [string]$Functi
     }
     $shell = [powershell]::Create()
     $shell.Runspace = $Run.Worker
-    # Without Stop an exception of a method or of parameter binding would be noted, and the next statement run.
+    # Without Stop the next statement would run after an exception of a method or of parameter binding.
     $text = (Get-Command -Name $Function -CommandType Function).Definition
     [void]$shell.AddScript("`$ErrorActionPreference = 'Stop'; & {" + $text + '} @args', $true)
     foreach ($argument in $Arguments) { [void]$shell.AddArgument($argument) }
@@ -239,7 +239,7 @@ function Invoke-WithTimeLimit([hashtable]$Run, [double]$Seconds, [string]$Functi
     }
     try { @{ Hung = $false; Error = $null; Value = @($shell.EndInvoke($call)) } }
     catch {
-        # EndInvoke wraps what was thrown; the error id that says why stands on the inner record.
+        # EndInvoke wraps the exception; the inner record has the error id.
         $record = $_
         $inner = $_.Exception.InnerException
         if ($inner -is [Management.Automation.RuntimeException]) { $record = $inner.ErrorRecord }
@@ -247,7 +247,7 @@ function Invoke-WithTimeLimit([hashtable]$Run, [double]$Seconds, [string]$Functi
     }
 }
 
-# Messages are localised, ids are not.
+# Error codes come from ids, because messages are localised.
 function Get-ErrorCause([Management.Automation.ErrorRecord]$Record) {
     $id = $Record.FullyQualifiedErrorId
     if ($id -match '^(CommandNotFoundException|NamedParameterNotFound)(,|\z)') { return 'unsupported-os' }
@@ -273,7 +273,7 @@ function Get-ErrorText([Management.Automation.ErrorRecord]$Record) {
 
 # ---- the mapping and its root
 
-# What is mapped to our letter, or nothing.
+# The mapping on our letter, or nothing.
 function Find-Mapping([hashtable]$Run) {
     $answer = Invoke-WithTimeLimit $Run $Run.Limits.lookup 'Get-LetterMapping' @($Run.Settings.Drive)
     if ($answer.Hung) { Stop-Run 'lookup-hung' 'look' "Get-SmbGlobalMapping did not answer within $($Run.Limits.lookup) s" }
@@ -287,7 +287,7 @@ function Find-Mapping([hashtable]$Run) {
     }
 }
 
-# The status comes as a number where the module's type data is not loaded.
+# The status is a number where the module's type data is not loaded.
 function Get-StatusName($Status) {
     $names = @('OK', 'Paused', 'Disconnected', 'NetworkError', 'Connecting', 'Reconnecting', 'Unavailable')
     $text = ([string]$Status).Replace(' ', '')
@@ -309,7 +309,7 @@ function Assert-LetterFree([hashtable]$Run) {
     }
 }
 
-# Nothing when the root can be read, which also reconnects an idle mapping; else @{ Cause; Message }.
+# Nothing if the root can be read, which also reconnects an idle mapping; otherwise @{ Cause; Message }.
 function Read-Root([hashtable]$Run) {
     $root = $Run.Settings.Drive + '\'
     $answer = Invoke-WithTimeLimit $Run $Run.Limits.read 'Read-FirstEntry' @($root)
@@ -317,8 +317,7 @@ function Read-Root([hashtable]$Run) {
     elseif ($null -ne $answer.Error) { @{ Cause = Get-ErrorCause $answer.Error; Message = "$root cannot be read: " + (Get-ErrorText $answer.Error) } }
 }
 
-# The second and the third try. A refused log-on is not tried again: every one counts towards locking the account, and the
-# answer would be the same.
+# The second and the third try. A refused log-on is not tried again, because each one counts towards locking the account.
 function Read-RootAgain([hashtable]$Run, [hashtable]$Failure) {
     for ($try = 2; $try -le 3 -and $null -ne $Failure -and -not (Test-LogonRefused $Failure.Cause); $try++) {
         Wait-Pause $Run $Run.Limits.readPause
@@ -331,8 +330,8 @@ function Test-LogonRefused([string]$Cause) {
     @('86', '1326', '1327', '1328', '1329', '1330', '1331', '1385', '1793', '1907', '1909', '1937', '2202') -ccontains $Cause
 }
 
-# Whether creating the mapping anew may cure an unreadable one. A locked or disabled account is not cured by it, and until
-# the account is back the old mapping can heal by itself.
+# Whether a new mapping may heal an unreadable one. It does not heal a locked or disabled account, and when the account
+# is back the old mapping heals by itself.
 function Test-Replaceable([string]$Cause, [string]$Status) {
     if (@('5', '86', '1326', '1311', '2', '3') -ccontains $Cause) { return $true }
     $Status -cne 'OK' -and -not (Test-LogonRefused $Cause)
@@ -352,14 +351,14 @@ function Remove-OurMapping([hashtable]$Run, [hashtable]$Mapping) {
     }
 }
 
-# Creates once. A second try would present the password again.
+# Creates once, because a second try would log on again.
 function New-OurMapping([hashtable]$Run) {
     $answer = Invoke-WithTimeLimit $Run $Run.Limits.create 'New-LetterMapping' @($Run.Settings.Drive, $Run.Settings.Remote, $Run.Credential)
     if ($answer.Hung) { Stop-Run 'call-hung' 'create' "New-SmbGlobalMapping did not end within $($Run.Limits.create) s" }
     if ($null -ne $answer.Error) {
         $cause = Get-ErrorCause $answer.Error
         $message = Get-ErrorText $answer.Error
-        # "Already there": another program may have mapped the same share a moment ago.
+        # After "already exists": another program may have mapped the same share.
         if (@('85', '1202', '1219', '0x80041001') -ccontains $cause) {
             $mapping = $null
             try { $mapping = Find-Mapping $Run; if ($null -ne $mapping) { Assert-Ours $Run $mapping } } catch { $mapping = $null }
@@ -374,15 +373,15 @@ function New-OurMapping([hashtable]$Run) {
         $failure = Read-Root $Run
     }
     if ($null -ne $failure) {
-        # The share took the password, but the account may not list what the letter stands for.
+        # The log-on succeeded, but the account may not read the mapped root.
         $cause = if (@('2', '3', '5', 'unlisted') -ccontains $failure.Cause) { 'unreadable' } else { $failure.Cause }
         Stop-Run $cause 'proof' "mapped, but $($failure.Message)"
     }
     Get-Proof $Run @{ RemotePath = $Run.Settings.Remote; Status = 'Unknown'; Privacy = $true } $true
 }
 
-# What the line says of a mapping whose root was read just now. The status is read after that, since reading reconnects;
-# should that look-up fail, what was known before it stands: the proof is the root.
+# The mapping for the result line, after its root was read. The status is read again, because reading reconnects. If
+# that fails, the earlier one is reported: the readable root is the proof.
 function Get-Proof([hashtable]$Run, [hashtable]$Mapping, [bool]$Changed) {
     $now = $Mapping
     try { $now = Find-Mapping $Run } catch { $now = $Mapping }
@@ -409,7 +408,7 @@ function Wait-ForDomain([hashtable]$Run) {
     while ($true) {
         $answer = Invoke-WithTimeLimit $Run $Run.Limits.domain 'Get-DomainMembership'
         if ($answer.Hung) { Stop-Run 'call-hung' 'domain' "WMI did not answer within $($Run.Limits.domain) s" }
-        # A host that joined and did not restart yet still works as the one it was: log-ons of the domain fail on it.
+        # On a host that joined and did not restart yet, log-ons with a domain account fail.
         $pending = Test-JoinPending
         if ($answer.Value -contains $true -and -not $pending) { return }
         if ($Run.Clock.Elapsed.TotalSeconds -ge $until) {
@@ -461,7 +460,7 @@ function Get-ShareCredential([hashtable]$Run) {
     $tools = Get-AwsTools $Run $region $true
     $read = Read-BothParameters $Run $tools $region
     if ($tools.Client -and $null -ne $read.Error -and $read.Error.Exception.GetBaseException().GetType().FullName -match '^System\.(TypeLoad|Missing|BadImageFormat|IO\.File)') {
-        # The assemblies do not fit each other or this .NET: the module that brought them may still know how to load them.
+        # The assemblies do not match each other or this .NET; importing their module may still work.
         $tools = Get-AwsTools $Run $region $false
         $read = Read-BothParameters $Run $tools $region
     }
@@ -484,8 +483,8 @@ function Get-AwsTools([hashtable]$Run, [string]$Region, [bool]$Assemblies) {
     $answer.Value[0]
 }
 
-# A scale-out has hundreds of hosts ask within seconds, and Parameter Store answers 40 calls a second by default: each waits
-# its turn, for as long as one answer may take.
+# After a scale-out hundreds of hosts call within seconds, and Parameter Store's default is 40 calls a second: a throttled
+# host calls again until the time limit.
 function Read-BothParameters([hashtable]$Run, [hashtable]$Tools, [string]$Region) {
     $until = $Run.Clock.Elapsed.TotalSeconds + $Run.Limits.parameters
     while ($true) {
@@ -515,13 +514,13 @@ function Get-ParameterCause([Management.Automation.ErrorRecord]$Record) {
         if ($code -match '^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|MissingAuthenticationToken|IncompleteSignature|InvalidSignature|SignatureDoesNotMatch)') { return 'parameter-denied' }
         if ($code -match '^ParameterNotFound') { return 'parameter-missing' }
         if ($code -match '^Validation') { return 'bad-settings' }
-        # No instance role, or none that the metadata service hands out.
+        # There is no instance role, or the metadata service does not return it.
         if ($code -ceq '' -and $exception.Message -match 'credentials') { return 'parameter-denied' }
     }
     'parameter-store'
 }
 
-# ---- what runs in another runspace: no function below may call one of this script
+# ---- calls in another runspace: no function below may call another one of this script
 
 function Get-LetterMapping {
     param([string]$Drive)
@@ -529,20 +528,20 @@ function Get-LetterMapping {
     catch { if ($_.FullyQualifiedErrorId -notmatch '^CmdletizationQuery_NotFound') { throw } }
 }
 
-# Both paths are given, so that nothing goes but the mapping that was looked at.
+# Both paths are given, so that only the mapping that was read is removed.
 function Remove-LetterMapping {
     param([string]$Drive, [string]$Remote)
     try { Remove-SmbGlobalMapping -LocalPath $Drive -RemotePath $Remote -Force -ErrorAction Stop }
     catch { if ($_.FullyQualifiedErrorId -notmatch '^CmdletizationQuery_NotFound') { throw } }
 }
 
-# Without RequirePrivacy containers lose access after some 15 idle minutes.
+# Without RequirePrivacy containers lose access after about 15 idle minutes.
 function New-LetterMapping {
     param([string]$Drive, [string]$Remote, [pscredential]$Credential)
     $null = New-SmbGlobalMapping -LocalPath $Drive -RemotePath $Remote -Credential $Credential -Persistent $true -RequirePrivacy $true -ErrorAction Stop
 }
 
-# The first entry is enough, and unlike Test-Path this keeps the code that says why it failed.
+# The first entry is enough. Unlike Test-Path, this keeps the error code.
 function Read-FirstEntry {
     param([string]$Root)
     $entries = [IO.Directory]::EnumerateFileSystemEntries($Root).GetEnumerator()
@@ -567,7 +566,7 @@ function Resolve-Server {
     }
 }
 
-# All addresses at once; the first that answers is enough. A Multi-AZ file system has a standby that does not.
+# All addresses at once; the first that answers is enough. The standby of a Multi-AZ file system does not answer.
 function Connect-AnyAddress {
     param([string[]]$Addresses, [int]$Port, [double]$Seconds)
     $clock = [Diagnostics.Stopwatch]::StartNew()
@@ -582,7 +581,7 @@ function Connect-AnyAddress {
         $left = [int](1000 * ($Seconds - $clock.Elapsed.TotalSeconds))
         if ($left -le 0) { break }
         [void][Threading.Tasks.Task]::WaitAny([Threading.Tasks.Task[]]@($open | ForEach-Object { $_.Task }), $left)
-        # In this order: one that connects in between is asked again.
+        # In this order, so that an address that connects in between is checked again.
         $open = @($open | Where-Object { -not $_.Task.IsCompleted })
         $connected = @($attempts | Where-Object { $_.Client.Connected }).Count -gt 0
     }
@@ -590,18 +589,18 @@ function Connect-AnyAddress {
     $connected
 }
 
-# Importing a whole AWS module cold took minutes in the field. Two of its assemblies are all that is needed, so these are
-# tried first. Strict mode is off: some releases of AWSPowerShell do not load under it.
+# The first import of a whole AWS module can take minutes. Only two of its assemblies are needed, so these are loaded
+# first. Strict mode is off, because some releases of AWSPowerShell do not load with it.
 function Open-AwsTools {
     param([string]$Region, [bool]$Assemblies)
     Set-StrictMode -Off
-    # Where .NET Framework does not leave it to Windows, it may begin with TLS 1.0, which AWS refuses.
+    # .NET Framework may be configured to begin with TLS 1.0, which AWS refuses.
     if ([int][Net.ServicePointManager]::SecurityProtocol -ne 0) {
         [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
     }
     $problem = @()
     $roots = @($env:PSModulePath.Split([IO.Path]::PathSeparator) | Where-Object { $_ })
-    # A module's folder, and below it those of its versions, newest first.
+    # A module's folder, and its version folders, newest first.
     $folders = {
         param($path)
         if (-not [IO.Directory]::Exists($path)) { return }
@@ -634,8 +633,8 @@ function Open-AwsTools {
     @{ Found = $false; Client = $null; Problem = $problem -join '; ' }
 }
 
-# One call for both. The password leaves as a SecureString that was filled by method calls: module logging writes the
-# parameters and the pipeline input of cmdlets into an event log that ordinary users can read.
+# One call for both. The password is returned as a SecureString that was filled by method calls, because module logging
+# writes the parameters and the pipeline input of cmdlets into an event log that ordinary users can read.
 function Read-Parameters {
     param($Client, [string]$UserParameter, [string]$PasswordParameter, [string]$Region)
     Set-StrictMode -Off
@@ -643,7 +642,7 @@ function Read-Parameters {
         $request = New-Object Amazon.SimpleSystemsManagement.Model.GetParametersRequest
         $request.Names = [Collections.Generic.List[string]][string[]]@($UserParameter, $PasswordParameter)
         $request.WithDecryption = $true
-        # The synchronous method is missing from the assemblies that AWS.Tools brings.
+        # The assemblies of AWS.Tools have no synchronous method.
         $answer = $Client.GetParametersAsync($request, [Threading.CancellationToken]::None).GetAwaiter().GetResult()
     } else {
         $answer = Get-SSMParameterValue -Name $UserParameter, $PasswordParameter -WithDecryption $true -Region $Region -ErrorAction Stop
@@ -661,11 +660,11 @@ function Read-Parameters {
     $result
 }
 
-# ---- what does not hang and runs here
+# ---- calls that do not hang and run in this runspace
 
 function Get-MutexName([string]$Drive) { 'Global\ecs-smb-mapper-' + $Drive.Substring(0, 1) }
 
-# Lists letters without touching dead network drives.
+# Lists letters without access to unreachable network drives.
 function Get-DriveLetter {
     foreach ($drive in [IO.Directory]::GetLogicalDrives()) { $drive.Substring(0, 2) }
 }
@@ -678,7 +677,7 @@ function Test-JoinPending {
     $false
 }
 
-# A thread that hangs in the redirector would hold `exit` back; this does not wait for it.
+# `exit` would wait for a thread that hangs in the redirector; this does not.
 function Exit-Process([int]$ExitCode) {
     [Console]::Out.Flush()
     [Environment]::Exit($ExitCode)

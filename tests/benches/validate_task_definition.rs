@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Value, json};
 use shared::share::DriveLetter;
 use validate_task_definition::model::TaskDefinition;
-use validate_task_definition::policy::Policy;
+use validate_task_definition::requirements::Requirements;
 use validate_task_definition::rules;
 
 const DEFINITIONS: usize = 1000;
@@ -42,7 +42,7 @@ fn definition(n: usize) -> Value {
 
 fn bench(criterion: &mut Criterion) {
     let definitions: Vec<Value> = (0..DEFINITIONS).map(definition).collect();
-    let policy = Policy::of_drive(DriveLetter::parse("G").expect("a letter from D to Z"));
+    let policy = Requirements::of_drive(DriveLetter::parse("G").expect("a letter from D to Z"));
     let mut next = 0;
     let mut group = criterion.benchmark_group("validate");
     group.throughput(Throughput::Elements(1));

@@ -1,4 +1,4 @@
-//! The three binaries, whole: every payload of `events/` through a local Lambda, before a local AWS over TCP.
+//! The three binaries in the local Lambda, with every payload in `events/`, over the local AWS.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use tests::local_aws::LocalAws;
 use tests::local_aws::server::Server;
 use tests::runtime_api::binaries::build_functions;
 use tests::runtime_api::function::wall_clock;
-use tests::runtime_api::{Failure, Function, FunctionSettings};
+use tests::runtime_api::{Function, FunctionSettings, InvocationFailure};
 
-/// What the handler must answer to a payload.
+/// The expected response to a payload.
 enum Expected {
     /// An object with this key.
     Key(&'static str),
-    /// An error that says this.
+    /// An error that contains this.
     Error(&'static str),
 }
 
-/// By what the file's name says; the payloads' effects are tested where the handlers are.
+/// By the file's name. Other tests check the effects of the payloads.
 fn expected(function: &str, file: &str) -> Expected {
     match (function, file) {
         ("map-share", name) if name.starts_with("sqs-") => Expected::Key("batchItemFailures"),
@@ -31,7 +31,7 @@ fn expected(function: &str, file: &str) -> Expected {
         ("drain-unmapped", "release") => Expected::Error("MODE"),
         ("drain-unmapped", _) => Expected::Error("report"),
         (_, "schedule") => Expected::Key("clusters"),
-        // The first two name what this account does not have.
+        // The first two name something that this account does not have.
         (_, "by-name" | "cluster" | "container-definition" | "registered-body-omitted") => {
             Expected::Key("error")
         }
@@ -41,7 +41,7 @@ fn expected(function: &str, file: &str) -> Expected {
 }
 
 #[tokio::test]
-async fn every_payload_is_answered_by_its_function_in_one_process() {
+async fn one_process_of_a_function_handles_all_its_payloads() {
     let binaries = build_functions();
     let millis = Duration::from_millis;
     let pace = Pace { pick_up: millis(10), check: millis(20), map: millis(50), ..Pace::default() };
@@ -69,7 +69,7 @@ async fn every_payload_is_answered_by_its_function_in_one_process() {
                         0
                     );
                 }
-                (Expected::Error(text), Err(Failure::Handler(error))) => {
+                (Expected::Error(text), Err(InvocationFailure::Handler(error))) => {
                     assert!(error.error_message.contains(text), "{name} {file}: {error:?}");
                 }
                 (_, outcome) => panic!("{name} {file}: {outcome:?}"),

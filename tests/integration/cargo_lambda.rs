@@ -1,4 +1,4 @@
-//! The three binaries under a Runtime API that is not ours: `cargo lambda watch`, asked through `cargo lambda invoke`.
+//! The three binaries with the Runtime API of `cargo lambda watch`, invoked by `cargo lambda invoke`.
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// cargo-lambda, as pinned; `make` installs it where it is missing.
+/// The pinned cargo-lambda. `make` installs it where it is missing.
 async fn cargo_lambda() -> PathBuf {
     let installed = Command::new("make")
         .arg(".venv/cargo-lambda/installed")
@@ -39,16 +39,8 @@ fn quiet(command: &mut Command) -> Child {
 
 async fn invoke(cargo_lambda: &Path, port: u16, function: &str, event: &Value) -> Value {
     let output = Command::new(cargo_lambda)
-        .args([
-            "lambda",
-            "invoke",
-            function,
-            "--invoke-address",
-            "127.0.0.1",
-            "--invoke-port",
-            &port.to_string(),
-        ])
-        .args(["--data-ascii", &event.to_string()])
+        .args(["lambda", "invoke", function, "--invoke-address", "127.0.0.1"])
+        .args(["--invoke-port", &port.to_string(), "--data-ascii", &event.to_string()])
         .current_dir(ROOT)
         .output()
         .await
@@ -100,10 +92,10 @@ async fn the_three_binaries_run_unchanged_under_cargo_lambda_watch() {
             .map(|one| one.instance().to_string())
             .collect()
     };
-    assert_eq!(sent, [instance.to_string()], "one command, to the one instance that was named");
+    assert_eq!(sent, [instance.to_string()], "one command, to the named instance");
 
     let report = invoke(&cargo_lambda, port, "drain-unmapped", &json!({"report": true})).await;
-    assert!(report.to_string().contains(&*tests::fleet::instance_id(2)), "the fleet, whole: {report}");
+    assert!(report.to_string().contains(&*tests::fleet::instance_id(2)), "the whole fleet: {report}");
 
     let [good, unc, _] = cast::samples().try_into().unwrap();
     assert_eq!(invoke(&cargo_lambda, port, "validate-task-definition", &good).await["valid"], true);

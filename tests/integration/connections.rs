@@ -1,5 +1,5 @@
-//! Connections of the real binaries to endpoints as AWS's are: opened at init, kept, and opened again once they are
-//! closed, without a failed invocation and without a command sent twice.
+//! Connections of the real binaries to TLS endpoints: opened in the init phase, reused, and reopened after they were
+//! closed, without a failed invocation and without a repeated command.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn handshakes(work: Work) -> Vec<(When, usize)> {
 }
 
 #[tokio::test]
-async fn what_is_opened_at_init_serves_until_the_endpoint_closes_it() {
+async fn the_connections_of_the_init_phase_are_used_until_the_endpoint_closes_them() {
     for work in [Work::MapShare, Work::DrainUnmapped] {
         let expected = [
             (When::Init, 2),
@@ -35,13 +35,13 @@ async fn what_is_opened_at_init_serves_until_the_endpoint_closes_it() {
 }
 
 #[tokio::test]
-async fn what_cloudtrail_tells_is_checked_without_a_connection() {
+async fn a_cloudtrail_event_is_checked_without_a_connection() {
     let opened = handshakes(Work::ValidateRegistered).await;
     assert!(opened.iter().all(|(_, handshakes)| *handshakes == 0), "{opened:?}");
 }
 
 #[tokio::test]
-async fn a_definition_by_name_takes_one_connection_and_keeps_it() {
+async fn a_definition_by_name_needs_one_connection_which_is_reused() {
     let expected = [
         (When::Init, 0),
         (When::First, 1),
@@ -54,7 +54,7 @@ async fn a_definition_by_name_takes_one_connection_and_keeps_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn init_asks_each_service_once_and_waits_for_a_second_at_most() {
+async fn the_init_phase_calls_each_service_once_and_waits_for_at_most_a_second() {
     let reads = ["DescribeParameters", "ListContainerInstances"];
     let unanswered = [Fault::Late(Duration::from_secs(600)), Fault::AnswerLost, Fault::NotReached];
     let refused = [Fault::ErrorBefore(503), Fault::Throttle, Fault::Denied];

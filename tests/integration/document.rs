@@ -1,8 +1,8 @@
-//! The mapping script: as the template carries it, as a real PowerShell runs it on a modelled host, and as `shared` reads
-//! what it says.
+//! The mapping script: embedded in the template, run by a real PowerShell on a modelled host, and its result line as
+//! `shared` parses it.
 //!
-//! The bench itself is PowerShell (`shared/document/tests/`). It runs under the PowerShell 7 that `PWSH` names, else under
-//! `pwsh` from the PATH. Without one its tests say so and pass, unless `CI` is true or `PWSH` is set.
+//! The script's own tests are PowerShell (`shared/document/tests/`). They run in the PowerShell 7 of `PWSH`, or else in
+//! `pwsh` from the PATH. Without PowerShell 7 these tests print a warning and pass, unless `CI` is true or `PWSH` is set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -51,7 +51,7 @@ fn cases() -> Vec<Value> {
     table["cases"].as_array().expect("a list of cases").clone()
 }
 
-/// Every run of every case, with its name, action and expectation.
+/// Every run of every case: name, action and expectation.
 fn runs() -> Vec<(String, String, Value)> {
     let mut runs = Vec::new();
     for case in cases() {
@@ -65,13 +65,13 @@ fn runs() -> Vec<(String, String, Value)> {
     runs
 }
 
-/// `cause step` of an expectation that is a failure.
+/// The cause and the step of an expected failure.
 fn failure(expect: &Value) -> Option<(String, String)> {
     let (cause, step) = expect["failed"].as_str()?.split_once(' ')?;
     Some((cause.to_owned(), step.to_owned()))
 }
 
-/// All scripts and modules, for what holds of each.
+/// All scripts and modules in a folder.
 fn powershell_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -83,22 +83,22 @@ fn powershell_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "which PowerShell runs the bench is the environment's to say")]
+#[expect(clippy::disallowed_methods, reason = "the environment chooses the PowerShell")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The PowerShell 7 to test under. None is a failure where one is promised, and said loudly elsewhere.
+/// The PowerShell 7 for the tests. Where it is missing, this fails if it is required, and prints a warning otherwise.
 fn pwsh() -> Option<String> {
     let named = variable("PWSH");
-    let promised = named.is_some() || variable("CI").as_deref() == Some("true");
+    let required = named.is_some() || variable("CI").as_deref() == Some("true");
     let program = named.unwrap_or_else(|| "pwsh".to_owned());
     let runs = Command::new(&program).args(["-NoProfile", "-Command", "exit 0"]).status();
     if runs.as_ref().is_ok_and(|status| status.success()) {
         return Some(program);
     }
-    assert!(!promised, "{program} does not run: {runs:?}");
-    // Past the test harness, which swallows what a passing test prints.
+    assert!(!required, "{program} does not run: {runs:?}");
+    // Written directly, because the test harness hides the output of a passing test.
     let text = "\n*** NO POWERSHELL 7 HERE: the mapping script was not run, only its syntax was checked.\n\
                 *** Put pwsh on the PATH, or name one in PWSH.\n\n";
     std::io::stderr().write_all(text.as_bytes()).expect("standard error is open");
@@ -106,30 +106,30 @@ fn pwsh() -> Option<String> {
 }
 
 #[test]
-fn the_template_carries_the_script_as_it_is() {
+fn the_template_holds_the_current_script() {
     let embedded = document::embed(&template(), &script()).unwrap();
     assert!(embedded == template(), "template.yaml differs from map-share.ps1: run `make embed-document`");
 }
 
 #[test]
-fn the_agent_gets_the_settings_on_the_first_line_and_one_placeholder() {
+fn the_document_has_the_settings_on_its_first_line_and_one_placeholder() {
     let text = document::run_command(&template(), &BTreeMap::from(PARAMETERS)).unwrap();
     assert!(text.is_ascii());
-    assert_eq!(text.matches("{{").count(), 1, "SSM replaces whatever stands between double braces");
+    assert_eq!(text.matches("{{").count(), 1, "SSM replaces any text between double braces");
     assert_eq!(text.matches(document::ACTION_PLACEHOLDER).count(), 1);
     let (settings, rest) = text.split_once('\n').unwrap();
     assert!(settings.starts_with("$EncodedSettings = '") && settings.ends_with('\''), "{settings}");
     assert_eq!(rest, script());
-    // SSM's limit is 64 KB for the document with its parameters, as JSON.
+    // SSM's limit is 64 KB for the document with its parameters as JSON.
     let size = json!({ "runCommand": [settings, rest] }).to_string().len();
     assert!(size < 60_000, "the document has {size} bytes");
 }
 
 #[test]
-fn every_cause_that_the_script_can_give_has_a_case() {
+fn every_cause_of_the_script_has_a_case() {
     let covered: BTreeSet<String> =
         runs().iter().filter_map(|(_, _, expect)| failure(expect)).map(|(cause, _)| cause).collect();
-    // `busy` takes two processes.
+    // `busy` needs two processes.
     let missing: Vec<&Cause> = cause::known()
         .filter(|row| row.source == Source::Script)
         .map(|row| &row.cause)
@@ -139,7 +139,7 @@ fn every_cause_that_the_script_can_give_has_a_case() {
 }
 
 #[test]
-fn exit_codes_say_what_the_cause_says_about_trying_again() {
+fn exit_codes_agree_with_the_retries_of_the_cause() {
     for (name, action, expect) in runs() {
         let Some((cause, _)) = failure(&expect) else { continue };
         let heals = Cause::new(&cause).quick_retries(4) > 1;
@@ -153,7 +153,7 @@ fn exit_codes_say_what_the_cause_says_about_trying_again() {
 }
 
 #[test]
-fn every_guard_to_be_weakened_stands_in_the_script_once() {
+fn every_guard_of_the_mutations_occurs_in_the_script_once() {
     let guards: Value = serde_json::from_str(&read(&folder().join("tests/mutations.json"))).unwrap();
     let guards = guards["mutations"].as_array().unwrap();
     assert!(guards.len() >= 20);
@@ -198,8 +198,8 @@ fn the_shipped_scripts_are_written_for_windows_powershell_5_1() {
     let Some(pwsh) = pwsh() else { return };
     for name in ["map-share.ps1", "harden-share-directory.ps1"] {
         let path = folder().join(name);
-        assert!(read(&path).is_ascii(), "{name}: 5.1 reads other text in the system's code page");
-        // An engine host that knows this switch names what 5.1 does not have; a plain pwsh refuses the switch.
+        assert!(read(&path).is_ascii(), "{name}: 5.1 reads other characters in the system's code page");
+        // Some hosts of the engine have this switch, which lists what 5.1 does not support. pwsh refuses it.
         let known = Command::new(&pwsh).args(["-check51", "/dev/null"]).output().unwrap();
         if !known.status.success() {
             continue;
@@ -209,7 +209,7 @@ fn the_shipped_scripts_are_written_for_windows_powershell_5_1() {
     }
 }
 
-/// One part of the bench, under way.
+/// A running part of the script's tests.
 struct Part {
     child: Child,
     report: PathBuf,
@@ -224,7 +224,7 @@ fn start_bench(pwsh: &str, part: &str, report: PathBuf) -> Part {
 }
 
 #[test]
-fn every_case_passes_under_a_real_powershell_and_the_parser_agrees_with_it() {
+fn every_case_passes_in_a_real_powershell_and_the_parser_agrees_with_it() {
     let Some(pwsh) = pwsh() else { return };
     let scratch = tempfile::tempdir().unwrap();
     let parts: Vec<Part> = ["1/2", "2/2"]
@@ -244,7 +244,7 @@ fn every_case_passes_under_a_real_powershell_and_the_parser_agrees_with_it() {
         lines.extend(read(&part.report).lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
     }
     assert!(failures.is_empty(), "{failures}");
-    // A PowerShell before 7.5 cannot make stub assemblies and leaves their cases out.
+    // A PowerShell before 7.5 cannot make stub assemblies and skips their cases.
     let reported: BTreeSet<&str> = lines.iter().map(|run| run["case"].as_str().expect("a name")).collect();
     for case in cases() {
         let needs_assemblies = case["aws"].as_str().is_some_and(|aws| aws.starts_with("assemblies"));
@@ -256,9 +256,9 @@ fn every_case_passes_under_a_real_powershell_and_the_parser_agrees_with_it() {
     }
 }
 
-/// The same table without a PowerShell: the lines that the script is expected to write.
+/// The same cases without a PowerShell, with the lines that they expect.
 #[test]
-fn the_parser_reads_every_line_that_the_table_expects() {
+fn the_parser_reads_every_expected_line() {
     for (name, _, expect) in runs() {
         let line = match failure(&expect) {
             Some((cause, step)) => json!({"smbMapping": "failed", "v": 1, "cause": cause, "step": step}),
@@ -271,7 +271,7 @@ fn the_parser_reads_every_line_that_the_table_expects() {
                 line
             }
         };
-        // serde_json sorts keys; the script writes the mark first.
+        // serde_json sorts the keys, but the script writes `smbMapping` first.
         let text = line.to_string();
         let kind = &line["smbMapping"];
         let rest = text.replacen(&format!("\"smbMapping\":{kind},"), "", 1);
@@ -280,25 +280,25 @@ fn the_parser_reads_every_line_that_the_table_expects() {
     }
 }
 
-/// What SSM would report of a run that ended so, judged by the function that drains hosts.
+/// Checks that `drain-unmapped` would interpret SSM's report of such a run as expected.
 fn agree(case: &str, expect: &Value, line: &str, exit: &Value) {
     let details = if *exit == 0 { "Success" } else { "Failed" };
     let output = format!("{line}\r\n");
     assert!(output.len() <= 1_002, "{case}: {} bytes", output.len());
     let Some((cause, step)) = failure(expect) else {
-        let said = |key: &str, default: &str| {
+        let expected = |key: &str, default: &str| {
             expect["mapped"][key].as_str().map_or_else(|| default.to_owned(), ToOwned::to_owned)
         };
         let share = ShareMapping {
-            drive: DriveLetter::parse(&said("drive", "G:")).expect("a letter"),
-            remote: RemotePath::parse(&said("remote", r"\\fs.corp.example.com\share")).expect("a path"),
+            drive: DriveLetter::parse(&expected("drive", "G:")).expect("a letter"),
+            remote: RemotePath::parse(&expected("remote", r"\\fs.corp.example.com\share")).expect("a path"),
         };
         let InvocationResult::Mapped(proof) = interpret(&share, Some(details), &output, Deadline::Ahead)
         else {
-            panic!("{case}: not a proof: {line}")
+            panic!("{case}: not mapped: {line}")
         };
         assert_eq!(json!(proof.changed), expect["mapped"].get("changed").cloned().unwrap_or(json!(false)));
-        assert_eq!(proof.status, Some(said("status", "OK")), "{case}");
+        assert_eq!(proof.status, Some(expected("status", "OK")), "{case}");
         let privacy = expect["mapped"].get("privacy").cloned().unwrap_or(json!(true));
         assert_eq!(json!(proof.privacy), privacy, "{case}");
         return;
@@ -307,13 +307,13 @@ fn agree(case: &str, expect: &Value, line: &str, exit: &Value) {
         panic!("{case}: no failure: {line}")
     };
     assert_eq!((failed.said, failed.step), (cause.clone(), step), "{case}");
-    assert_eq!(failed.cause.as_str(), cause, "{case}: a cause that is not stored as it is said");
+    assert_eq!(failed.cause.as_str(), cause, "{case}: the cause is stored in another form");
     if let (Some(says), false) = (expect["says"].as_str(), failed.message.is_empty()) {
         assert!(failed.message.contains(says), "{case}: {}", failed.message);
     }
 }
 
-/// Hosts of the local AWS whose scripts a real PowerShell carries out, as `make demo SCRIPT=real` has it.
+/// As in `make demo SCRIPT=real`.
 #[tokio::test]
 async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
     let Some(pwsh) = pwsh() else { return };
@@ -350,16 +350,16 @@ async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
     };
     let share =
         ShareMapping { drive: DriveLetter::parse("G").unwrap(), remote: RemotePath::parse(remote).unwrap() };
-    let words: BTreeMap<String, String> = invocations
+    let results: BTreeMap<String, String> = invocations
         .iter()
         .map(|one| {
             let output = one["CommandPlugins"][0]["Output"].as_str().unwrap();
-            let word = match interpret(&share, one["StatusDetails"].as_str(), output, Deadline::Ahead) {
+            let result = match interpret(&share, one["StatusDetails"].as_str(), output, Deadline::Ahead) {
                 InvocationResult::Mapped(proof) => format!("mapped, changed: {}", proof.changed),
                 InvocationResult::Failed(failure) => format!("{} at {}", failure.cause, failure.step),
                 other => format!("{other:?}: {output}"),
             };
-            (one["InstanceId"].as_str().unwrap().to_owned(), word)
+            (one["InstanceId"].as_str().unwrap().to_owned(), result)
         })
         .collect();
     let expected = [
@@ -371,14 +371,14 @@ async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
         "not-domain-joined at domain",
     ];
     for (id, expected) in ids.iter().zip(expected) {
-        assert_eq!(words[id], expected, "{id}");
+        assert_eq!(results[id], expected, "{id}");
     }
     let aws = server.aws();
     let mapped: Vec<bool> = ids.iter().map(|id| aws.world.hosts[id.as_str()].is_mapped_to(remote)).collect();
     assert_eq!(mapped, [true, false, true, false, false, false]);
     let account = &aws.world.account;
     assert_eq!(account.count(Presented::Parameters, true), 2);
-    assert_eq!(account.count(Presented::Kept, false), 1, "a stale password is presented once");
+    assert_eq!(account.count(Presented::Kept, false), 1, "an old kept password is used once");
 }
 
 fn call(server: &Server, operation: &str, body: Value) -> Value {

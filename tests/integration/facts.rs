@@ -17,7 +17,7 @@ use tests::facts::{causes_page, metrics, operations};
 use tests::fleet::World;
 use tests::local_aws::LocalAws;
 use tests::local_aws::in_process::{Local, Process};
-use tests::map_share::{self, Story, state_change};
+use tests::map_share::{self, Setup, state_change};
 use tests::stack::Stack;
 use validate_task_definition::Validator;
 
@@ -115,10 +115,10 @@ async fn map_share_makes_every_call_that_it_lists_and_no_other() {
         .windows_instance("apps", map_share::mapped)
         .windows_instance("apps", map_share::mapped)
         .windows_instance("apps", |host| host);
-    let story = Story::new(world);
+    let setup = Setup::new(world);
     let restart = state_change(&map_share::id(2), "stopping", map_share::base());
-    story.batch(&[story.event(&map_share::id(3)), restart]).await;
-    assert_eq!(called(&story.local, map_share::CALLER), listed("map-share"));
+    setup.batch(&[setup.event(&map_share::id(3)), restart]).await;
+    assert_eq!(called(&setup.local, map_share::CALLER), listed("map-share"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Every integration test, in one binary: linking the AWS SDK once is what takes the time.
+//! All integration tests in one binary, because linking the AWS SDK takes long.
 
 mod architecture;
 mod binaries;

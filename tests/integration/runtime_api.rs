@@ -1,13 +1,17 @@
-//! The local Lambda, tried with a function of a few lines.
+//! The local Lambda, with a small function.
 
 use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
-use tests::runtime_api::{EventSource, Failure, Function, FunctionSettings, Kind, Queue, Settings, Stream};
+use tests::runtime_api::{
+    BatchSettings, DeliveredBatch, EventSource, Function, FunctionSettings, InvocationFailure, Queue,
+    QueueKind, Stream,
+};
+use tokio::sync::mpsc;
 
-/// Far more than an answer takes, and never waited for where things work.
+/// Much longer than a response takes. A passing test never waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
 const NOW_MS: u64 = 1_795_500_000_000;
 
@@ -28,7 +32,14 @@ fn function(settings: FunctionSettings) -> Function {
 }
 
 async fn answer(function: &Function, payload: Value) -> Value {
-    function.invoke(&payload).await.outcome.expect("it answers")
+    function.invoke(&payload).await.outcome.expect("a response")
+}
+
+/// A standard queue before that function.
+fn source(program: FunctionSettings, visibility: Duration, batch_size: usize) -> EventSource {
+    let queue = Queue::new("events", QueueKind::Standard, visibility, 2);
+    let settings = BatchSettings { batch_size, window: visibility };
+    EventSource::new(queue, Arc::new(function(program)), settings)
 }
 
 fn printed(function: &Function) -> Vec<String> {
@@ -36,7 +47,7 @@ fn printed(function: &Function) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_function_is_told_its_event_request_id_arn_and_deadline() {
+async fn a_function_gets_its_event_request_id_arn_and_deadline() {
     let function = function(echo_settings());
     let first = function.invoke(&json!({"n": 1})).await;
     assert!(first.cold_start);
@@ -56,13 +67,10 @@ async fn a_function_is_told_its_event_request_id_arn_and_deadline() {
 }
 
 #[tokio::test]
-async fn invocations_wait_their_turn_on_one_process() {
+async fn concurrent_invocations_share_one_process() {
     let function = function(echo_settings());
-    let (a, b, c) = tokio::join!(
-        answer(&function, json!({"do": "pid"})),
-        answer(&function, json!({"do": "pid"})),
-        answer(&function, json!({"do": "pid"})),
-    );
+    let pid = || answer(&function, json!({"do": "pid"}));
+    let (a, b, c) = tokio::join!(pid(), pid(), pid());
     assert_eq!((&a, &b), (&b, &c));
 }
 
@@ -70,10 +78,12 @@ async fn invocations_wait_their_turn_on_one_process() {
 async fn an_error_and_a_panic_fail_their_invocation_and_leave_the_process_warm() {
     let function = function(echo_settings());
     let pid = answer(&function, json!({"do": "pid"})).await;
-    for (order, message) in [("fail", "told to fail"), ("panic", "told to panic")] {
-        let invocation = function.invoke(&json!({"do": order})).await;
+    for (action, message) in [("fail", "told to fail"), ("panic", "told to panic")] {
+        let invocation = function.invoke(&json!({"do": action})).await;
         match invocation.outcome {
-            Err(Failure::Handler(error)) => assert!(error.error_message.contains(message), "{error:?}"),
+            Err(InvocationFailure::Handler(error)) => {
+                assert!(error.error_message.contains(message), "{error:?}")
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -81,42 +91,40 @@ async fn an_error_and_a_panic_fail_their_invocation_and_leave_the_process_warm()
 }
 
 #[tokio::test]
-async fn a_crash_fails_its_invocation_with_what_was_printed_and_the_next_one_gets_a_new_process() {
+async fn a_crash_fails_its_invocation_with_the_output_and_the_next_one_gets_a_new_process() {
     let function = function(echo_settings());
     let pid = answer(&function, json!({"do": "pid"})).await;
-    let Err(Failure::Crashed { status, printed }) = function.invoke(&json!({"do": "exit"})).await.outcome
+    let Err(InvocationFailure::Crashed { status, printed }) =
+        function.invoke(&json!({"do": "exit"})).await.outcome
     else {
-        panic!("the process ended in the middle of its work")
+        panic!("the process ends during the invocation")
     };
     assert_eq!(status.code(), Some(7));
     let texts: Vec<(Stream, &str)> = printed.iter().map(|line| (line.stream, line.text.as_str())).collect();
     assert!(texts.contains(&(Stream::Out, r#"{"saw":{"do":"exit"}}"#)), "{texts:?}");
     assert!(texts.contains(&(Stream::Err, "told to exit")), "{texts:?}");
-    assert!(
-        !texts.iter().any(|(_, text)| text.contains("pid")),
-        "only what this invocation printed: {texts:?}"
-    );
+    assert!(!texts.iter().any(|(_, text)| text.contains("pid")), "only this invocation's output: {texts:?}");
     let next = function.invoke(&json!({"do": "pid"})).await;
     assert!(next.cold_start);
     assert_ne!(next.outcome.unwrap(), pid);
 }
 
 #[tokio::test]
-async fn a_function_that_hangs_is_killed_at_its_time_out() {
+async fn a_function_that_hangs_is_killed_at_its_timeout() {
     let function = function(FunctionSettings { timeout: Duration::from_millis(300), ..echo_settings() });
     let outcome = function.invoke(&json!({"do": "hang"})).await.outcome;
-    assert!(matches!(outcome, Err(Failure::TimedOut { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(InvocationFailure::TimedOut { .. })), "{outcome:?}");
     assert_eq!(printed(&function), [r#"{"saw":{"do":"hang"}}"#]);
     assert!(function.invoke(&json!({"do": "pid"})).await.cold_start);
 }
 
 #[tokio::test]
-async fn a_function_that_cannot_start_says_why() {
+async fn a_function_that_cannot_start_fails_with_the_reason() {
     let mut settings = echo_settings();
     settings.environment.insert("REFUSE_TO_START".to_owned(), "CLUSTERS is missing".to_owned());
     let failure = function(settings).invoke(&json!({})).await.outcome.unwrap_err();
     assert!(
-        matches!(&failure, Failure::Init { status: Some(status), .. } if status.code() == Some(1)),
+        matches!(&failure, InvocationFailure::Init { status: Some(status), .. } if status.code() == Some(1)),
         "{failure:?}"
     );
     assert!(failure.to_string().contains("CLUSTERS is missing"), "{failure}");
@@ -127,7 +135,7 @@ async fn a_function_that_cannot_start_says_why() {
 }
 
 #[tokio::test]
-async fn an_invocation_that_is_given_up_takes_its_process_with_it() {
+async fn an_abandoned_invocation_ends_its_process() {
     let function = function(echo_settings());
     let pid = answer(&function, json!({"do": "pid"})).await;
     let hang = json!({"do": "hang"});
@@ -147,7 +155,7 @@ async fn seen(function: &Function, text: &str) {
 }
 
 #[tokio::test]
-async fn neither_a_stopped_nor_a_dropped_function_leaves_a_process_behind() {
+async fn a_stopped_or_dropped_function_leaves_no_process() {
     let stopped = function(echo_settings());
     let pid = answer(&stopped, json!({"do": "pid"})).await;
     stopped.stop().await;
@@ -162,21 +170,21 @@ async fn neither_a_stopped_nor_a_dropped_function_leaves_a_process_behind() {
     }
 }
 
-/// Whether a process runs; one that ended and was not yet waited for does not.
+/// Whether a process is running; a zombie is not.
 fn runs(pid: &Value) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 #[tokio::test]
-async fn nothing_of_the_machines_environment_reaches_a_function() {
+async fn a_function_gets_no_variable_of_the_machine() {
     let function = function(FunctionSettings {
         program: PathBuf::from("/usr/bin/env"),
         environment: [("STACK".to_owned(), "demo".to_owned())].into(),
         ..echo_settings()
     });
-    // `env` prints its variables and ends without asking for work.
+    // `env` prints its variables and ends without asking for an invocation.
     let outcome = function.invoke(&json!({})).await.outcome;
-    assert!(matches!(outcome, Err(Failure::Init { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(InvocationFailure::Init { .. })), "{outcome:?}");
     let printed = printed(&function);
     assert!(printed.contains(&"STACK=demo".to_owned()));
     assert!(printed.contains(&"AWS_LAMBDA_FUNCTION_NAME=echo".to_owned()));
@@ -188,10 +196,8 @@ async fn nothing_of_the_machines_environment_reaches_a_function() {
 }
 
 #[tokio::test]
-async fn records_that_failed_come_back_and_end_as_dead_letters() {
-    let queue = Queue::new("events", Kind::Standard, Duration::ZERO, 2);
-    let settings = Settings { batch_size: 10, window: Duration::ZERO };
-    let source = EventSource::new(queue, Arc::new(function(echo_settings())), settings);
+async fn records_that_failed_are_received_again_and_become_dead_letters() {
+    let source = source(echo_settings(), Duration::ZERO, 10);
     for body in ["fine", "fail", "fine too"] {
         source.send("", body);
     }
@@ -205,11 +211,9 @@ async fn records_that_failed_come_back_and_end_as_dead_letters() {
 }
 
 #[tokio::test]
-async fn a_batch_whose_function_crashed_comes_back_whole() {
-    let queue = Queue::new("events", Kind::Standard, Duration::ZERO, 5);
-    let settings = Settings { batch_size: 10, window: Duration::ZERO };
+async fn a_batch_whose_function_crashed_is_received_again() {
     let broken = FunctionSettings { program: PathBuf::from("/bin/false"), ..echo_settings() };
-    let source = EventSource::new(queue, Arc::new(function(broken)), settings);
+    let source = source(broken, Duration::ZERO, 10);
     source.send("", "a");
     source.send("", "b");
     for _ in 0..2 {
@@ -219,14 +223,14 @@ async fn a_batch_whose_function_crashed_comes_back_whole() {
 }
 
 #[tokio::test]
-async fn a_running_event_source_takes_messages_as_they_come() {
-    let queue = Queue::new("sweep.fifo", Kind::Fifo, PATIENCE, 5);
-    let settings = Settings { batch_size: 10, window: Duration::from_millis(1) };
+async fn a_running_event_source_delivers_messages_as_they_arrive() {
+    let queue = Queue::new("reconcile.fifo", QueueKind::Fifo, PATIENCE, 5);
+    let settings = BatchSettings { batch_size: 10, window: Duration::from_millis(1) };
     let source = EventSource::new(queue, Arc::new(function(echo_settings())), settings);
-    let (sender, mut batches) = tokio::sync::mpsc::unbounded_channel::<tests::runtime_api::Batch>();
+    let (sender, mut batches) = mpsc::unbounded_channel::<DeliveredBatch>();
     let work = async {
         for tick in ["one", "two"] {
-            source.send("sweep", tick);
+            source.send("reconcile", tick);
             let batch = batches.recv().await.unwrap();
             assert_eq!((batch.size, batch.kept), (1, 0));
         }
@@ -240,11 +244,8 @@ async fn a_running_event_source_takes_messages_as_they_come() {
 
 #[tokio::test]
 async fn a_full_batch_does_not_wait_for_the_window() {
-    let queue = Queue::new("events", Kind::Standard, PATIENCE, 5);
-    // Where the window counted, the test would last as long.
-    let settings = Settings { batch_size: 3, window: PATIENCE };
-    let source = EventSource::new(queue, Arc::new(function(echo_settings())), settings);
-    let (sender, mut batches) = tokio::sync::mpsc::unbounded_channel::<tests::runtime_api::Batch>();
+    let source = source(echo_settings(), PATIENCE, 3);
+    let (sender, mut batches) = mpsc::unbounded_channel::<DeliveredBatch>();
     for body in ["a", "b", "c"] {
         source.send("", body);
     }

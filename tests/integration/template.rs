@@ -1,7 +1,7 @@
-//! `template.yaml` and the configuration that the functions read name the same variables, defaults and bounds.
+//! `template.yaml` and the functions' configuration have the same variables, defaults and bounds.
 //!
-//! The template is read as text, by indentation: its form is checked by cfn-lint, its policies, patterns and metrics by the
-//! tests in `tests/template`.
+//! The template is read as text, by indentation. cfn-lint checks its form, and the tests in `tests/template` check its
+//! policies, patterns and metrics.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use shared::config::{Config, ConfigError, Mode, ValidatorConfig};
 use shared::share::DriveLetter;
 use validate_task_definition::model::TaskDefinition;
-use validate_task_definition::policy::Policy;
+use validate_task_definition::requirements::Requirements;
 use validate_task_definition::rules::check;
 
 type Variables = BTreeMap<String, String>;
@@ -40,7 +40,7 @@ fn at(path: &[&str]) -> Vec<String> {
     rest.iter().fold(below(&TEMPLATE, first), |lines, key| below(&lines, key))
 }
 
-/// The scalars of a block; `!Ref X` is kept as it is written.
+/// The scalars of a block; `!Ref X` stays unresolved.
 fn scalars(lines: &[String]) -> Variables {
     let pairs = lines.iter().filter(|line| !line.starts_with(' ')).filter_map(|line| line.split_once(": "));
     pairs.map(|(key, value)| (key.to_owned(), value.trim_matches('"').to_owned())).collect()
@@ -56,7 +56,7 @@ fn parameter(name: &str) -> Variables {
     scalars(&at(&["Parameters", name]))
 }
 
-/// The value that a variable has in a stack made with the defaults.
+/// The value of a variable in a stack with the defaults.
 fn deployed(expression: &str) -> String {
     match expression {
         "!Ref AWS::StackName" => "smb-g".to_owned(),
@@ -105,7 +105,7 @@ fn each_function_gets_exactly_the_variables_that_its_configuration_reads() {
 }
 
 #[test]
-fn a_stack_with_the_defaults_behaves_like_a_function_without_variables_but_reports_only() {
+fn a_stack_with_the_defaults_is_configured_as_without_variables_but_in_report_mode() {
     for function in EVENT_FUNCTIONS {
         let env = stack_of(function);
         let in_stack = config(&env).unwrap();
@@ -124,7 +124,7 @@ fn a_stack_with_the_defaults_behaves_like_a_function_without_variables_but_repor
 }
 
 #[test]
-fn no_value_that_the_template_allows_stops_a_function_at_start() {
+fn no_value_that_the_template_allows_stops_a_function() {
     let accepted: BTreeMap<String, Vec<String>> =
         serde_json::from_str(&read("tests/template/accepted.json")).unwrap();
     let mut tried = 0;
@@ -164,12 +164,12 @@ fn no_value_that_the_template_allows_stops_a_function_at_start() {
 }
 
 #[test]
-fn the_sample_task_definition_and_the_one_in_the_readme_are_valid_and_carry_the_gate() {
+fn the_sample_task_definition_and_the_one_in_the_readme_are_valid_and_have_the_gate() {
     let readme = read("README.md");
     let excerpt = readme.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     for text in [read("docs/task-definition.json"), excerpt.to_owned()] {
         let definition = TaskDefinition::read(&serde_json::from_str(&text).unwrap());
-        let report = check(&definition, &Policy::of_drive(DriveLetter::parse("G").unwrap()), None);
+        let report = check(&definition, &Requirements::of_drive(DriveLetter::parse("G").unwrap()), None);
         assert!(report.applies && report.valid, "{report:?}");
         assert!(report.findings.is_empty(), "{report:?}");
     }

@@ -1,8 +1,6 @@
-//! `validate-task-definition` with the real ECS client over the local AWS: what it answers, which calls it makes, what
-//! it counts.
+//! `validate-task-definition` with the real ECS client over the local AWS: its responses, calls and metrics.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,12 +12,11 @@ use tests::fleet::World;
 use tests::local_aws::LocalAws;
 use tests::local_aws::faults::{Fault, FaultRule};
 use tests::local_aws::in_process::{Ended, Local, Moment, Process};
-use validate_task_definition::{Failure, Validator};
+use validate_task_definition::{CheckError, Validator};
 
-const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/validate-task-definition");
 const GATE: &str = "attribute:smb.G == mapped";
 
-/// The function, the AWS below it, and what it wrote as metrics.
+/// The function, the local AWS, and the metrics that were written.
 struct Setup {
     validator: Validator,
     local: Local,
@@ -32,7 +29,7 @@ fn set_up(world: World, variables: &[(&str, &str)]) -> Setup {
     set_up_as(&process, local, variables)
 }
 
-/// The same, calling AWS as that process.
+/// The same, as that process.
 fn set_up_as(process: &Process, local: Local, variables: &[(&str, &str)]) -> Setup {
     let metrics = Arc::new(Mutex::new(Vec::new()));
     let minimal =
@@ -51,11 +48,10 @@ fn set_up_as(process: &Process, local: Local, variables: &[(&str, &str)]) -> Set
 
 impl Setup {
     async fn answer(&self, event: Value) -> Value {
-        serde_json::to_value(self.validator.handle(&event, Timestamp::MAX).await.expect("an answer"))
-            .expect("answers are JSON")
+        json!(self.validator.handle(&event, Timestamp::MAX).await.expect("a response"))
     }
 
-    /// How often each operation was called.
+    /// The number of calls of each operation.
     fn calls(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for call in self.local.aws().calls() {
@@ -64,15 +60,14 @@ impl Setup {
         counts
     }
 
-    /// The metrics of one name: cluster and value, in the order in which they were written.
+    /// The values of one metric with their clusters, in the order of writing.
     fn metric(&self, name: &str) -> Vec<(Option<String>, f64)> {
-        let written =
-            String::from_utf8(self.metrics.lock().expect("nothing panicked").clone()).expect("text");
+        let written = self.metrics.lock().expect("nothing panicked").clone();
+        let written = String::from_utf8(written).expect("text");
         let lines =
             written.lines().map(|line| serde_json::from_str::<Value>(line).expect("metrics are JSON"));
-        let values = lines.filter(|line| !line[name].is_null());
-        values
-            .map(|line| (line["Cluster"].as_str().map(str::to_owned), line[name].as_f64().expect("a number")))
+        lines
+            .filter_map(|line| Some((line["Cluster"].as_str().map(str::to_owned), line[name].as_f64()?)))
             .collect()
     }
 }
@@ -82,11 +77,11 @@ fn world() -> World {
 }
 
 fn event(file: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(Path::new(EVENTS).join(file)).expect("a file"))
-        .expect("events are JSON")
+    let path = tests::events::folder("validate-task-definition").join(file);
+    serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("events are JSON")
 }
 
-/// A definition with one mount of the share.
+/// A definition with one bind mount.
 fn definition(family: &str, source: &str, constraint: Option<&str>) -> Value {
     let constraints = constraint.map(|expression| json!({"type": "memberOf", "expression": expression}));
     json!({
@@ -105,63 +100,55 @@ fn service(name: &str, task_definition: &str) -> Value {
     json!({"serviceName": name, "taskDefinition": task_definition})
 }
 
+/// A world with a service for each definition, whose family is its name.
+fn with_services(definitions: impl IntoIterator<Item = Value>) -> World {
+    definitions.into_iter().fold(world(), |world, definition| {
+        let family = definition["family"].as_str().expect("a family").to_owned();
+        world.task_definition(definition).service("windows", service(&family, &format!("{family}:1")))
+    })
+}
+
 fn rules(report: &Value) -> Vec<&str> {
-    report["findings"]
-        .as_array()
-        .expect("a report")
-        .iter()
-        .map(|finding| finding["rule"].as_str().expect("a name"))
-        .collect()
+    let findings = report["findings"].as_array().expect("a report").iter();
+    findings.map(|finding| finding["rule"].as_str().expect("a name")).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_event_is_answered_as_its_name_says() {
-    let world = world()
-        .task_definition(definition("orders", r"G:\Directory\app-state", Some(GATE)))
-        .service("windows", service("orders", "orders:1"));
+async fn every_sample_event_gets_the_response_that_its_name_tells() {
+    let world = with_services([definition("orders", r"G:\Directory\app-state", Some(GATE))]);
     let setup = set_up(world, &[("CLUSTERS", "windows,legacy")]);
-    let mut files: Vec<String> = std::fs::read_dir(EVENTS)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    files.sort();
-    for file in files {
-        let answer = setup.answer(event(&file)).await;
-        let verdict = |valid: bool, expected: &[&str]| {
-            assert_eq!(
-                (answer["valid"].as_bool(), rules(&answer)),
-                (Some(valid), expected.to_vec()),
-                "{file}: {answer:#}"
-            );
+    for (file, event) in tests::events::of("validate-task-definition") {
+        let answer = setup.answer(event).await;
+        let report = |valid: bool, expected: &[&str]| {
+            let got = (answer["valid"].as_bool(), rules(&answer));
+            assert_eq!(got, (Some(valid), expected.to_vec()), "{file}: {answer:#}");
         };
         let says = |key: &str, text: &str| {
             assert!(answer[key].as_str().is_some_and(|value| value.contains(text)), "{file}: {answer:#}");
         };
         match file.as_str() {
-            "registered-valid.json" | "described.json" | "by-name.json" => verdict(true, &[]),
-            "registered-linux.json" => {
-                verdict(true, &[]);
+            "registered-valid" | "described" | "by-name" => report(true, &[]),
+            "registered-linux" => {
+                report(true, &[]);
                 assert_eq!(
-                    (&answer["applies"], &answer["operatingSystem"]),
-                    (&json!(false), &json!("linux"))
+                    [&answer["applies"], &answer["operatingSystem"]],
+                    [&json!(false), &json!("linux")]
                 );
             }
-            "registered-unc-source.json" => {
-                verdict(false, &["unc-source-path"]);
+            "registered-unc-source" => {
+                report(false, &["unc-source-path"]);
                 let help = answer["findings"][0]["help"].as_str().unwrap();
                 assert!(help.contains(r"write `G:\Directory\invoices`"), "{help}");
             }
-            "registered-named-volume.json" => verdict(false, &["relative-source-path"]),
-            "registered-container-path-on-absent-drive.json" => {
-                verdict(false, &["container-path-on-absent-drive"]);
+            "registered-named-volume" => report(false, &["relative-source-path"]),
+            "registered-container-path-on-absent-drive" => report(false, &["container-path-on-absent-drive"]),
+            "registered-whole-share-without-constraint" => {
+                report(true, &["whole-share-exposed", "missing-readiness-constraint"]);
             }
-            "registered-whole-share-without-constraint.json" => {
-                verdict(true, &["whole-share-exposed", "missing-readiness-constraint"]);
-            }
-            "registered-native-fsx-volume.json" => verdict(true, &["native-fsx-volume-on-same-letter-pool"]),
-            "registered-denied.json" => says("skipped", "the call was refused (AccessDenied)"),
-            "registered-body-omitted.json" => says("error", "RegisterTaskDefinition without the definition"),
-            "task-definition.json" => verdict(
+            "registered-native-fsx-volume" => report(true, &["native-fsx-volume-on-same-letter-pool"]),
+            "registered-denied" => says("skipped", "the call was refused (AccessDenied)"),
+            "registered-body-omitted" => says("error", "RegisterTaskDefinition without the definition"),
+            "task-definition" => report(
                 false,
                 &[
                     "unknown-source-volume",
@@ -171,22 +158,20 @@ async fn every_event_is_answered_as_its_name_says() {
                     "read-only-in-path",
                 ],
             ),
-            "cloudformation-resource.json" => verdict(true, &["unresolved-value"]),
-            "mount-points-at-the-top.json" => {
-                verdict(
-                    false,
-                    &["no-container-definitions", "volume-never-mounted", "misplaced-mount-points"],
-                );
+            "cloudformation-resource" => report(true, &["unresolved-value"]),
+            "mount-points-at-the-top" => {
+                let expected = ["no-container-definitions", "volume-never-mounted", "misplaced-mount-points"];
+                report(false, &expected);
             }
-            "container-definition.json" => says("error", "a bare container definition"),
-            "cluster.json" => {
+            "container-definition" => says("error", "a bare container definition"),
+            "cluster" => {
                 assert_eq!(
-                    (&answer["taskDefinitions"], &answer["invalid"]),
-                    (&json!(1), &json!(0)),
+                    [&answer["taskDefinitions"], &answer["invalid"]],
+                    [&json!(1), &json!(0)],
                     "{answer:#}"
                 );
             }
-            "schedule.json" => assert_eq!(answer["clusters"].as_array().unwrap().len(), 2, "{answer:#}"),
+            "schedule" => assert_eq!(answer["clusters"].as_array().unwrap().len(), 2, "{answer:#}"),
             other => panic!("no expectation for {other}"),
         }
     }
@@ -210,7 +195,7 @@ async fn a_registration_is_checked_without_a_call_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_given_by_hand_is_not_counted_as_registered() {
+async fn a_definition_given_by_hand_is_not_counted_as_registered() {
     let setup = set_up(world(), &[]);
     setup.answer(event("task-definition.json")).await;
     assert!(setup.metric("TaskDefinitionsInvalidRegistered").is_empty());
@@ -238,19 +223,15 @@ async fn a_refused_read_fails_the_function() {
     setup.local.aws().faults.add(FaultRule::once("DescribeTaskDefinition", Fault::Denied));
     let failure =
         setup.validator.handle(&json!({"taskDefinition": "orders:1"}), Timestamp::MAX).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Describe { name, .. } if name == "orders:1"), "{failure}");
+    assert!(matches!(&failure, CheckError::Describe { name, .. } if name == "orders:1"), "{failure}");
     let text = shared::logs::with_causes(&failure);
     assert!(text.contains("AccessDeniedException"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_audit_killed_at_any_call_is_given_in_full_by_the_next() {
+async fn an_audit_after_one_that_was_killed_at_any_call_is_complete() {
     let world = || {
-        world()
-            .task_definition(definition("gated", r"G:\gated", Some(GATE)))
-            .task_definition(definition("unc", r"\\fs1\share", None))
-            .service("windows", service("gated", "gated:1"))
-            .service("windows", service("unc", "unc:1"))
+        with_services([definition("gated", r"G:\gated", Some(GATE)), definition("unc", r"\\fs1\share", None)])
     };
     let audit = json!({"cluster": "windows"});
     let undisturbed = set_up(world(), &[]);
@@ -271,7 +252,7 @@ async fn an_audit_killed_at_any_call_is_given_in_full_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_audit_sees_the_constraints_of_services() {
+async fn an_audit_reads_the_constraints_of_services() {
     let gated = json!([{"type": "memberOf", "expression": GATE}]);
     let with = |name: &str, task_definition: &str, extra: Value| {
         let mut service = service(name, task_definition);
@@ -292,16 +273,12 @@ async fn an_audit_sees_the_constraints_of_services() {
     for (required, level) in [("false", "warning"), ("true", "error")] {
         let setup = set_up(world.clone(), &[("REQUIRE_READINESS_CONSTRAINT", required)]);
         let summary = setup.answer(json!({"cluster": "windows"})).await;
-        let by_family: BTreeMap<&str, &Value> = summary["reports"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|report| {
-                let arn = report["taskDefinition"].as_str().unwrap();
-                (arn.rsplit('/').next().unwrap(), report)
-            })
-            .collect();
-        assert_eq!(by_family.keys().copied().collect::<Vec<_>>(), ["by-service:1", "gated:1", "open:1"]);
+        let family = |report: &'_ Value| {
+            report["taskDefinition"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+        };
+        let by_family: BTreeMap<String, &Value> =
+            summary["reports"].as_array().unwrap().iter().map(|report| (family(report), report)).collect();
+        assert!(by_family.keys().eq(["by-service:1", "gated:1", "open:1"]), "{by_family:?}");
         assert_eq!(rules(by_family["by-service:1"]), [""; 0]);
         assert_eq!(rules(by_family["gated:1"]), ["daemon-with-readiness-constraint"]);
         let open = by_family["open:1"];
@@ -319,7 +296,7 @@ async fn an_audit_sees_the_constraints_of_services() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn definitions_of_running_deployments_are_in_use_too() {
+async fn definitions_of_running_deployments_are_in_use() {
     let mut rolling = service("web", "new:1");
     rolling["deployments"] = json!([
         {"id": "ecs-svc/2", "status": "PRIMARY", "taskDefinition": arn("new")},
@@ -341,23 +318,21 @@ fn arn(family: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_large_audit_is_paged_and_stays_within_the_accounts_read_rates() {
-    let mut world = world();
-    for n in 0..120 {
-        let family = format!("app-{n:03}");
-        let source = if n % 10 == 0 { "named-volume" } else { r"G:\apps" };
-        world = world
-            .task_definition(definition(&family, source, Some(GATE)))
-            .service("windows", service(&family, &format!("{family}:1")));
-    }
-    let setup = set_up(world, &[]);
+    let setup = set_up(
+        with_services((0..120).map(|n| {
+            let source = if n % 10 == 0 { "named-volume" } else { r"G:\apps" };
+            definition(&format!("app-{n:03}"), source, Some(GATE))
+        })),
+        &[],
+    );
     let began = tokio::time::Instant::now();
     let summary = setup.answer(json!({"cluster": "windows"})).await;
     let took = began.elapsed();
     assert_eq!((&summary["checked"], &summary["invalid"]), (&json!(120), &json!(12)));
     let expected = [("DescribeServices", 12), ("DescribeTaskDefinition", 120), ("ListServices", 2)];
     let expected = expected.map(|(operation, count)| (operation.to_owned(), count));
-    assert_eq!(setup.calls(), BTreeMap::from(expected), "no call was throttled and made again");
-    // 132 described at ten a second.
+    assert_eq!(setup.calls(), BTreeMap::from(expected), "no call was throttled and retried");
+    // 132 descriptions at ten per second.
     assert!(took > Duration::from_secs(13) && took < Duration::from_secs(40), "{took:?}");
 }
 
@@ -383,14 +358,14 @@ async fn the_schedule_audits_every_watched_cluster_and_reads_a_shared_definition
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cluster_that_cannot_be_read_does_not_cost_the_others_theirs() {
+async fn a_cluster_that_cannot_be_read_does_not_affect_the_others() {
     let world = world()
         .task_definition(definition("bad", "named-volume", Some(GATE)))
         .service("legacy", service("bad", "bad:1"));
     let setup = set_up(world, &[("CLUSTERS", "windows,legacy")]);
     setup.local.aws().faults.add(FaultRule::once("ListServices", Fault::Denied));
     let failure = setup.validator.handle(&event("schedule.json"), Timestamp::MAX).await.unwrap_err();
-    assert!(matches!(failure, Failure::Audit(_)), "{failure}");
+    assert!(matches!(failure, CheckError::Audit(_)), "{failure}");
     assert_eq!(
         setup.metric("TaskDefinitionsInvalidInUse"),
         [(Some("legacy".to_owned()), 1.0)],
@@ -399,7 +374,7 @@ async fn a_cluster_that_cannot_be_read_does_not_cost_the_others_theirs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cluster_that_is_not_there_is_an_answer() {
+async fn a_missing_cluster_is_reported_in_the_response() {
     let setup = set_up(world(), &[("CLUSTERS", "windows,gone")]);
     let summary = setup.answer(json!({"cluster": "gone"})).await;
     assert_eq!(summary["complete"], false);
@@ -416,15 +391,9 @@ async fn a_cluster_that_is_not_there_is_an_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_audit_that_runs_out_of_time_says_what_it_left() {
-    let mut world = world();
-    for n in 0..30 {
-        let family = format!("app-{n}");
-        world = world
-            .task_definition(definition(&family, r"G:\apps", Some(GATE)))
-            .service("windows", service(&family, &format!("{family}:1")));
-    }
-    let setup = set_up(world, &[]);
+async fn an_audit_that_reaches_its_deadline_reports_what_it_left_out() {
+    let definitions = (0..30).map(|n| definition(&format!("app-{n}"), r"G:\apps", Some(GATE)));
+    let setup = set_up(with_services(definitions), &[]);
     let deadline = setup.local.clock().now() + Duration::from_secs(11);
     let answer = setup.validator.handle(&json!({"cluster": "windows"}), deadline).await.unwrap();
     let summary = serde_json::to_value(answer).unwrap();

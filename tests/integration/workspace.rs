@@ -1,4 +1,4 @@
-//! What ships holds nothing of the test world, and a binary that cannot work says so at once.
+//! The dependencies of the deployed functions, and their behaviour with wrong variables.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 const FUNCTIONS: [&str; 3] = ["map-share", "drain-unmapped", "validate-task-definition"];
 
-/// What `cargo tree` shows of the functions as they are deployed: lines `name v1.2.3` and `name feature "x"`. All three
-/// are built at once, so features that one of them asked for would reach the others too.
+/// The output of `cargo tree` for the deployed functions: lines `name v1.2.3` and `name feature "x"`. The three are built
+/// together, so they share the features that any of them enables.
 fn tree() -> &'static BTreeSet<String> {
     static TREE: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
         let output = Command::new(env!("CARGO"))
@@ -28,11 +28,11 @@ fn names() -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn no_function_holds_anything_of_the_test_world() {
+fn no_function_depends_on_a_test_crate() {
     for name in ["tests", "proptest", "bolero", "criterion", "tempfile", "aws-smithy-protocol-test"] {
         assert!(!names().contains(name), "{name}");
     }
-    // aws-config asks for these three itself; they hold constructors, no test double.
+    // aws-config enables this feature of these three crates, which adds constructors only.
     let own = ["aws-credential-types", "aws-smithy-runtime-api", "aws-smithy-types"];
     let leaked: Vec<&String> = tree()
         .iter()
@@ -44,7 +44,7 @@ fn no_function_holds_anything_of_the_test_world() {
 }
 
 #[test]
-fn no_function_holds_a_second_tls_stack() {
+fn no_function_depends_on_a_second_tls_library() {
     for name in ["openssl", "openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "s2n-tls"] {
         assert!(!names().contains(name), "{name}");
     }
@@ -59,7 +59,7 @@ fn no_function_holds_a_second_tls_stack() {
 }
 
 #[test]
-fn no_function_holds_a_credentials_provider_that_lambda_does_not_use() {
+fn no_function_depends_on_a_credentials_provider_that_lambda_does_not_use() {
     for name in ["aws-sdk-sso", "aws-sdk-ssooidc", "aws-sdk-signin"] {
         assert!(!names().contains(name), "{name}");
     }
@@ -90,7 +90,7 @@ const GOOD: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn a_wrong_variable_stops_a_binary_at_once_with_its_name_its_value_and_what_is_allowed() {
+fn a_wrong_variable_stops_a_binary_with_its_name_its_value_and_what_is_allowed() {
     for (function, name, value, allowed) in [
         ("map-share", "MODE", "careful", "report, map or enforce"),
         ("drain-unmapped", "REPROBE_MINUTES", "21", "at most 20"),
@@ -98,11 +98,11 @@ fn a_wrong_variable_stops_a_binary_at_once_with_its_name_its_value_and_what_is_a
     ] {
         let environment: Vec<_> = GOOD.into_iter().chain([(name, value)]).collect();
         let output = start(function, &environment);
-        let said =
+        let printed =
             String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{function} started");
         for part in [name, value, allowed] {
-            assert!(said.contains(part), "{function} did not say {part}: {said}");
+            assert!(printed.contains(part), "{function} did not print {part}: {printed}");
         }
     }
 }
@@ -111,8 +111,8 @@ fn a_wrong_variable_stops_a_binary_at_once_with_its_name_its_value_and_what_is_a
 fn a_missing_variable_stops_a_binary_with_its_name() {
     for function in FUNCTIONS {
         let output = start(function, &[]);
-        let said =
+        let printed =
             String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains("CLUSTERS is not set"), "{function}: {said}");
+        assert!(!output.status.success() && printed.contains("CLUSTERS is not set"), "{function}: {printed}");
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::fleet::Pace;
-use crate::map_share::{Story, failures, id, mapped, sqs_of, world};
+use crate::map_share::{Setup, failures, id, mapped, sqs_of, world};
 
 /// A burst's figures.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +55,7 @@ impl fmt::Display for Burst {
 pub async fn scale_out(instances: usize, records: usize) -> Burst {
     let pace = Pace { steady: true, map: Duration::from_secs(500), ..Pace::default() };
     let fleet = world().pace(pace).windows_instance("apps", mapped).windows_instances("apps", instances);
-    let story = Story::new(fleet);
+    let story = Setup::new(fleet);
     let last = u64::try_from(instances).unwrap() + 1;
     let mut events: Vec<(u64, String)> = (2..=last)
         .flat_map(|n| [(n, 0), (n, 1)])
@@ -90,8 +90,8 @@ fn fewest(new: usize, commands: usize) -> usize {
 }
 
 /// A batch of events about tasks of mapped instances, and the story that it belongs to.
-pub fn noise(records: usize) -> (Story, Value) {
-    let story = Story::new((0..20).fold(world(), |world, _| world.windows_instance("apps", mapped)));
+pub fn noise(records: usize) -> (Setup, Value) {
+    let story = Setup::new((0..20).fold(world(), |world, _| world.windows_instance("apps", mapped)));
     let event = |n: usize| -> Value {
         let mut event = story.event(&id(u64::try_from(n % 20).unwrap() + 1));
         event["detail"]["version"] = json!(n);

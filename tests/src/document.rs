@@ -1,7 +1,7 @@
-//! The SSM document: the mapping script as `template.yaml` carries it, and as the SSM agent gets it.
+//! The SSM document: the mapping script as `template.yaml` holds it, and as the SSM agent gets it.
 //!
-//! It reads the one resource `MappingDocument` as text, by the shape that the template gives it, and says so when the
-//! shape changed. It is no YAML reader and resolves no other intrinsic function.
+//! The resource `MappingDocument` is read as lines of text, and an error names a line that is not as expected. No YAML
+//! is parsed, and no other intrinsic function is resolved.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,21 +13,21 @@ use base64::engine::general_purpose::STANDARD;
 const BEGIN: &str = "# generated from shared/document/map-share.ps1 by `make embed-document`; do not edit";
 /// The line after it.
 const END: &str = "# end of generated";
-/// Where the settings begin: CloudFormation turns the block into base64.
+/// The line before the settings, which CloudFormation encodes as base64.
 const SETTINGS: &str = "- Fn::Base64: !Sub |";
-/// What the SSM agent replaces by the value of the document's one parameter.
+/// The SSM agent replaces this by the value of the document's parameter.
 pub const ACTION_PLACEHOLDER: &str = "{{ Action }}";
 
-/// What `template.yaml` does not have as expected.
+/// The template or the script is not as expected.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DocumentError {
-    /// A line that must stand in the template once.
+    /// A line that must occur exactly once.
     #[error("template.yaml has the line `{0}` {1} times, not once")]
     Line(&'static str, usize),
-    /// The settings name a parameter for which no value was given.
+    /// The settings name a parameter without a value.
     #[error("no value for the template parameter {0}")]
     Parameter(String),
-    /// YAML would read the script otherwise than it is written.
+    /// YAML would change this text.
     #[error("map-share.ps1, line {0}: not plain ASCII text without tabs")]
     Text(usize),
 }
@@ -59,8 +59,8 @@ pub fn embed(template: &str, script: &str) -> Result<String, DocumentError> {
     Ok(text.join("\n") + "\n")
 }
 
-/// The script that the SSM agent writes to its file: `runCommand`, joined by line breaks, after CloudFormation put in
-/// the values of the template's parameters. The action's placeholder is still there.
+/// The script that the SSM agent gets: `runCommand` with the values of the template's parameters, but still with the
+/// placeholder of the action.
 pub fn run_command(template: &str, parameters: &BTreeMap<&str, &str>) -> Result<String, DocumentError> {
     let lines: Vec<&str> = template.lines().collect();
     let settings = block_below(&lines, only(&lines, SETTINGS)?);
@@ -82,7 +82,7 @@ fn only(lines: &[&str], wanted: &'static str) -> Result<usize, DocumentError> {
     }
 }
 
-/// The literal block scalar whose header stands on line `header`: the lines below that are indented like its first one.
+/// The literal block scalar with its header on line `header`: the following lines with at least its indentation.
 fn block_below(lines: &[&str], header: usize) -> String {
     let depth = |line: &str| line.len() - line.trim_start().len();
     let indent = lines.get(header + 1).map_or(0, |line| depth(line));
@@ -137,7 +137,7 @@ Resources:
 ";
 
     #[test]
-    fn a_script_is_embedded_and_read_back_as_it_is() {
+    fn a_script_is_embedded_and_read_back_unchanged() {
         let script = "# head\n\nif ($true) {\n    'x'\n}\n\n\n# foot\n";
         let template = embed(TEMPLATE, script).unwrap();
         assert!(template.ends_with("\n      # end of generated\n  Other: {}\n"), "{template}");
@@ -149,14 +149,14 @@ Resources:
     }
 
     #[test]
-    fn what_yaml_would_read_otherwise_is_refused() {
+    fn text_that_yaml_would_change_is_refused() {
         for script in ["\tx\n", "a\ncaf\u{e9}\n", "x \n"] {
             assert!(matches!(embed(TEMPLATE, script), Err(DocumentError::Text(_))), "{script:?}");
         }
     }
 
     #[test]
-    fn a_template_of_another_shape_is_named() {
+    fn a_missing_line_or_value_is_named() {
         let gone = TEMPLATE.replace(END, "# the end");
         assert_eq!(embed(&gone, "x\n"), Err(DocumentError::Line(END, 0)));
         assert_eq!(

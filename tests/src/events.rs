@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-/// Where a function's payloads are.
+/// The folder of a function's payloads.
 pub fn folder(function: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../events")).join(function)
 }
 
-/// The payloads of a function, with their file names without ending, in their order.
+/// The payloads of a function with their file names without extension, in the order of the names.
 pub fn of(function: &str) -> Vec<(String, Value)> {
     let folder = folder(function);
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)

@@ -1,8 +1,8 @@
-//! `map-share` over a local AWS: hands it events in every way there is, and shows what it did.
+//! `map-share` over a local AWS: invokes it in every way and shows its effect.
 //!
-//! It delivers nothing by itself: a test decides what is lost, doubled, late or out of order.
+//! It delivers no event by itself: the test decides what is lost, repeated, late or out of order.
 
-#![allow(clippy::unwrap_used, reason = "a test's world is what the test says, or the test is wrong")]
+#![allow(clippy::unwrap_used, reason = "the helpers belong to the tests")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -19,26 +19,25 @@ use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::cluster_arn;
 use crate::local_aws::in_process::{Local, Process};
 
-/// The name in which the function calls AWS.
+/// The function's name as a caller of AWS.
 pub const CALLER: &str = "map-share";
 
-/// The time at which every story begins.
+/// The time at which every test begins.
 pub fn base() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
-/// A world with the watched cluster `apps` and nothing in it.
+/// A world with the empty watched cluster `apps`.
 pub fn world() -> World {
     World::new(7, base()).pace(Pace { steady: true, ..Pace::default() }).cluster("apps")
 }
 
-/// A host that logged on with the parameters' password ten minutes before the story: with one of these in the cluster
-/// the password is proven.
+/// A mapped host that logged on with the parameters' password ten minutes ago. One such host proves the password.
 pub fn mapped(host: Host) -> Host {
     mapped_at(host, base() - Duration::from_secs(600))
 }
 
-/// A host that logged on with the parameters' password at that time.
+/// A mapped host that logged on with the parameters' password at that time.
 pub fn mapped_at(host: Host, at: Timestamp) -> Host {
     let at = format!("{at:.3}");
     host.attribute("smb.G", "mapped").attribute("smb.G.state", &format!("mapped {at} {at} {at}"))
@@ -49,17 +48,17 @@ pub fn id(n: u64) -> String {
     crate::fleet::instance_id(n).to_string()
 }
 
-/// A story: a local AWS, and what the function printed as metrics.
-pub struct Story {
+/// A local AWS, the function's environment, and the metrics that it wrote.
+pub struct Setup {
     /// The world and its clock.
     pub local: Local,
-    printed: Arc<Mutex<Vec<u8>>>,
+    written: Arc<Mutex<Vec<u8>>>,
     /// The function's environment.
     pub settings: BTreeMap<&'static str, &'static str>,
 }
 
-impl Story {
-    /// A story in that world, with the default configuration for `apps`.
+impl Setup {
+    /// The default configuration for `apps`.
     pub fn new(world: World) -> Self {
         let settings = [
             ("CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/apps"),
@@ -67,46 +66,51 @@ impl Story {
             ("REMOTE_PATH", r"\\fs1.corp.example.com\share"),
             ("DOCUMENT_NAME", "ecs-smb-mapper-G"),
         ];
-        Story { local: Local::new(LocalAws::new(world)), printed: Arc::default(), settings: settings.into() }
+        Setup { local: Local::new(LocalAws::new(world)), written: Arc::default(), settings: settings.into() }
     }
 
-    /// With an environment variable of its own.
+    /// With another environment variable.
     pub fn with(mut self, name: &'static str, value: &'static str) -> Self {
         self.settings.insert(name, value);
         self
     }
 
-    /// The function in a fresh sandbox, calling as that process.
+    /// The function in a new sandbox, as that process.
     pub fn app(&self, process: &Process) -> App {
-        let config = Config::read(|name| self.settings.get(name).map(|v| (*v).to_owned())).unwrap();
-        let metrics = Metrics::to_writer(&config.metrics_namespace, &config.stack, self.printed.clone());
+        let config = self.config();
+        let metrics = Metrics::to_writer(&config.metrics_namespace, &config.stack, self.written.clone());
         App::new(config, process.clients(), metrics)
     }
 
-    /// One invocation with a minute to live.
+    /// The configuration in the function's environment.
+    pub fn config(&self) -> Config {
+        Config::read(|name| self.settings.get(name).map(|v| (*v).to_owned())).unwrap()
+    }
+
+    /// One invocation with a deadline in a minute.
     pub async fn invoke(&self, payload: Value) -> Result<Value, String> {
         self.invoke_as(&Process::new(&self.local, CALLER), payload).await
     }
 
-    /// The same, calling as a process that may be killed or watched.
+    /// The same, as a process that the test may kill or observe.
     pub async fn invoke_as(&self, process: &Process, payload: Value) -> Result<Value, String> {
         let deadline = self.local.clock().now() + Duration::from_secs(60);
         let app = self.app(process);
         map_share::handle(&app, payload, deadline).await.map_err(|error| error.to_string())
     }
 
-    /// One batch; the message ids that come again. Messages are called `m0`, `m1` and so on.
+    /// One batch. Returns the ids of the messages that stay on the queue; the messages are `m0`, `m1`, and so on.
     pub async fn batch(&self, events: &[Value]) -> Vec<String> {
         let answer = self.invoke(sqs(events)).await.unwrap();
         failures(&answer)
     }
 
-    /// A call by hand; its report.
+    /// An invocation by hand; returns its report.
     pub async fn by_hand(&self, ids: &[&str]) -> Value {
         self.invoke(json!({"instanceIds": ids})).await.unwrap()
     }
 
-    /// The operations that were called since the last time, in order.
+    /// The operations that the function called since the last time, in order.
     pub fn calls(&self) -> Vec<String> {
         let mut aws = self.local.aws();
         let calls = aws.calls().iter().filter(|call| call.caller.0.as_ref() == CALLER);
@@ -115,7 +119,7 @@ impl Story {
         calls
     }
 
-    /// The targets of every command so far, in the order they were sent.
+    /// The targets of every command, in the order of the requests.
     pub fn commands(&self) -> Vec<Vec<String>> {
         let aws = self.local.aws();
         let targets = |command: &crate::local_aws::ssm::Command| {
@@ -124,35 +128,37 @@ impl Story {
         aws.commands().map(targets).collect()
     }
 
-    /// The gate and the state that stand on an instance.
-    pub fn attributes(&self, id: &str) -> (Option<String>, Option<String>) {
-        let aws = self.local.aws();
-        let instance = aws.container_instance(id).unwrap();
-        let value = |name| instance.attribute(name).map(str::to_owned);
-        (value("smb.G"), value("smb.G.state"))
+    /// The value of an attribute of an instance.
+    pub fn attribute(&self, id: &str, name: &str) -> Option<String> {
+        self.local.aws().container_instance(id).unwrap().attribute(name).map(str::to_owned)
     }
 
-    /// The metrics of the last run, without those that are zero.
+    /// The gate and the state of an instance.
+    pub fn attributes(&self, id: &str) -> (Option<String>, Option<String>) {
+        (self.attribute(id, "smb.G"), self.attribute(id, "smb.G.state"))
+    }
+
+    /// The metrics of the last run that are not zero.
     pub fn metrics(&self) -> BTreeMap<String, f64> {
-        let printed = String::from_utf8(self.printed.lock().unwrap().clone()).unwrap();
-        let line: Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+        let written = String::from_utf8(self.written.lock().unwrap().clone()).unwrap();
+        let line: Value = serde_json::from_str(written.lines().last().unwrap()).unwrap();
         let values = line.as_object().unwrap().iter().filter_map(|(k, v)| Some((k.clone(), v.as_f64()?)));
         values.filter(|(_, value)| *value != 0.0).collect()
     }
 
-    /// The event that ECS would emit about an instance now.
+    /// The event that ECS would emit for an instance now.
     pub fn event(&self, id: &str) -> Value {
         let now = self.local.clock().now();
         event_of(&self.local.aws(), id, now)
     }
 
-    /// The same for the n-th hosts.
+    /// The events for the n-th hosts.
     pub fn events(&self, ids: impl IntoIterator<Item = u64>) -> Vec<Value> {
         ids.into_iter().map(|n| self.event(&id(n))).collect()
     }
 }
 
-/// The event that ECS would emit about an instance of `apps` at that time.
+/// The event that ECS would emit for an instance of `apps` at that time.
 pub fn event_of(aws: &LocalAws, id: &str, now: Timestamp) -> Value {
     let instance = aws.container_instance(id).unwrap();
     let mut detail = instance.describe();
@@ -200,7 +206,7 @@ pub fn failures(answer: &Value) -> Vec<String> {
     failures.map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Counts as [`Story::metrics`] gives them.
+/// Counts in the form of [`Setup::metrics`].
 pub fn counts<const N: usize>(counts: [(&str, f64); N]) -> BTreeMap<String, f64> {
     counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }

@@ -1,4 +1,4 @@
-//! What functions write to standard output, where Lambda collects it.
+//! Captured logs and metrics of functions.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What was written and nobody took yet.
+/// The captured bytes.
 #[derive(Debug, Clone, Default)]
 pub struct Output(Arc<Mutex<Vec<u8>>>);
 
 impl Output {
-    /// Takes in what this thread logs while the guard lives.
+    /// Captures the logs of this thread while the guard lives.
     pub fn listen(&self) -> DefaultGuard {
         let lines = tracing_subscriber::fmt().json().flatten_event(true).with_target(false);
         let lines = lines.with_max_level(tracing::Level::INFO).with_writer(self.clone());
         tracing::subscriber::set_default(lines.finish())
     }
 
-    /// What was written since the last time.
+    /// Takes the bytes captured since the last time.
     pub fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

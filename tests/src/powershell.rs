@@ -1,12 +1,10 @@
-//! The mapping script itself, run by a real PowerShell for the hosts of the local AWS ([`Scripts::External`]).
+//! Runs the real mapping script in PowerShell for the hosts of the local AWS ([`Scripts::External`]).
 //!
-//! A few long-lived processes (`shared/document/tests/serve.ps1`) carry out the text of `template.yaml`'s document, its
-//! settings put in as CloudFormation would. Each run gets its host's part of the [`World`](crate::fleet::World) and
-//! gives back what became of the letter and which log-ons reached the directory; causes and result lines are the
-//! script's own. Limits are shortened, for the waits would outlast a demo.
+//! A few long-lived processes (`shared/document/tests/serve.ps1`) run the document of `template.yaml` with the settings
+//! that CloudFormation would insert. Each run gets its host's part of the [`World`](crate::fleet::World) and returns the
+//! new mapping and the log-ons; causes and result lines are the script's own. Time limits are shortened.
 //!
-//! It does not model two scripts on one host at once, nor a process that hangs: such a run ends at the document's
-//! time-out.
+//! Two concurrent scripts on one host are not modelled. A script that hangs ends at the document's timeout.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,16 +26,16 @@ use crate::local_aws::LocalAws;
 use crate::local_aws::server::Server;
 use crate::local_aws::ssm::runs::StartedRun;
 
-/// So many hosts run their script at once.
+/// The number of scripts that run at the same time.
 const PROCESSES: usize = 2;
-/// How often is looked for scripts that were started.
+/// The polling interval for started scripts.
 const LOOK: Duration = Duration::from_millis(20);
 const ADDRESS: &str = "10.0.1.10";
 
-/// From now on a real PowerShell carries out what the agents of `server` start; dropped, it ends.
+/// Runs the scripts that the agents of `server` start in PowerShell, until the result is dropped.
 ///
 /// # Errors
-/// When `pwsh` does not start, or the template does not have the document as expected.
+/// `pwsh` does not start, or the template does not hold the document as expected.
 pub async fn carry_out(server: &Server, pwsh: &str) -> io::Result<JoinSet<io::Result<()>>> {
     let settings = {
         let mut aws = server.aws();
@@ -51,7 +49,7 @@ pub async fn carry_out(server: &Server, pwsh: &str) -> io::Result<JoinSet<io::Re
     let receiver = Arc::new(Mutex::new(receiver));
     let mut running = JoinSet::new();
     for _ in 0..PROCESSES {
-        let process = Process::start(pwsh, &text).await?;
+        let process = PowerShell::start(pwsh, &text).await?;
         running.spawn(work(process, server.clone(), receiver.clone()));
     }
     let server = server.clone();
@@ -83,7 +81,7 @@ fn document_text(template: &str, settings: &MappingSettings) -> Result<String, d
 
 type Runs = Arc<Mutex<mpsc::UnboundedReceiver<StartedRun>>>;
 
-async fn work(mut process: Process, server: Server, runs: Runs) -> io::Result<()> {
+async fn work(mut process: PowerShell, server: Server, runs: Runs) -> io::Result<()> {
     loop {
         let Some(run) = runs.lock().await.recv().await else { return Ok(()) };
         let Some((seen, host)) = before(&server.aws(), &run) else { continue };
@@ -95,18 +93,18 @@ async fn work(mut process: Process, server: Server, runs: Runs) -> io::Result<()
 
 fn action(run: &StartedRun) -> &'static str {
     match run.action {
-        crate::fleet::script::Action::Check => "check",
-        crate::fleet::script::Action::Map => "map",
+        crate::fleet::script::ScriptAction::Check => "check",
+        crate::fleet::script::ScriptAction::Map => "map",
     }
 }
 
-/// What a run was told of its host, as far as it matters afterwards.
+/// The part of the host's state at the start of a run that its end needs.
 struct Seen {
     booted: Timestamp,
     generation: u64,
 }
 
-/// A host as the bench models it; `None` where its script never ends by itself.
+/// The host's model for `serve.ps1`; `None` where the script never ends by itself.
 fn before(aws: &LocalAws, run: &StartedRun) -> Option<(Seen, Value)> {
     let world = &aws.world;
     let host = world.hosts.get(&run.instance)?;
@@ -166,7 +164,7 @@ fn before(aws: &LocalAws, run: &StartedRun) -> Option<(Seen, Value)> {
     Some((Seen { booted: host.booted, generation: server.generation() }, model))
 }
 
-/// What `GetParameters` answers where a parameter cannot be read; one that is missing is no error.
+/// The error of `GetParameters`. A missing parameter is not an error.
 fn service_error(readable: Readable) -> Option<(&'static str, &'static str)> {
     match readable {
         Readable::Yes | Readable::Missing => None,
@@ -205,11 +203,11 @@ struct AnsweredLogOn {
 
 fn after(aws: &mut LocalAws, run: &StartedRun, seen: Seen, answer: Answer, now: Timestamp) {
     let world = &mut aws.world;
-    // A reboot took the script; the local AWS reports that.
+    // After a reboot the script has no effect; the local AWS reports that it was lost.
     if let Some(host) = world.hosts.get_mut(&run.instance).filter(|host| host.booted == seen.booted) {
         for one in answer.log_ons {
             let presented = if one.kept { Presented::Kept } else { Presented::Parameters };
-            // What the directory answered was known to the script; here it is counted.
+            // The script has the result already; this records the log-on.
             let _ = world.account.log_on(now, &run.instance, presented, &one.user, &one.password);
         }
         if host.letter != Letter::Disk {
@@ -225,14 +223,14 @@ fn after(aws: &mut LocalAws, run: &StartedRun, seen: Seen, answer: Answer, now: 
     aws.complete_run(now, run.key, answer.exit, &answer.line);
 }
 
-/// One PowerShell.
-struct Process {
+/// One PowerShell process.
+struct PowerShell {
     _child: Child,
     requests: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
 }
 
-impl Process {
+impl PowerShell {
     async fn start(pwsh: &str, document: &str) -> io::Result<Self> {
         let script = document::root().join("shared/document/tests/serve.ps1");
         let mut child = Command::new(pwsh)

@@ -1,9 +1,9 @@
 //! Checks every task definition that the services of a cluster use, with the services' own constraints.
 //!
-//! Tasks that were started without a service are not seen. It reads, and changes nothing.
+//! Tasks that were started without a service are not checked. The audit changes nothing.
 //!
-//! ECS lets an account read 20 task definitions and 20 services a second, shared with the customer's own deployments:
-//! the audit takes half. A definition that several services or clusters use is read once.
+//! An account may read 20 task definitions and 20 services per second, and the customer's deployments use the same rate:
+//! the audit uses half of it. A definition that several services or clusters use is read once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,45 +18,46 @@ use shared::task_definitions::{SERVICES_A_CALL, describe_services, describe_task
 use crate::described;
 use crate::finding::Report;
 use crate::model::TaskDefinition;
-use crate::policy::Policy;
-use crate::rules::{Service, check};
+use crate::requirements::Requirements;
+use crate::rule::Service;
+use crate::rules::check;
 
-/// Between two calls: 10 a second of the account's 20.
+/// The pause between two calls: 10 per second of the account's 20.
 const PACE: Duration = Duration::from_millis(100);
 
-/// An audit that cannot end in time stops this long before, to say so.
+/// An audit stops this long before its deadline, and reports that it is incomplete.
 const RESERVE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 
-/// An answer of Lambda's holds 6 MB, and a report rarely more than 2 KB: valid ones beyond these are left out.
+/// Further valid reports are left out: a response of Lambda holds 6 MB, and a report rarely more than 2 KB.
 const MOST_REPORTS: usize = 500;
 
-/// How often the log says how far it is.
+/// After how many definitions the log shows the progress.
 const PROGRESS_EVERY: usize = 50;
 
 /// What an audit of one cluster found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterSummary {
-    /// The cluster as it is configured.
+    /// The configured cluster.
     pub cluster: String,
-    /// Its services.
+    /// The number of services.
     pub services: usize,
-    /// The task definitions that they use, each counted once.
+    /// The number of task definitions that they use, each counted once.
     pub task_definitions: usize,
-    /// Of those, how many were read and checked.
+    /// How many of them were checked.
     pub checked: usize,
-    /// Of those checked, how many use the share.
+    /// How many of those checked use the share.
     pub applying: usize,
-    /// Of those checked, how many have an error.
+    /// How many of those checked have an error.
     pub invalid: usize,
-    /// Everything was read. Where not, `invalid` is a lower bound.
+    /// Whether everything was read. Otherwise `invalid` is a lower bound.
     pub complete: bool,
     /// What could not be read, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
-    /// The reports of those that use the share or have a finding; all others are fine.
+    /// The reports of the definitions that use the share or have a finding.
     pub reports: Vec<Report>,
-    /// Valid ones that the answer has no room for; the log has them all.
+    /// The number of valid reports that do not fit into the response. The log has them all.
     #[serde(skip_serializing_if = "is_zero")]
     pub left_out: usize,
 }
@@ -65,16 +66,16 @@ pub struct ClusterSummary {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditSummary {
-    /// Over all clusters, one that several use counted once: how many have an error.
+    /// The number of definitions with an error, each counted once.
     pub invalid: usize,
-    /// Everything was read. Where not, `invalid` is a lower bound.
+    /// Whether everything was read. Otherwise `invalid` is a lower bound.
     pub complete: bool,
-    /// One summary each.
+    /// The summary of each cluster.
     pub clusters: Vec<ClusterSummary>,
 }
 
 impl AuditSummary {
-    /// Sums up.
+    /// The summary over these clusters.
     pub fn new(clusters: Vec<ClusterSummary>) -> AuditSummary {
         let reports = clusters.iter().flat_map(|summary| &summary.reports);
         let invalid = reports.filter(|report| !report.valid).map(|report| &report.task_definition);
@@ -106,39 +107,39 @@ impl ClusterSummary {
 /// Something that an audit could not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unread {
-    /// What: the services, or a task definition's ARN.
+    /// The services, or a task definition's ARN.
     pub what: String,
-    /// Why.
+    /// The error.
     pub error: String,
 }
 
-/// An audit in progress: it remembers the definitions that were read.
+/// An audit in progress.
 pub struct Audit<'a> {
     client: &'a Client,
-    policy: &'a Policy,
-    /// Tells the time.
+    requirements: &'a Requirements,
     now: &'a (dyn Fn() -> Timestamp + Sync),
-    /// When it has to stop.
+    /// When the audit has to stop.
     end: Timestamp,
+    /// The definitions that were read.
     read: BTreeMap<String, TaskDefinition>,
     calls: usize,
-    /// The first failure that says nothing about what was asked for: no permission, throttled, no connection.
+    /// The first failure that is not about the request: no permission, throttled, no connection.
     pub failure: Option<AwsError>,
 }
 
 impl<'a> Audit<'a> {
-    /// An audit that ends before a deadline.
+    /// An audit that ends before the deadline.
     pub fn new(
         client: &'a Client,
-        policy: &'a Policy,
+        requirements: &'a Requirements,
         now: &'a (dyn Fn() -> Timestamp + Sync),
         deadline: Timestamp,
     ) -> Audit<'a> {
         let end = deadline.checked_sub(RESERVE).unwrap_or(deadline);
-        Audit { client, policy, now, end, read: BTreeMap::new(), calls: 0, failure: None }
+        Audit { client, requirements, now, end, read: BTreeMap::new(), calls: 0, failure: None }
     }
 
-    /// Checks what the services of one cluster use. What cannot be read is part of the summary.
+    /// Checks the definitions that the services of one cluster use. The summary lists what could not be read.
     pub async fn cluster(&mut self, cluster: &ClusterRef) -> ClusterSummary {
         let mut summary =
             ClusterSummary { cluster: cluster.as_str().to_owned(), ..ClusterSummary::default() };
@@ -153,12 +154,12 @@ impl<'a> Audit<'a> {
             }
         };
         summary.task_definitions = uses.len();
-        let policy = self.policy;
+        let requirements = self.requirements;
         tracing::info!(
             cluster = cluster.name(),
             services = summary.services,
             task_definitions = uses.len(),
-            "audit begins"
+            "audit started"
         );
         for (index, (arn, services)) in uses.iter().enumerate() {
             if self.is_late() {
@@ -168,8 +169,8 @@ impl<'a> Audit<'a> {
             }
             match self.definition(arn).await {
                 Ok(definition) => {
-                    let report = check(definition, policy, Some(services));
-                    crate::log_report(&report, Some(cluster.name()));
+                    let report = check(definition, requirements, Some(services));
+                    report.log(Some(cluster.name()));
                     summary.checked += 1;
                     summary.applying += usize::from(report.applies);
                     summary.invalid += usize::from(!report.valid);
@@ -178,7 +179,12 @@ impl<'a> Audit<'a> {
                 Err(error) => self.unread(&mut summary, arn, error),
             }
             if (index + 1) % PROGRESS_EVERY == 0 {
-                tracing::info!(cluster = cluster.name(), done = index + 1, of = uses.len(), "audit goes on");
+                tracing::info!(
+                    cluster = cluster.name(),
+                    done = index + 1,
+                    of = uses.len(),
+                    "audit in progress"
+                );
             }
         }
         summary.complete = summary.unread.is_empty();
@@ -187,13 +193,13 @@ impl<'a> Audit<'a> {
             checked = summary.checked,
             invalid = summary.invalid,
             complete = summary.complete,
-            "audit ends"
+            "audit ended"
         );
         summary
     }
 
-    /// The services of a cluster, counted, and by the task definitions that they use: the current one, and those of
-    /// deployments and task sets that still run.
+    /// The number of services of a cluster, and the services by the task definitions that they use: the current one, and
+    /// those of running deployments and task sets.
     async fn uses(
         &mut self,
         cluster: &ClusterRef,

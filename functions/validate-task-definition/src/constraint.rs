@@ -1,23 +1,23 @@
-//! ECS's cluster query language, as far as it takes to say what a placement constraint means for the gate.
+//! The part of ECS's cluster query language that shows what a placement constraint means for the gate.
 //!
-//! An expression is evaluated over an instance of which some attributes are known, with a third value for "cannot be
-//! told". What cannot be parsed is `Unknown`: the gate is then neither guaranteed nor contradicted. No expression is
-//! called wrong; ECS refuses malformed ones itself.
+//! An expression is evaluated for an instance with some known attributes. The result is true, false, or unknown, also
+//! where the expression cannot be parsed: then the gate is neither required nor contradicted. ECS itself refuses
+//! malformed expressions.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html>
 
-/// A truth value, or none that the known attributes decide.
+/// The result of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truth {
-    /// Holds on every such instance.
+    /// It holds on every such instance.
     True,
-    /// Holds on no such instance.
+    /// It holds on no such instance.
     False,
-    /// Depends on what is not known.
+    /// It depends on unknown attributes.
     Unknown,
 }
 
-/// What is known of one attribute.
+/// A known attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known<'a> {
     /// It has this value.
@@ -26,16 +26,16 @@ pub enum Known<'a> {
     Absent,
 }
 
-/// The instance that an expression is evaluated over: the attributes of which something is known.
-pub type Instance<'a> = [(&'a str, Known<'a>)];
+/// The known attributes of an instance.
+pub type KnownAttributes<'a> = [(&'a str, Known<'a>)];
 
-/// Evaluates an expression; all of several constraints must hold.
-pub fn all_hold<'e>(expressions: impl IntoIterator<Item = &'e str>, instance: &Instance<'_>) -> Truth {
+/// Evaluates several expressions, which must all hold.
+pub fn all_hold<'e>(expressions: impl IntoIterator<Item = &'e str>, instance: &KnownAttributes<'_>) -> Truth {
     expressions.into_iter().map(|expression| holds(expression, instance)).fold(Truth::True, Truth::and)
 }
 
 /// Evaluates one expression.
-pub fn holds(expression: &str, instance: &Instance<'_>) -> Truth {
+pub fn holds(expression: &str, instance: &KnownAttributes<'_>) -> Truth {
     let Some(tokens) = tokens(expression) else { return Truth::Unknown };
     let mut parser = Parser { tokens: &tokens, instance, depth: 0 };
     match parser.either() {
@@ -44,7 +44,7 @@ pub fn holds(expression: &str, instance: &Instance<'_>) -> Truth {
     }
 }
 
-/// The names of the attributes that an expression speaks of.
+/// The names of the attributes in an expression.
 pub fn attributes(expression: &str) -> Vec<String> {
     let tokens = tokens(expression).unwrap_or_default();
     let words = tokens.iter().filter_map(|token| match token {
@@ -83,7 +83,7 @@ enum Token {
     Symbol(&'static str),
 }
 
-/// Longest first: `!in` before `!`.
+/// Longer symbols come before their prefixes: `!in` before `!`.
 const SYMBOLS: [&str; 17] =
     ["&&", "||", "==", "!=", ">=", "<=", "=~", "!~", "!in", "!exists", "!", ">", "<", "(", ")", "[", "]"];
 
@@ -114,7 +114,7 @@ fn tokens(mut rest: &str) -> Option<Vec<Token>> {
     }
 }
 
-/// `!instance` is `!` before a word, not `!in`.
+/// Whether the text begins with that symbol. `!instance` begins with `!`, not with `!in`.
 fn starts_with_symbol(rest: &str, symbol: &str) -> bool {
     let Some(after) = rest.strip_prefix(symbol) else { return false };
     let is_word = symbol.ends_with(char::is_alphabetic);
@@ -123,11 +123,11 @@ fn starts_with_symbol(rest: &str, symbol: &str) -> bool {
 
 struct Parser<'t, 'i> {
     tokens: &'t [Token],
-    instance: &'i Instance<'i>,
+    instance: &'i KnownAttributes<'i>,
     depth: usize,
 }
 
-/// Deeper nesting is `Unknown` instead of a stack that overflows.
+/// An expression with deeper nesting is `Unknown`, so that the stack does not overflow.
 const DEEPEST: usize = 64;
 
 impl Parser<'_, '_> {
@@ -244,7 +244,7 @@ fn exists(known: Option<Known<'_>>) -> Truth {
 fn equals(known: Option<Known<'_>>, words: &[String]) -> Truth {
     match known {
         Some(Known::Value(value)) if words.iter().any(|word| word == value) => Truth::True,
-        // AWS does not say whether values are compared with regard to case.
+        // AWS does not document whether the comparison ignores case.
         Some(Known::Value(value)) if words.iter().any(|word| word.eq_ignore_ascii_case(value)) => {
             Truth::Unknown
         }
@@ -253,12 +253,12 @@ fn equals(known: Option<Known<'_>>, words: &[String]) -> Truth {
     }
 }
 
-/// AWS does not say whether an absent attribute differs from a value.
+/// AWS does not document whether an absent attribute differs from a value.
 fn differs(known: Option<Known<'_>>, words: &[String]) -> Truth {
     if known == Some(Known::Absent) { Truth::Unknown } else { equals(known, words).not() }
 }
 
-/// A pattern without special characters is decided; AWS does not say whether it must match the whole value.
+/// Only a pattern without special characters is evaluated. AWS does not document whether it must match the whole value.
 fn matches(known: Option<Known<'_>>, pattern: &str) -> Truth {
     let is_literal = pattern.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     match known {
@@ -275,7 +275,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn expressions_are_evaluated_over_what_is_known() {
+    fn expressions_are_evaluated_with_the_known_attributes() {
         let instance = [
             ("smb.G", Known::Value("mapped")),
             ("smb.hold", Known::Absent),
@@ -346,7 +346,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_expression_is_read(text in r#"(attribute:|smb\.G|==|!in|!|[\[\](),'" ]|and|or|not|é|in){0,20}"#) {
+        fn any_expression_is_handled(text in r#"(attribute:|smb\.G|==|!in|!|[\[\](),'" ]|and|or|not|é|in){0,20}"#) {
             holds(&text, &[("smb.G", Known::Absent)]);
             attributes(&text);
         }

@@ -1,6 +1,5 @@
-//! The SDK's task definitions as the JSON that the API sends, so that one reader reads them all.
-//!
-//! Only what the rules ask about is taken over. Pointers of findings are those of the API's JSON.
+//! Turns the SDK's task definitions into the API's JSON, so that there is one reader and findings have one kind of
+//! pointers. Only what the rules need is converted.
 
 use aws_sdk_ecs::types::{ContainerDefinition, MountPoint, TaskDefinition, Volume};
 use serde_json::{Value, json};

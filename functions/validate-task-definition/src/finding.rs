@@ -1,23 +1,23 @@
-//! What a check says: findings with their levels, and the report that holds them.
+//! The result of a check: findings with their levels, and the report that holds them.
 
 use serde::Serialize;
 
 use crate::os::OperatingSystem;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Worth knowing; nothing has to be done.
     Info,
-    /// Works until it does not, or does more than was meant.
+    /// May fail later, or does more than intended.
     Warning,
     /// Cannot work, or the data would miss the share.
     Error,
 }
 
 impl Level {
-    /// As it stands in reports.
+    /// The level as reports spell it.
     pub fn as_str(self) -> &'static str {
         match self {
             Level::Info => "info",
@@ -27,16 +27,16 @@ impl Level {
     }
 }
 
-/// One thing that one rule has to say about one place.
+/// One violation of one rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// `TD004`; never given to another rule.
+    /// `TD004`; never reused for another rule.
     pub code: &'static str,
     /// `unc-source-path`.
     pub rule: &'static str,
-    /// The rule's level, except where a rule documents that it depends.
+    /// The rule's level, unless its documentation says that it depends.
     pub level: Level,
-    /// JSON pointer into the task definition (RFC 6901). Where something is missing, the object that lacks it.
+    /// JSON pointer into the task definition (RFC 6901); for something missing, the object that lacks it.
     pub path: String,
     /// What is wrong, with the value.
     pub message: String,
@@ -44,21 +44,21 @@ pub struct Finding {
     pub help: String,
 }
 
-/// The verdict on one task definition.
+/// The result for one task definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// The ARN where there is one, else the family.
+    /// The ARN, or the family where there is none.
     pub task_definition: String,
-    /// Whether the task uses the share, or a source of its volumes is broken in a way that a share's usually is.
+    /// Whether the task uses the share, or has a broken source that probably should be on the share.
     pub applies: bool,
-    /// No finding is an error.
+    /// Whether no finding is an error.
     pub valid: bool,
-    /// What the task runs on, as far as the definition says.
+    /// The operating system, if the definition shows it.
     pub operating_system: OperatingSystem,
-    /// What told the operating system, or why nothing did.
+    /// What shows the operating system, or why it is ambiguous.
     pub operating_system_from: String,
-    /// JSON pointer to the task definition within what was given; left out where it is the whole.
+    /// JSON pointer to the task definition within the input; omitted where it is the whole input.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub found_at: String,
     /// In the order of the rules, and of the document within a rule.
@@ -66,8 +66,31 @@ pub struct Report {
 }
 
 impl Report {
-    /// How many findings are of a level.
+    /// The number of findings with a level.
     pub fn count(&self, level: Level) -> usize {
         self.findings.iter().filter(|finding| finding.level == level).count()
+    }
+
+    /// Logs the report as one line: a warning where it is invalid.
+    pub(crate) fn log(&self, cluster: Option<&str>) {
+        let findings = serde_json::to_string(&self.findings).unwrap_or_default();
+        let (errors, warnings) = (self.count(Level::Error), self.count(Level::Warning));
+        let Report { task_definition, applies, valid, .. } = self;
+        // The level of an event is fixed where it is written, so there are two.
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
+                    task_definition,
+                    cluster,
+                    applies,
+                    valid,
+                    errors,
+                    warnings,
+                    findings,
+                    "task definition checked"
+                )
+            };
+        }
+        if *valid { log!(info) } else { log!(warn) }
     }
 }

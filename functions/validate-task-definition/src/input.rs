@@ -1,26 +1,26 @@
-//! What the function was given, told apart by shape.
+//! Recognises the input of the function by its structure.
 //!
-//! It never guesses: what is nothing that is known here is an error that says what it looks like.
+//! It never guesses: any other input is an error that describes it.
 
 use serde_json::{Map, Value};
 
 use crate::json::{child, describe, keys, shortened};
 
-/// What is to be done.
+/// What to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input<'v> {
     /// Check this definition.
     Definition {
         /// The definition.
         value: &'v Value,
-        /// JSON pointer to it within what was given.
+        /// JSON pointer to it within the input.
         at: String,
-        /// It was registered just now, as CloudTrail tells.
-        is_registration: bool,
+        /// Why it is checked.
+        reason: CheckReason,
     },
     /// Describe this definition and check it: an ARN, or `family:revision`.
     Named(&'v str),
-    /// Check what the services of this cluster use.
+    /// Check the definitions that the services of this cluster use.
     Cluster(&'v str),
     /// The same for every watched cluster.
     Schedule,
@@ -28,7 +28,16 @@ pub enum Input<'v> {
     Nothing(String),
 }
 
-/// Nothing that is known here.
+/// Why a definition is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckReason {
+    /// CloudTrail reports that it was registered.
+    Registered,
+    /// Someone asked for it.
+    Requested,
+}
+
+/// An unknown input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a task definition: it looks like {looks_like}")]
 pub struct Unrecognised {
@@ -38,15 +47,15 @@ pub struct Unrecognised {
     pub help: String,
 }
 
-/// Text that is no JSON.
+/// Text that is not JSON.
 #[derive(Debug, thiserror::Error)]
 #[error("not JSON: {reason} at line {line}, column {column}")]
 pub struct NotJson {
     /// What is wrong there.
     pub reason: String,
-    /// From 1; 0 where the text is empty.
+    /// Counted from 1; 0 where the text is empty.
     pub line: usize,
-    /// From 1; in bytes.
+    /// Counted from 1, in bytes.
     pub column: usize,
 }
 
@@ -64,7 +73,7 @@ pub fn parse(text: &str) -> Result<Value, NotJson> {
     })
 }
 
-/// Tells what was given.
+/// Recognises an input.
 pub fn recognise(value: &Value) -> Result<Input<'_>, Unrecognised> {
     let Some(map) = value.as_object() else { return Err(not_an_object(value)) };
     if let Some(detail) = value.get("detail-type").and(value.get("detail")) {
@@ -85,7 +94,7 @@ pub fn recognise(value: &Value) -> Result<Input<'_>, Unrecognised> {
         }
     }
     if is_definition(map) {
-        return Ok(Input::Definition { value, at: String::new(), is_registration: false });
+        return Ok(Input::Definition { value, at: String::new(), reason: CheckReason::Requested });
     }
     Err(unrecognised(map))
 }
@@ -117,7 +126,7 @@ fn named(map: &Map<String, Value>) -> Result<Option<Input<'_>>, Unrecognised> {
 fn wrapped<'v>(inner: &'v Value, key: &str) -> Result<Input<'v>, Unrecognised> {
     match inner.as_object() {
         Some(map) if is_definition(map) => {
-            Ok(Input::Definition { value: inner, at: child("", key), is_registration: false })
+            Ok(Input::Definition { value: inner, at: child("", key), reason: CheckReason::Requested })
         }
         Some(map) => {
             let Unrecognised { looks_like, help } = unrecognised(map);
@@ -132,9 +141,11 @@ fn wrapped<'v>(inner: &'v Value, key: &str) -> Result<Input<'v>, Unrecognised> {
 
 fn resource(value: &Value) -> Result<Input<'_>, Unrecognised> {
     match value.get("Properties").filter(|properties| properties.is_object()) {
-        Some(properties) => {
-            Ok(Input::Definition { value: properties, at: "/Properties".to_owned(), is_registration: false })
-        }
+        Some(properties) => Ok(Input::Definition {
+            value: properties,
+            at: "/Properties".to_owned(),
+            reason: CheckReason::Requested,
+        }),
         None => Err(Unrecognised {
             looks_like: "a CloudFormation resource AWS::ECS::TaskDefinition without `Properties`".to_owned(),
             help: "give the resource with its properties".to_owned(),
@@ -159,7 +170,7 @@ fn event<'v>(value: &'v Value, detail: &'v Value) -> Result<Input<'v>, Unrecogni
     }
 }
 
-/// A CloudTrail record. A call that was refused registered nothing and has no bodies.
+/// A CloudTrail record. A refused call registered nothing, and its record has no bodies.
 fn cloudtrail<'v>(record: &'v Value, at: &str) -> Result<Input<'v>, Unrecognised> {
     let text = |key: &str| record[key].as_str().map(shortened).unwrap_or_default();
     let (source, name) = (text("eventSource"), text("eventName"));
@@ -172,11 +183,15 @@ fn cloudtrail<'v>(record: &'v Value, at: &str) -> Result<Input<'v>, Unrecognised
             text("errorCode")
         )));
     }
-    // The answer is preferred: it has the ARN.
+    // The response is preferred, because it has the ARN.
     for path in ["/responseElements/taskDefinition", "/requestParameters"] {
         if let Some(value) = record.pointer(path).filter(|value| value.as_object().is_some_and(is_definition))
         {
-            return Ok(Input::Definition { value, at: format!("{at}{path}"), is_registration: true });
+            return Ok(Input::Definition {
+                value,
+                at: format!("{at}{path}"),
+                reason: CheckReason::Registered,
+            });
         }
     }
     Err(Unrecognised {
@@ -187,7 +202,7 @@ fn cloudtrail<'v>(record: &'v Value, at: &str) -> Result<Input<'v>, Unrecognised
     })
 }
 
-/// Whether an object is meant as a task definition. An `image` is a container's.
+/// Whether an object is a task definition. One with an `image` is a container definition.
 fn is_definition(map: &Map<String, Value>) -> bool {
     let has = |key: &str| map.keys().any(|own| own.eq_ignore_ascii_case(key));
     let is_other = has("image") || has("services") || has("Resources") || has("apiVersion");
@@ -271,9 +286,9 @@ mod tests {
         json!({"family": "app", "containerDefinitions": [{"name": "app", "image": "app"}]})
     }
 
-    fn found_at(value: &Value) -> (String, bool) {
+    fn found_at(value: &Value) -> (String, CheckReason) {
         match recognise(value) {
-            Ok(Input::Definition { at, is_registration, .. }) => (at, is_registration),
+            Ok(Input::Definition { at, reason, .. }) => (at, reason),
             other => panic!("{other:?}"),
         }
     }
@@ -290,25 +305,26 @@ mod tests {
         let both =
             json!({"requestParameters": definition(), "responseElements": {"taskDefinition": definition()}});
         let envelope = |detail: Value| json!({"detail-type": "AWS API Call via CloudTrail", "source": "aws.ecs", "detail": detail});
-        for (value, at, is_registration) in [
-            (definition(), "", false),
-            (json!({"taskDefinition": definition(), "tags": []}), "/taskDefinition", false),
-            (json!({"TaskDefinition": definition()}), "/TaskDefinition", false),
-            (json!({"Type": "AWS::ECS::TaskDefinition", "Properties": {}}), "/Properties", false),
-            (json!({"ContainerDefinitions": []}), "", false),
-            (json!({"family": "app", "mountPoints": []}), "", false),
-            (json!({"volumes": [], "mountPoints": []}), "", false),
-            (json!({"family": "app", "cluster": "unknown key"}), "", false),
-            (request.clone(), "/requestParameters", true),
-            (envelope(request), "/detail/requestParameters", true),
-            (envelope(record(both)), "/detail/responseElements/taskDefinition", true),
+        use CheckReason::{Registered, Requested};
+        for (value, at, reason) in [
+            (definition(), "", Requested),
+            (json!({"taskDefinition": definition(), "tags": []}), "/taskDefinition", Requested),
+            (json!({"TaskDefinition": definition()}), "/TaskDefinition", Requested),
+            (json!({"Type": "AWS::ECS::TaskDefinition", "Properties": {}}), "/Properties", Requested),
+            (json!({"ContainerDefinitions": []}), "", Requested),
+            (json!({"family": "app", "mountPoints": []}), "", Requested),
+            (json!({"volumes": [], "mountPoints": []}), "", Requested),
+            (json!({"family": "app", "cluster": "unknown key"}), "", Requested),
+            (request.clone(), "/requestParameters", Registered),
+            (envelope(request), "/detail/requestParameters", Registered),
+            (envelope(record(both)), "/detail/responseElements/taskDefinition", Registered),
         ] {
-            assert_eq!(found_at(&value), (at.to_owned(), is_registration), "{value}");
+            assert_eq!(found_at(&value), (at.to_owned(), reason), "{value}");
         }
     }
 
     #[test]
-    fn requests_and_events_are_told_apart() {
+    fn requests_and_events_are_recognised() {
         assert_eq!(recognise(&json!({"taskDefinition": " app:3 "})), Ok(Input::Named("app:3")));
         assert_eq!(recognise(&json!({"cluster": "windows"})), Ok(Input::Cluster("windows")));
         let schedule = json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}});
@@ -323,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_task_definition_is_told_what_it_looks_like() {
+    fn any_other_input_is_described_in_the_error() {
         for (value, looks_like) in [
             (json!(null), "null"),
             (json!(5), "the number 5"),
@@ -372,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_json_is_told_its_position() {
+    fn the_error_of_broken_json_has_its_position() {
         let error = parse("{\n  \"command\": [\n    {{command}}\n").unwrap_err();
         assert_eq!((error.line, error.column), (3, 6));
         assert_eq!(error.to_string(), "not JSON: key must be a string at line 3, column 6");

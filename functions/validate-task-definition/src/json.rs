@@ -1,22 +1,21 @@
-//! Reads a task definition's JSON leniently and remembers what it had to overlook.
+//! Reads a task definition's JSON leniently and records problems, which rules turn into findings.
 //!
-//! `null` is absent, numbers and texts stand for each other, unknown keys are passed over. Keys are known in the API's
-//! spelling (`sourcePath`) and in CloudFormation's (`SourcePath`). It judges nothing: rules turn what is remembered
-//! into findings.
+//! `null` counts as absent, a number as a text, and unknown keys are ignored. Keys are read in the API's spelling
+//! (`sourcePath`) and in CloudFormation's (`SourcePath`).
 
 use serde_json::{Map, Value};
 
-/// Whose spelling of keys a document follows.
+/// The spelling of keys in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// `containerDefinitions`: what the API, the CLI and CloudTrail use.
+    /// `containerDefinitions`: the API, the CLI and CloudTrail.
     Api,
-    /// `ContainerDefinitions`: CloudFormation, and some SDKs.
+    /// `ContainerDefinitions`: CloudFormation and some SDKs.
     CloudFormation,
 }
 
 impl Dialect {
-    /// How a key of the API is spelt.
+    /// A key of the API in this dialect.
     pub fn spell(self, key: &str) -> String {
         match (self, key) {
             (Dialect::Api, _) => key.to_owned(),
@@ -29,68 +28,68 @@ impl Dialect {
     }
 
     fn accepts(self, key: &str, found: &str) -> bool {
-        // SDKs that capitalise write `EfsVolumeConfiguration` where CloudFormation writes `EFSVolumeConfiguration`.
+        // Some SDKs write `EfsVolumeConfiguration` where CloudFormation writes `EFSVolumeConfiguration`.
         found == self.spell(key) || self == Dialect::CloudFormation && found == capitalised(key)
     }
 }
 
-/// Something that could not be read as what it should be.
+/// Something that could not be read as expected.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// JSON pointer to it.
+    /// The JSON pointer.
     pub at: String,
-    /// What it is.
+    /// What is wrong.
     pub kind: ProblemKind,
 }
 
-/// What can be wrong with a value or a key.
+/// What is wrong with a value or a key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProblemKind {
-    /// Another JSON type than ECS takes here.
+    /// A JSON type that ECS does not accept here.
     WrongType {
         /// `an object`.
         expected: &'static str,
         /// `the text "G:\"`.
         found: String,
     },
-    /// A CloudFormation function where a path or an expression is expected: its value is known at deployment only.
+    /// A CloudFormation function as a path or an expression: its value is known only at deployment.
     Unresolved {
         /// `Fn::Sub`.
         function: String,
     },
-    /// A key that differs from one that is read in upper and lower case only.
+    /// A key that differs from a known one only in upper and lower case.
     Miscased {
-        /// As found.
+        /// The key in the document.
         found: String,
-        /// As ECS spells it.
+        /// The key as ECS spells it.
         expected: String,
     },
-    /// A key of a volume that ECS does not have.
+    /// A key of a volume that ECS does not know.
     UnknownVolumeKey {
-        /// As found.
+        /// The key in the document.
         found: String,
     },
 }
 
-/// A text and where it stands.
+/// A text with its pointer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
-    /// JSON pointer to it.
+    /// The JSON pointer.
     pub at: String,
-    /// As it was written; of a CloudFormation function the JSON, so that equal calls are equal.
+    /// The text; for a CloudFormation function its JSON, so that equal calls are equal.
     pub value: String,
-    /// The CloudFormation function whose result it will be.
+    /// The name of the CloudFormation function.
     pub function: Option<String>,
 }
 
-/// A value and where it stands.
+/// A value with its pointer.
 #[derive(Debug, Clone)]
 pub(crate) struct Node<'a> {
     pub(crate) at: String,
     pub(crate) value: &'a Value,
 }
 
-/// Reads values in one dialect and collects the problems.
+/// Reads values in one dialect and records problems.
 pub(crate) struct Reader {
     dialect: Dialect,
     pub(crate) problems: Vec<Problem>,
@@ -101,8 +100,8 @@ impl Reader {
         Reader { dialect, problems: Vec::new() }
     }
 
-    /// The value of a key; `null` is absent. A key in the wrong case is read and remembered, unless the right one is
-    /// there too.
+    /// The value of a key; `null` counts as absent. A key in the wrong case is recorded as a problem, and read if the
+    /// correct key is absent.
     pub(crate) fn get<'a>(&mut self, object: &Node<'a>, key: &'static str) -> Option<Node<'a>> {
         let map = object.value.as_object()?;
         let mut chosen = None;
@@ -122,14 +121,14 @@ impl Reader {
         chosen.or(fallback)
     }
 
-    /// The value of a key as a text. Numbers are taken for texts.
+    /// The value of a key as a text. A number counts as a text.
     pub(crate) fn text(&mut self, object: &Node<'_>, key: &'static str) -> Option<Text> {
         let node = self.get(object, key)?;
         self.as_text(&node)
     }
 
-    /// The same where the rules depend on the value: a CloudFormation function is remembered.
-    pub(crate) fn judged_text(&mut self, object: &Node<'_>, key: &'static str) -> Option<Text> {
+    /// The same where rules depend on the value: a CloudFormation function is a problem.
+    pub(crate) fn resolved_text(&mut self, object: &Node<'_>, key: &'static str) -> Option<Text> {
         let text = self.text(object, key)?;
         if let Some(function) = text.function.clone() {
             self.problem(&text.at, ProblemKind::Unresolved { function });
@@ -137,7 +136,7 @@ impl Reader {
         Some(text)
     }
 
-    /// A value as a text. Numbers are taken for texts.
+    /// A value as a text. A number counts as a text.
     pub(crate) fn as_text(&mut self, node: &Node<'_>) -> Option<Text> {
         let text = as_text(node);
         if text.is_none() {
@@ -146,8 +145,7 @@ impl Reader {
         text
     }
 
-    /// A text that merely hints at something, of a key or of the first element of its list. It is nobody's business
-    /// here whether it has the right type.
+    /// The text of a key, or the first of its list, without recording problems.
     pub(crate) fn hint(&self, object: &Node<'_>, key: &'static str) -> Option<Text> {
         let found = self.dialect.spell(key);
         let value = object.value.get(&found)?;
@@ -155,7 +153,7 @@ impl Reader {
         as_text(&Node { at: child(&object.at, &found), value }).filter(|text| text.function.is_none())
     }
 
-    /// Whether a key has a value that says something: not `null`, `false` or empty.
+    /// Whether a key has a value other than `null`, `false` or an empty one.
     pub(crate) fn is_set(&self, object: &Node<'_>, key: &'static str) -> bool {
         object.value.get(self.dialect.spell(key)).is_some_and(|value| match value {
             Value::Null | Value::Bool(false) => false,
@@ -172,7 +170,7 @@ impl Reader {
         self.is_object(&node).then_some(node)
     }
 
-    /// Whether a value is an object of its own, and no CloudFormation function; remembered where not.
+    /// Whether a value is an object and not a CloudFormation function; otherwise it is recorded as a problem.
     pub(crate) fn is_object(&mut self, node: &Node<'_>) -> bool {
         let is_object = node.value.is_object() && intrinsic(node.value).is_none();
         if !is_object {
@@ -181,7 +179,7 @@ impl Reader {
         is_object
     }
 
-    /// The elements of a list; absent is empty.
+    /// The elements of a list; none where it is absent.
     pub(crate) fn list<'a>(&mut self, object: &Node<'a>, key: &'static str) -> Vec<Node<'a>> {
         let Some(node) = self.get(object, key) else { return Vec::new() };
         let Some(elements) = node.value.as_array() else {
@@ -195,7 +193,7 @@ impl Reader {
             .collect()
     }
 
-    /// The elements of a list that are objects; the others are remembered.
+    /// The elements of a list that are objects. Others are recorded as problems.
     pub(crate) fn objects<'a>(&mut self, object: &Node<'a>, key: &'static str) -> Vec<Node<'a>> {
         self.list(object, key).into_iter().filter(|node| self.is_object(node)).collect()
     }
@@ -223,7 +221,7 @@ pub(crate) fn child(at: &str, key: &str) -> String {
     format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-/// What a value is, in words that name it: `the number 5`, `a list of 3`.
+/// A value in words: `the number 5`, `a list of 3`.
 pub(crate) fn describe(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -249,7 +247,7 @@ pub(crate) fn keys(map: &Map<String, Value>) -> String {
     names.join(", ")
 }
 
-/// A text cut to what a message can bear.
+/// A text, cut to the length that fits into a message.
 pub(crate) fn shortened(text: &str) -> String {
     const MOST: usize = 200;
     match text.char_indices().nth(MOST) {
@@ -258,7 +256,7 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
-/// The name of the CloudFormation function that a value calls.
+/// The name of the CloudFormation function in a value.
 fn intrinsic(value: &Value) -> Option<String> {
     let map = value.as_object()?;
     let (name, _) = map.iter().next().filter(|_| map.len() == 1)?;
@@ -280,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_absent_and_a_number_is_a_text() {
+    fn null_counts_as_absent_and_a_number_as_a_text() {
         let value = json!({"family": null, "networkMode": 5});
         let mut reader = Reader::new(Dialect::Api);
         assert_eq!(reader.text(&root(&value), "family"), None);
@@ -289,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn each_dialect_knows_its_own_spelling() {
+    fn each_dialect_has_its_own_spelling() {
         for (dialect, key) in [
             (Dialect::Api, "efsVolumeConfiguration"),
             (Dialect::CloudFormation, "EFSVolumeConfiguration"),
@@ -303,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_the_wrong_case_is_read_and_remembered() {
+    fn a_key_in_the_wrong_case_is_read_and_recorded() {
         let value = json!({"sourcepath": r"G:\"});
         let mut reader = Reader::new(Dialect::Api);
         assert_eq!(reader.text(&root(&value), "sourcePath").unwrap().at, "/sourcepath");
@@ -311,16 +309,16 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_are_named_with_their_value() {
+    fn problems_name_the_value() {
         let value =
             json!({"volumes": {"a/b~": 1}, "family": true, "host": {"Fn::If": []}, "image": {"Ref": "X"}});
-        // Only what is judged by its value is remembered as unresolved.
+        // The text of `image` is recorded as unresolved only by `resolved_text`.
         let mut reader = Reader::new(Dialect::Api);
         reader.list(&root(&value), "volumes");
         reader.text(&root(&value), "family");
         reader.object(&root(&value), "host");
         reader.text(&root(&value), "image");
-        reader.judged_text(&root(&value), "image");
+        reader.resolved_text(&root(&value), "image");
         let found: Vec<_> = reader.problems.iter().map(|problem| format!("{:?}", problem.kind)).collect();
         assert!(found[0].contains("an object with `a/b~`"), "{found:?}");
         assert!(found[1].contains("`true`"), "{found:?}");

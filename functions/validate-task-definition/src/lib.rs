@@ -1,16 +1,17 @@
-//! The AWS Lambda function `validate-task-definition`: checks the bind mounts of task definitions, and what they depend
-//! on, when they are registered, by hand, and by a schedule for all that are in use.
+//! The AWS Lambda function `validate-task-definition`. It checks the bind mounts of task definitions: of each definition
+//! when it is registered, of any definition by hand, and of all definitions in use by a schedule.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`input`] | tells what was given |
+//! | [`input`] | recognises the input |
 //! | [`model`], [`json`], [`path`], [`os`], [`constraint`] | read a definition |
-//! | [`rules`] | judge it; one file a rule |
+//! | [`requirements`] | hold the drive, the share and the customer's settings |
+//! | [`rule`], [`rules`] | check the definition; one file per rule |
+//! | [`finding`] | the report |
 //! | [`audit`], [`described`] | read services and definitions from ECS |
 //!
-//! It changes nothing anywhere. A registered definition is checked from CloudTrail's event alone, without a call to AWS.
-//! What is no task definition is answered with an error that says so; the function itself fails only where it cannot do
-//! its work.
+//! It changes nothing. A registered definition is checked from CloudTrail's event, without a call to AWS. The response
+//! to any other input is an error that names it; the function fails only when a call to AWS fails.
 
 pub mod audit;
 pub mod constraint;
@@ -22,7 +23,8 @@ pub mod metrics;
 pub mod model;
 pub mod os;
 pub mod path;
-pub mod policy;
+pub mod requirements;
+pub mod rule;
 pub mod rules;
 
 use jiff::Timestamp;
@@ -35,104 +37,110 @@ use shared::metrics::Metrics;
 use shared::task_definitions::describe_task_definition;
 
 use audit::{Audit, AuditSummary, ClusterSummary, is_about_the_request};
-use finding::{Level, Report};
-use input::{Input, Unrecognised, recognise};
+use finding::Report;
+use input::{CheckReason, Input, Unrecognised, recognise};
 use model::TaskDefinition;
-use policy::Policy;
+use requirements::Requirements;
 
 /// The AWS API operations that the function calls. Its role allows these and no other of ECS and SSM.
 pub const OPERATIONS: &[&str] = &["ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:ListServices"];
 
-/// The function, wired.
+/// The function with its clients.
 pub struct Validator {
     clusters: Vec<ClusterRef>,
-    policy: Policy,
+    requirements: Requirements,
     clients: Clients,
     metrics: Metrics,
 }
 
-/// What the function answers.
+/// The response of the function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged, rename_all = "camelCase")]
-pub enum Answer {
-    /// The verdict on one definition.
+pub enum Response {
+    /// The report on one definition.
     Report(Report),
-    /// An audit of one cluster.
+    /// The audit of one cluster.
     Cluster(ClusterSummary),
-    /// An audit of the watched clusters.
+    /// The audit of the watched clusters.
     Audit(AuditSummary),
     /// There was nothing to check.
     Skipped {
-        /// Why.
+        /// The reason.
         skipped: String,
     },
-    /// It could not be checked.
+    /// The input could not be checked.
     #[serde(rename_all = "camelCase")]
     Unusable {
-        /// What it looked like, or what ECS does not know.
+        /// What the input looks like, or what ECS does not know.
         error: String,
         /// What to give instead.
         help: String,
     },
 }
 
-/// The function cannot do its work.
+/// A call to AWS failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// ECS did not answer, or refused us.
+pub enum CheckError {
+    /// A task definition could not be read.
     #[error("the task definition {name:?} was not read")]
     Describe {
-        /// What was asked for.
+        /// The name in the request.
         name: String,
-        /// Why.
+        /// The error of ECS.
         source: AwsError,
     },
-    /// The same in an audit; what was found all the same is in the log.
+    /// An audit could not read everything. What it found is in the log.
     #[error("the audit is incomplete")]
     Audit(#[source] AwsError),
 }
 
 impl Validator {
-    /// A function of this configuration.
+    /// The function with this configuration.
     pub fn new(config: &ValidatorConfig, clients: Clients, metrics: Metrics) -> Validator {
-        Validator { clusters: config.clusters.clone(), policy: Policy::new(config), clients, metrics }
+        Validator {
+            clusters: config.clusters.clone(),
+            requirements: Requirements::new(config),
+            clients,
+            metrics,
+        }
     }
 
-    /// Answers one invocation, before its deadline.
-    pub async fn handle(&self, event: &Value, deadline: Timestamp) -> Result<Answer, Failure> {
+    /// Handles one invocation before its deadline.
+    pub async fn handle(&self, event: &Value, deadline: Timestamp) -> Result<Response, CheckError> {
         match recognise(event) {
-            Ok(Input::Definition { value, at, is_registration }) => {
-                Ok(self.check_given(value, at, is_registration))
-            }
+            Ok(Input::Definition { value, at, reason }) => Ok(self.check_given(value, at, reason)),
             Ok(Input::Named(name)) => self.check_named(name).await,
             Ok(Input::Cluster(name)) => self.audit_one(name, deadline).await,
             Ok(Input::Schedule) => self.audit_all(deadline).await,
             Ok(Input::Nothing(skipped)) => {
                 tracing::info!(reason = skipped, "nothing to check");
-                Ok(Answer::Skipped { skipped })
+                Ok(Response::Skipped { skipped })
             }
             Err(unrecognised) => Ok(unusable(&unrecognised)),
         }
     }
 
-    fn check_given(&self, value: &Value, at: String, is_registration: bool) -> Answer {
-        let mut report = rules::check(&TaskDefinition::read(value), &self.policy, None);
+    fn check_given(&self, value: &Value, at: String, reason: CheckReason) -> Response {
+        let mut report = rules::check(&TaskDefinition::read(value), &self.requirements, None);
         report.found_at = at;
-        log_report(&report, None);
+        report.log(None);
         let mut values = vec![(metrics::CHECKED, 1.0)];
-        if is_registration {
+        if reason == CheckReason::Registered {
             values.push((metrics::INVALID_REGISTERED, f64::from(u8::from(!report.valid))));
         }
         self.metrics.emit(self.clients.now(), None, &values);
-        Answer::Report(report)
+        Response::Report(report)
     }
 
-    async fn check_named(&self, name: &str) -> Result<Answer, Failure> {
+    async fn check_named(&self, name: &str) -> Result<Response, CheckError> {
         match describe_task_definition(self.clients.ecs(), name).await {
-            Ok(described) => Ok(self.check_given(&described::to_json(&described), String::new(), false)),
+            Ok(described) => {
+                let value = described::to_json(&described);
+                Ok(self.check_given(&value, String::new(), CheckReason::Requested))
+            }
             Err(error) if is_about_the_request(&error) => {
                 tracing::warn!(task_definition = name, error = %error, "not read");
-                Ok(Answer::Unusable {
+                Ok(Response::Unusable {
                     error: format!(
                         "ECS does not know the task definition `{}`: {}",
                         json::shortened(name),
@@ -142,32 +150,32 @@ impl Validator {
                         .to_owned(),
                 })
             }
-            Err(source) => Err(Failure::Describe { name: name.to_owned(), source }),
+            Err(source) => Err(CheckError::Describe { name: name.to_owned(), source }),
         }
     }
 
-    async fn audit_one(&self, name: &str, deadline: Timestamp) -> Result<Answer, Failure> {
+    async fn audit_one(&self, name: &str, deadline: Timestamp) -> Result<Response, CheckError> {
         let is_meant = |cluster: &&ClusterRef| cluster.as_str() == name || cluster.name() == name;
         let Some(cluster) = self.clusters.iter().find(is_meant) else {
             let watched: Vec<String> =
                 self.clusters.iter().map(|cluster| format!("`{}`", cluster.as_str())).collect();
-            return Ok(Answer::Unusable {
+            return Ok(Response::Unusable {
                 error: format!("`{}` is not one of the watched clusters", json::shortened(name)),
                 help: format!("give one of {}", watched.join(", ")),
             });
         };
         let (mut summaries, failure) = self.audit(std::slice::from_ref(cluster), deadline).await;
         match (failure, summaries.pop()) {
-            (None, Some(summary)) => Ok(Answer::Cluster(summary)),
-            (Some(failure), _) => Err(Failure::Audit(failure)),
-            (None, None) => Ok(Answer::Audit(AuditSummary::default())),
+            (None, Some(summary)) => Ok(Response::Cluster(summary)),
+            (Some(failure), _) => Err(CheckError::Audit(failure)),
+            (None, None) => Ok(Response::Audit(AuditSummary::default())),
         }
     }
 
-    async fn audit_all(&self, deadline: Timestamp) -> Result<Answer, Failure> {
+    async fn audit_all(&self, deadline: Timestamp) -> Result<Response, CheckError> {
         let (clusters, failure) = self.audit(&self.clusters, deadline).await;
         let summary = AuditSummary::new(clusters);
-        // One number for the whole stack. An incomplete one would look like an improvement.
+        // The count for the whole stack. An incomplete count would look like an improvement.
         if summary.complete {
             self.metrics.emit(
                 self.clients.now(),
@@ -176,19 +184,19 @@ impl Validator {
             );
         }
         match failure {
-            None => Ok(Answer::Audit(summary)),
-            Some(failure) => Err(Failure::Audit(failure)),
+            None => Ok(Response::Audit(summary)),
+            Some(failure) => Err(CheckError::Audit(failure)),
         }
     }
 
-    /// Audits clusters one after the other; one that cannot be read does not cost the others theirs.
+    /// Audits the clusters one after the other, and goes on when one cannot be read.
     async fn audit(
         &self,
         clusters: &[ClusterRef],
         deadline: Timestamp,
     ) -> (Vec<ClusterSummary>, Option<AwsError>) {
         let now = || self.clients.now();
-        let mut audit = Audit::new(self.clients.ecs(), &self.policy, &now, deadline);
+        let mut audit = Audit::new(self.clients.ecs(), &self.requirements, &now, deadline);
         let mut summaries = Vec::with_capacity(clusters.len());
         for cluster in clusters {
             let summary = audit.cluster(cluster).await;
@@ -204,42 +212,12 @@ impl Validator {
     }
 }
 
-fn unusable(unrecognised: &Unrecognised) -> Answer {
+fn unusable(unrecognised: &Unrecognised) -> Response {
     tracing::warn!(error = %unrecognised, "not checked");
-    Answer::Unusable { error: unrecognised.to_string(), help: unrecognised.help.clone() }
+    Response::Unusable { error: unrecognised.to_string(), help: unrecognised.help.clone() }
 }
 
-/// One line a report: a warning where it is invalid.
-fn log_report(report: &Report, cluster: Option<&str>) {
-    let findings = serde_json::to_string(&report.findings).unwrap_or_default();
-    let (errors, warnings) = (report.count(Level::Error), report.count(Level::Warning));
-    let Report { task_definition, applies, valid, .. } = report;
-    if *valid {
-        tracing::info!(
-            task_definition,
-            cluster,
-            applies,
-            valid,
-            errors,
-            warnings,
-            findings,
-            "task definition checked"
-        );
-    } else {
-        tracing::warn!(
-            task_definition,
-            cluster,
-            applies,
-            valid,
-            errors,
-            warnings,
-            findings,
-            "task definition checked"
-        );
-    }
-}
-
-/// Counts stay far below what an `f64` holds exactly.
+/// An `f64` holds every count exactly.
 fn as_value(count: usize) -> f64 {
     count as f64
 }

@@ -18,13 +18,13 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     let config = ValidatorConfig::from_env()?;
-    // No connection is made here: what CloudTrail tells is checked without one.
+    // No connection is opened here, because CloudTrail's events are checked without one.
     let clients = Clients::new(sdk_config().await?);
     let metrics = Metrics::to_stdout(&config.metrics_namespace, &config.stack);
     let validator = &Validator::new(&config, clients, metrics);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = deadline_of(&event.context);
-        // Boxed, for the compiler gives up on a future this deep.
+        // The compiler cannot handle a future this deep without the box.
         let answer = Box::pin(validator.handle(&event.payload, deadline)).await;
         answer
             .inspect_err(|error| logs::failure(error))

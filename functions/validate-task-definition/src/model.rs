@@ -1,7 +1,7 @@
-//! A task definition, reduced to what the rules ask about.
+//! The parts of a task definition that the rules need, each with its JSON pointer.
 //!
-//! Everything keeps its JSON pointer. Reading never fails: what is not of the right type is left out and remembered in
-//! [`TaskDefinition::problems`], so that no container goes unread in silence.
+//! Reading never fails: a value of a wrong type is left out and recorded in [`TaskDefinition::problems`], so that nothing
+//! is skipped silently.
 
 use std::collections::BTreeSet;
 
@@ -10,22 +10,22 @@ use serde_json::Value;
 use crate::json::{Dialect, Node, Problem, ProblemKind, Reader, Text};
 use crate::path::WindowsPath;
 
-/// What the rules see of a task definition.
+/// The parts of a task definition that the rules need.
 #[derive(Debug, Clone, Default)]
 pub struct TaskDefinition {
-    /// The ARN, else the family, else `(no family)`.
+    /// The ARN, the family, or `(no family)`.
     pub name: String,
-    /// `None` where there is no `containerDefinitions`, or an empty one.
+    /// The containers; `None` where `containerDefinitions` is missing or empty.
     pub containers: Option<Vec<Container>>,
-    /// Pointer to the list of containers, where there is one.
+    /// The pointer to the list of containers, if there is one.
     pub containers_at: Option<String>,
-    /// `mountPoints` beside the container definitions, where ECS does not look.
+    /// `mountPoints` outside of the container definitions, which ECS ignores.
     pub stray_mounts: Option<StrayMounts>,
     /// All volumes that are objects.
     pub volumes: Vec<Volume>,
     /// Placement constraints of type `memberOf`.
     pub constraints: Vec<Text>,
-    /// Pointer to the list of placement constraints, where there is one.
+    /// The pointer to the list of placement constraints, if there is one.
     pub constraints_at: Option<String>,
     /// `runtimePlatform.operatingSystemFamily`.
     pub os_family: Option<Text>,
@@ -33,87 +33,87 @@ pub struct TaskDefinition {
     pub network_mode: Option<Text>,
     /// `requiresCompatibilities`.
     pub compatibilities: Vec<Text>,
-    /// Parameters of the task in use that Windows does not have.
+    /// The task's parameters that Windows does not support.
     pub linux_parameters: Vec<&'static str>,
-    /// What could not be read as it should.
+    /// What could not be read as expected.
     pub problems: Vec<Problem>,
 }
 
 /// `mountPoints` at the top level.
 #[derive(Debug, Clone)]
 pub struct StrayMounts {
-    /// Pointer to the list.
+    /// The pointer to the list.
     pub at: String,
-    /// The mount points in it.
+    /// Its mount points.
     pub mounts: Vec<MountPoint>,
 }
 
 /// A container definition.
 #[derive(Debug, Clone)]
 pub struct Container {
-    /// Pointer to it.
+    /// The pointer to the definition.
     pub at: String,
-    /// Its name, else its index.
+    /// The name, or else the index.
     pub name: String,
-    /// Its image.
+    /// The image.
     pub image: Option<Text>,
-    /// Where it mounts which volume.
+    /// The mount points.
     pub mounts: Vec<MountPoint>,
-    /// The first words of `entryPoint` and `command`, and `workingDirectory`: they tell the operating system.
+    /// The first words of `entryPoint` and `command`, and `workingDirectory`: they can show the operating system.
     pub programs: Vec<Text>,
-    /// Parameters in use that Windows does not have.
+    /// The container's parameters that Windows does not support.
     pub linux_parameters: Vec<&'static str>,
 }
 
 /// A mount point.
 #[derive(Debug, Clone)]
 pub struct MountPoint {
-    /// Pointer to it.
+    /// The pointer to the mount point.
     pub at: String,
-    /// The volume's name, unless empty.
+    /// The name of the volume, unless it is empty.
     pub volume: Option<Text>,
-    /// Where it appears in the container; `None` where absent, `null` or not a text.
+    /// The path in the container; `None` where it is absent, `null` or not a text.
     pub path: Option<Located>,
 }
 
-/// A path of the definition.
+/// A path in the definition.
 #[derive(Debug, Clone)]
 pub struct Located {
     /// The text and its pointer.
     pub text: Text,
-    /// What it is on Windows.
+    /// The path as Windows reads it.
     pub path: WindowsPath,
 }
 
 /// A volume.
 #[derive(Debug, Clone)]
 pub struct Volume {
-    /// Pointer to it.
+    /// The pointer to the volume.
     pub at: String,
-    /// Its name.
+    /// The name.
     pub name: Option<Text>,
-    /// `host.sourcePath`; an empty one is no source, as ECS treats it.
+    /// `host.sourcePath`. Like ECS, it takes an empty one as absent.
     pub source: Option<Located>,
-    /// Pointer to `dockerVolumeConfiguration`.
+    /// The pointer to `dockerVolumeConfiguration`.
     pub docker: Option<String>,
-    /// Pointer to `efsVolumeConfiguration`.
+    /// The pointer to `efsVolumeConfiguration`.
     pub efs: Option<String>,
     /// `fsxWindowsFileServerVolumeConfiguration`.
     pub fsx: Option<NativeFsx>,
 }
 
-/// ECS's own FSx for Windows File Server volume.
+/// ECS's native volume on FSx for Windows File Server.
 #[derive(Debug, Clone)]
 pub struct NativeFsx {
-    /// Pointer to the configuration.
+    /// The pointer to the configuration.
     pub at: String,
     /// `fs-…`.
     pub file_system: Option<Text>,
-    /// The directory on it.
+    /// The directory on the file system.
     pub root: Option<Text>,
 }
 
-/// Parameters that AWS lists as not supported on Windows. `user` is left out: Docker on Windows takes one.
+/// Parameters that AWS lists as not supported on Windows. `user` is not one of them: Docker on Windows accepts it.
 const TASK_LINUX_PARAMETERS: [&str; 3] = ["pidMode", "ipcMode", "proxyConfiguration"];
 const CONTAINER_LINUX_PARAMETERS: [&str; 4] =
     ["linuxParameters", "privileged", "readonlyRootFilesystem", "ulimits"];
@@ -129,7 +129,7 @@ const VOLUME_KEYS: [&str; 7] = [
 ];
 
 impl TaskDefinition {
-    /// Reads a task definition in either spelling. Anything but an object reads as an empty one, with a problem.
+    /// Reads a task definition in either dialect. Anything but an object is read as an empty one, with a problem.
     pub fn read(value: &Value) -> TaskDefinition {
         let root = Node { at: String::new(), value };
         let mut reader = Reader::new(dialect(value));
@@ -171,13 +171,13 @@ impl TaskDefinition {
         }
     }
 
-    /// Every mount point, also misplaced ones.
+    /// Every mount point, misplaced ones included.
     pub fn mounts(&self) -> impl Iterator<Item = &MountPoint> {
         let contained = self.containers.iter().flatten().flat_map(|container| &container.mounts);
         contained.chain(self.stray_mounts.iter().flat_map(|stray| &stray.mounts))
     }
 
-    /// Whether a launch type is required, in any case.
+    /// The entry of a required launch type, ignoring case.
     pub fn requires(&self, compatibility: &str) -> Option<&Text> {
         self.compatibilities.iter().find(|text| text.value.eq_ignore_ascii_case(compatibility))
     }
@@ -212,7 +212,7 @@ impl Volume {
         }
         let host = reader.object(node, "host");
         let source = host
-            .and_then(|host| reader.judged_text(&host, "sourcePath"))
+            .and_then(|host| reader.resolved_text(&host, "sourcePath"))
             .filter(|text| !text.value.is_empty());
         let fsx = reader.object(node, "fsxWindowsFileServerVolumeConfiguration").map(|fsx| NativeFsx {
             file_system: reader.text(&fsx, "fileSystemId"),
@@ -229,7 +229,7 @@ impl Volume {
         }
     }
 
-    /// Its name for messages.
+    /// The name for messages.
     pub fn label(&self) -> &str {
         self.name.as_ref().map_or("(no name)", |name| &name.value)
     }
@@ -243,7 +243,7 @@ impl From<Text> for Located {
     }
 }
 
-/// The dialect of a definition: CloudFormation's where only its spelling of the best known keys is there.
+/// The dialect of a definition: CloudFormation's, if the common keys occur only in its spelling.
 fn dialect(value: &Value) -> Dialect {
     let keys = ["containerDefinitions", "family", "volumes", "taskDefinitionArn", "mountPoints"];
     let has = |dialect: Dialect| keys.iter().any(|key| value.get(dialect.spell(key)).is_some());
@@ -256,7 +256,7 @@ fn read_mounts(reader: &mut Reader, object: &Node<'_>) -> Vec<MountPoint> {
         .into_iter()
         .map(|node| MountPoint {
             volume: reader.text(&node, "sourceVolume").filter(|text| !text.value.is_empty()),
-            path: reader.judged_text(&node, "containerPath").map(Located::from),
+            path: reader.resolved_text(&node, "containerPath").map(Located::from),
             at: node.at,
         })
         .collect()
@@ -267,8 +267,8 @@ fn read_constraints(reader: &mut Reader, root: &Node<'_>) -> Vec<Text> {
     let mut expressions = Vec::new();
     for node in nodes {
         let kind = reader.text(&node, "type");
-        let expression = reader.judged_text(&node, "expression");
-        // `distinctInstance` has no expression and says nothing about which instances.
+        let expression = reader.resolved_text(&node, "expression");
+        // `distinctInstance` has no expression.
         if kind.is_none_or(|kind| kind.value == "memberOf") {
             expressions.extend(expression);
         }
@@ -276,7 +276,7 @@ fn read_constraints(reader: &mut Reader, root: &Node<'_>) -> Vec<Text> {
     expressions
 }
 
-/// A key that is read twice tells its problems twice.
+/// A key that is read twice records its problems twice.
 fn deduplicated(problems: Vec<Problem>) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let first: Vec<bool> = problems.iter().map(|problem| seen.insert(problem)).collect();

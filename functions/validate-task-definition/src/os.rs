@@ -1,8 +1,8 @@
-//! Which operating system a task runs on, as far as its definition says.
+//! Detects the operating system of a task from its definition.
 //!
-//! `runtimePlatform` decides where it is given; most definitions of EC2 tasks have none. Then what only one of the two
-//! can mean decides, Windows first; a container path such as `/data` decides nothing, for Windows takes it for
-//! `\data`. It never guesses: what nothing tells is ambiguous.
+//! `runtimePlatform` decides, but most definitions of EC2 tasks have none. Then values that exist on one of the two only
+//! decide, Windows first. A container path such as `/data` decides nothing, because Windows reads it as `\data`. Without
+//! any such value the operating system is ambiguous.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::constraint::{self, Known, Truth};
 use crate::model::{Container, TaskDefinition};
 use crate::path::only_windows_can_mean;
 
-/// What a task runs on.
+/// The operating system of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OperatingSystem {
@@ -18,11 +18,11 @@ pub enum OperatingSystem {
     Windows,
     /// Linux.
     Linux,
-    /// The definition does not say.
+    /// The definition does not show it.
     Ambiguous,
 }
 
-/// The operating system and what told it.
+/// The operating system and what shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detected {
     /// The operating system.
@@ -31,7 +31,7 @@ pub struct Detected {
     pub from: String,
 }
 
-/// Tells the operating system.
+/// Detects the operating system.
 pub fn detect(definition: &TaskDefinition) -> Detected {
     declared(definition)
         .or_else(|| windows_evidence(definition))
@@ -115,8 +115,8 @@ fn containers(definition: &TaskDefinition) -> impl Iterator<Item = &Container> {
     definition.containers.iter().flatten()
 }
 
-/// Repositories and tags of images that exist for Windows only. A tag `ltsc2022` names a Windows release; many other
-/// images of Microsoft's registry are for both.
+/// Whether the image exists for Windows only, by its repository or tag. A tag such as `ltsc2022` names a Windows release;
+/// many other images of Microsoft's registry exist for both.
 fn is_windows_image(image: &str) -> bool {
     let image = image.to_ascii_lowercase();
     let (repository, tag) = match image.rsplit_once(':') {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placement_constraint_on_the_operating_system_tells_it() {
+    fn a_placement_constraint_on_the_operating_system_decides() {
         for (expression, os) in [
             ("attribute:ecs.os-type == windows", OperatingSystem::Windows),
             ("attribute:ecs.os-type != windows", OperatingSystem::Linux),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_windows_can_mean_tells_windows() {
+    fn values_that_exist_on_windows_only_decide() {
         for path in [r"C:\data", "C:/data", "G:", r"\\.\pipe\docker_engine", r"\\fs\share", r"Directory\x"] {
             let volumes = json!([{"name": "v", "host": {"sourcePath": path}}]);
             check(json!({"volumes": volumes}), OperatingSystem::Windows, path);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_linux_can_mean_tells_linux_where_nothing_says_windows() {
+    fn values_that_exist_on_linux_only_decide_where_none_shows_windows() {
         check(
             container(json!({"linuxParameters": {"initProcessEnabled": true}})),
             OperatingSystem::Linux,
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_both_can_mean_is_ambiguous() {
+    fn values_that_exist_on_both_are_ambiguous() {
         for extra in [
             json!({"image": "mcr.microsoft.com/dotnet/aspnet:8.0"}),
             json!({"image": "localhost:5000/app"}),

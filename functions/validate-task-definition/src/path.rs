@@ -1,80 +1,81 @@
-//! Paths as the ECS agent and Docker on Windows treat them: cleaned, classified, compared.
+//! Cleans, classifies and compares paths as the ECS agent and Docker on Windows do.
 //!
-//! It looks at text only. Whether a directory exists on the share is known to the instance alone, and Docker on
-//! Windows does not create it.
+//! Only the text matters here. Whether a directory exists on the share cannot be known, and Docker on Windows does not
+//! create it.
 //!
 //! Sources: `getCanonicalPath` in the ECS agent's `agent/api/task/task_windows.go` (lower case, then Go's
-//! `filepath.Clean`; bare drives and named pipes are left alone) and Docker's `volume/mounts/windows_parser.go` (what
-//! may stand on either side of a bind).
+//! `filepath.Clean`; drives without a path and named pipes stay unchanged), and Docker's
+//! `volume/mounts/windows_parser.go` (the paths that a bind accepts).
 
-/// A path of a task definition: the text as it was written, and what it is on Windows.
+/// A path of a task definition, as Windows reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowsPath {
-    /// What kind of path it is.
-    pub kind: Kind,
-    /// `ro` or `rw` where the path ends in `:ro` or `:rw`, as `docker run -v` takes it; `kind` is without it.
+    /// The kind of path.
+    pub kind: PathKind,
+    /// `ro` or `rw` where the path ends in `:ro` or `:rw`, as in `docker run -v`; `kind` is without it.
     pub mode: Option<&'static str>,
-    /// Whether a component is `..`; `kind` is cleaned of it.
+    /// Whether a component is `..`; `kind` is the cleaned path.
     pub traverses: bool,
 }
 
-/// What a path is on Windows. Letters and components are in lower case and cleaned: no empty one, no `.`, no `..`
-/// that could be resolved.
+/// The kind of a cleaned path. Letters and components are in lower case, without empty ones, `.`, and every `..` that
+/// can be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum PathKind {
     /// Nothing, or white space only.
     Empty,
-    /// Known at deployment only; no rule says anything about it.
+    /// Known only at deployment, and not checked.
     Unresolved,
     /// `\\.\pipe\name`.
     Pipe,
-    /// `g:\`, `g:\directory`, also behind `\\?\`: the only absolute path that a bind mount takes.
+    /// `g:\` or `g:\directory`, also after `\\?\`: the only absolute path that a bind mount accepts.
     Drive {
         /// `g`.
         letter: char,
         /// `["directory", "app-state"]`; empty for the root.
         components: Vec<String>,
     },
-    /// `g:` without a separator: fine inside the container, refused by Docker as a source.
+    /// `g:` without a separator: valid in the container, but refused by Docker as a source.
     BareDrive {
         /// `g`.
         letter: char,
     },
-    /// `g:directory`: relative to whatever the current directory of that drive is.
+    /// `g:directory`: relative to the current directory of that drive.
     DriveRelative {
         /// `g`.
         letter: char,
     },
-    /// `\\server\share`, also behind `\\?\UNC\`.
+    /// `\\server\share`, also after `\\?\UNC\`.
     Unc,
     /// Another `\\.\` or `\\?\` path, such as a volume's GUID.
     Device,
-    /// `\directory` or `/directory`: no drive.
+    /// `\directory` or `/directory`, without a drive.
     Rootless,
     /// `directory` or `directory\app-state`.
     Relative {
-        /// A single word: Docker takes it for the name of a volume of its own.
+        /// A single word, which Docker takes as the name of a Docker volume.
         single_word: bool,
     },
 }
 
 impl WindowsPath {
-    /// A path that is known at deployment only.
-    pub const UNRESOLVED: WindowsPath = WindowsPath { kind: Kind::Unresolved, mode: None, traverses: false };
+    /// A path that is known only at deployment.
+    pub const UNRESOLVED: WindowsPath =
+        WindowsPath { kind: PathKind::Unresolved, mode: None, traverses: false };
 
-    /// Reads a path. Total: every text is of some kind.
+    /// Reads a path. Every text has a kind.
     pub fn parse(text: &str) -> WindowsPath {
         let (base, mode) = split_mode(text);
         let traverses = base.split(is_separator).any(|part| part == "..");
         WindowsPath { kind: classify(&clean(base)), mode, traverses }
     }
 
-    /// Whether it lies on the drive `letter`, or tries to: `g:\…`, `g:` and `g:directory`.
+    /// Whether it names the drive `letter`: `g:\…`, `g:` and `g:directory`.
     pub fn names_drive(&self, letter: char) -> bool {
         let own = match &self.kind {
-            Kind::Drive { letter, .. } | Kind::BareDrive { letter } | Kind::DriveRelative { letter } => {
-                letter
-            }
+            PathKind::Drive { letter, .. }
+            | PathKind::BareDrive { letter }
+            | PathKind::DriveRelative { letter } => letter,
             _ => return false,
         };
         own.eq_ignore_ascii_case(&letter)
@@ -83,32 +84,34 @@ impl WindowsPath {
     /// The cleaned components below the root of the drive `letter`; `None` for any other path.
     pub fn below_drive(&self, letter: char) -> Option<&[String]> {
         match &self.kind {
-            Kind::Drive { letter: own, components } if own.eq_ignore_ascii_case(&letter) => Some(components),
+            PathKind::Drive { letter: own, components } if own.eq_ignore_ascii_case(&letter) => {
+                Some(components)
+            }
             _ => None,
         }
     }
 
-    /// Whether it may stand as a bind mount's source: an absolute path on a drive, or a named pipe.
+    /// Whether it is valid as a bind mount's source: an absolute path on a drive, or a named pipe.
     pub fn is_valid_source(&self) -> bool {
-        matches!(self.kind, Kind::Drive { .. } | Kind::Pipe | Kind::Unresolved)
+        matches!(self.kind, PathKind::Drive { .. } | PathKind::Pipe | PathKind::Unresolved)
     }
 }
 
-/// The path as the ECS agent compares it: lower case, backslashes, no doubled or trailing separator, no `.`, and `..`
-/// resolved. Bare drives and named pipes are left alone but for their case; an empty path stays empty. Cleaning what
-/// is clean changes nothing.
+/// The path as the ECS agent compares it: lower case, backslashes, no repeated or trailing separator, no `.`, and `..`
+/// resolved. Drives without a path and named pipes only get lower case; an empty path stays empty. Cleaning twice has
+/// the effect of cleaning once.
 pub fn clean(text: &str) -> String {
     resolve(&text.to_lowercase())
 }
 
-/// The same with upper and lower case kept, to be shown.
+/// The same in the original case, for messages.
 pub fn resolve(text: &str) -> String {
     if text.is_empty() || is_bare_drive(text) || is_pipe(text) {
         return text.to_owned();
     }
     let text = text.replace('/', r"\");
     let (volume, rest) = split_volume(&text);
-    // `\\server` counts as rooted: what follows server and share can only be below them.
+    // `\\server` counts as rooted, because what follows server and share is below them.
     let rooted = rest.starts_with('\\') || volume.starts_with(r"\\") && !is_verbatim_drive(&volume);
     let mut kept: Vec<&str> = Vec::new();
     for part in rest.split('\\') {
@@ -123,7 +126,7 @@ pub fn resolve(text: &str) -> String {
     }
     let joined = kept.join(r"\");
     match (rooted, joined.is_empty()) {
-        // Server and share are a volume by themselves; a separator behind them says nothing.
+        // Server and share are a volume; a separator after them has no meaning.
         (true, true) if volume.starts_with(r"\\") && !is_verbatim_drive(&volume) => volume,
         (true, _) => format!(r"{volume}\{joined}"),
         (false, true) if is_verbatim_drive(&volume) => volume,
@@ -141,16 +144,16 @@ pub fn is_pipe(text: &str) -> bool {
     prefix == r"\\.\pipe\" && text.chars().count() > 9
 }
 
-/// Whether anything on Linux would read the text otherwise: a drive letter, or a backslash.
+/// Whether the text is a path on Windows only: it has a drive letter or a backslash.
 pub fn only_windows_can_mean(text: &str) -> bool {
     text.contains('\\') || is_pipe(text) || has_drive(text)
 }
 
-/// Splits `:ro` or `:rw` off the end of what is a path without it.
+/// Splits `:ro` or `:rw` off the end of a path.
 fn split_mode(text: &str) -> (&str, Option<&'static str>) {
     for (suffix, mode) in [(":ro", "ro"), (":rw", "rw")] {
         let Some(at) = text.len().checked_sub(suffix.len()) else { continue };
-        // A single letter before the colon is a drive: `g:ro` is the directory `ro` on it.
+        // A single letter before the colon is a drive: `g:ro` is the directory `ro` on drive `g`.
         if at > 1 && text.is_char_boundary(at) && text[at..].eq_ignore_ascii_case(suffix) {
             return (&text[..at], Some(mode));
         }
@@ -158,12 +161,12 @@ fn split_mode(text: &str) -> (&str, Option<&'static str>) {
     (text, None)
 }
 
-fn classify(clean: &str) -> Kind {
+fn classify(clean: &str) -> PathKind {
     if clean.trim().is_empty() {
-        return Kind::Empty;
+        return PathKind::Empty;
     }
     if is_pipe(clean) {
-        return Kind::Pipe;
+        return PathKind::Pipe;
     }
     let path = if is_verbatim_drive(clean) { &clean[4..] } else { clean };
     if has_drive(path) {
@@ -173,28 +176,28 @@ fn classify(clean: &str) -> Kind {
             Some(below) => {
                 let components =
                     below.split('\\').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-                Kind::Drive { letter, components }
+                PathKind::Drive { letter, components }
             }
-            None if rest.is_empty() => Kind::BareDrive { letter },
-            None => Kind::DriveRelative { letter },
+            None if rest.is_empty() => PathKind::BareDrive { letter },
+            None => PathKind::DriveRelative { letter },
         };
     }
     if path.starts_with(r"\\?\unc\") {
-        return Kind::Unc;
+        return PathKind::Unc;
     }
     if path.starts_with(r"\\.") || path.starts_with(r"\\?") {
-        return Kind::Device;
+        return PathKind::Device;
     }
     if path.starts_with(r"\\") {
-        return Kind::Unc;
+        return PathKind::Unc;
     }
     if path.starts_with('\\') {
-        return Kind::Rootless;
+        return PathKind::Rootless;
     }
-    Kind::Relative { single_word: !path.contains('\\') }
+    PathKind::Relative { single_word: !path.contains('\\') }
 }
 
-/// Splits a lower-case text with backslashes into what cleaning must not touch (a drive, server and share) and the rest.
+/// Splits a text into the part that cleaning must not change (a drive, or server and share) and the rest.
 fn split_volume(text: &str) -> (String, &str) {
     if is_verbatim_drive(text) {
         return (text[..6].to_owned(), &text[6..]);
@@ -232,7 +235,7 @@ fn is_bare_drive(text: &str) -> bool {
     text.len() == 2 && has_drive(text)
 }
 
-/// `\\?\g:…`, with backslashes only, as Docker takes it.
+/// Whether the text is `\\?\g:…`. Docker accepts this prefix with backslashes only.
 fn is_verbatim_drive(text: &str) -> bool {
     text.starts_with(r"\\?\") && has_drive(&text[4..])
 }
@@ -243,7 +246,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn paths_are_cleaned_as_the_agent_cleans_them() {
+    fn paths_are_cleaned_as_in_the_agent() {
         for (written, expected) in [
             (r"G:\", r"g:\"),
             ("G:/", r"g:\"),
@@ -274,8 +277,8 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_write_a_path_has_its_kind() {
-        let drive = |letter, components: &[&str]| Kind::Drive {
+    fn every_form_of_a_path_has_its_kind() {
+        let drive = |letter, components: &[&str]| PathKind::Drive {
             letter,
             components: components.iter().map(|part| (*part).to_owned()).collect(),
         };
@@ -285,37 +288,37 @@ mod tests {
             (r"G:\\\", drive('g', &[])),
             (r"G:\Directory\app-state", drive('g', &["directory", "app-state"])),
             (r"\\?\G:\Directory", drive('g', &["directory"])),
-            ("G:", Kind::BareDrive { letter: 'g' }),
-            (r"\\?\G:", Kind::BareDrive { letter: 'g' }),
-            (r"G:Directory\x", Kind::DriveRelative { letter: 'g' }),
-            (r"G:Directory\..", Kind::DriveRelative { letter: 'g' }),
-            (r"\\fs\share\Directory", Kind::Unc),
-            ("//fs/share", Kind::Unc),
-            (r"\\?\UNC\fs\share", Kind::Unc),
-            (r"\\.\G:\Directory", Kind::Device),
-            (r"\\?\Volume{0a1b}\", Kind::Device),
-            (r"\\.\pipe\docker_engine", Kind::Pipe),
-            ("//./pipe/docker_engine", Kind::Pipe),
-            (r"\Directory", Kind::Rootless),
-            ("/Directory/app-state", Kind::Rootless),
-            ("app-state", Kind::Relative { single_word: true }),
-            (r"Directory\app-state", Kind::Relative { single_word: false }),
-            (r" G:\Directory", Kind::Relative { single_word: false }),
-            ("", Kind::Empty),
-            ("  ", Kind::Empty),
+            ("G:", PathKind::BareDrive { letter: 'g' }),
+            (r"\\?\G:", PathKind::BareDrive { letter: 'g' }),
+            (r"G:Directory\x", PathKind::DriveRelative { letter: 'g' }),
+            (r"G:Directory\..", PathKind::DriveRelative { letter: 'g' }),
+            (r"\\fs\share\Directory", PathKind::Unc),
+            ("//fs/share", PathKind::Unc),
+            (r"\\?\UNC\fs\share", PathKind::Unc),
+            (r"\\.\G:\Directory", PathKind::Device),
+            (r"\\?\Volume{0a1b}\", PathKind::Device),
+            (r"\\.\pipe\docker_engine", PathKind::Pipe),
+            ("//./pipe/docker_engine", PathKind::Pipe),
+            (r"\Directory", PathKind::Rootless),
+            ("/Directory/app-state", PathKind::Rootless),
+            ("app-state", PathKind::Relative { single_word: true }),
+            (r"Directory\app-state", PathKind::Relative { single_word: false }),
+            (r" G:\Directory", PathKind::Relative { single_word: false }),
+            ("", PathKind::Empty),
+            ("  ", PathKind::Empty),
         ] {
             assert_eq!(WindowsPath::parse(written).kind, expected, "{written}");
         }
     }
 
     #[test]
-    fn a_mode_is_split_off_but_not_a_directory_called_ro() {
+    fn a_mode_is_split_off_but_not_a_directory_named_ro() {
         for (written, mode, kind) in [
-            (r"G:\x:ro", Some("ro"), Kind::Drive { letter: 'g', components: vec!["x".into()] }),
-            (r"C:\x:RW", Some("rw"), Kind::Drive { letter: 'c', components: vec!["x".into()] }),
-            ("data:ro", Some("ro"), Kind::Relative { single_word: true }),
-            ("g:ro", None, Kind::DriveRelative { letter: 'g' }),
-            (":ro", None, Kind::Relative { single_word: false }),
+            (r"G:\x:ro", Some("ro"), PathKind::Drive { letter: 'g', components: vec!["x".into()] }),
+            (r"C:\x:RW", Some("rw"), PathKind::Drive { letter: 'c', components: vec!["x".into()] }),
+            ("data:ro", Some("ro"), PathKind::Relative { single_word: true }),
+            ("g:ro", None, PathKind::DriveRelative { letter: 'g' }),
+            (":ro", None, PathKind::Relative { single_word: false }),
         ] {
             let path = WindowsPath::parse(written);
             assert_eq!((path.mode, path.kind), (mode, kind), "{written}");
@@ -330,14 +333,14 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_of_some_kind_and_cleans_once(text in any::<String>()) {
+        fn any_text_has_a_kind_and_is_clean_after_one_cleaning(text in any::<String>()) {
             WindowsPath::parse(&text);
             let once = clean(&text);
             prop_assert_eq!(clean(&once), once);
         }
 
         #[test]
-        fn what_is_cleaned_keeps_its_kind(text in r#"([gG]:|[\\/]{1,3}|\.{1,2}|\?|pipe|[a-z]{1,3}){0,10}"#) {
+        fn a_cleaned_path_keeps_its_kind(text in r#"([gG]:|[\\/]{1,3}|\.{1,2}|\?|pipe|[a-z]{1,3}){0,10}"#) {
             prop_assert_eq!(classify(&clean(&text)), WindowsPath::parse(&clean(&text)).kind);
         }
     }

@@ -1,9 +1,9 @@
-# Runs one case of cases.json against a script: host before, action -> result line, exit code, host after, calls made.
+# Runs one case of cases.json: host before and action -> result line, exit code, host after, and calls.
 
 $bench = @{
     Here = $PSScriptRoot
     Letter = 'G:'; Remote = '\\fs.corp.example.com\share'; User = 'CORP\svc-ecs'; Password = 'Not-In-Any-Stream-7'
-    # Calls get ample limits, so that a slow machine fails no case; what a case waits for is short. Cases that hang set their own.
+    # Time limits are long, so that no case fails on a slow machine; waits are short. Cases that hang set their own limits.
     Limits = @{
         script = 120; mutex = 20; lookup = 20; read = 20; readPause = 0.01; domain = 8; dns = 8; port = 8; pause = 0.01
         awsTools = 30; parameters = 20; remove = 20; create = 20; proof = 0.2
@@ -18,7 +18,7 @@ function Merge-Table([hashtable]$Into, $From) {
     }
 }
 
-# `ours` stands for our mapping as this script makes it, with what the case says otherwise; `others` are added as they are.
+# `ours` is our mapping as this script makes it, with the changes of the case; `others` are added unchanged.
 function New-CaseHost($Case) {
     $modelHost = New-ModelHost
     Merge-Table $modelHost $Case.host
@@ -48,7 +48,7 @@ function ConvertTo-EncodedSettings($Overrides) {
     [Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes((@($values.Keys | ForEach-Object { "$_=$($values[$_])" }) -join "`n") + "`n"))
 }
 
-# Where the AWS tools lie in a case: `assemblies`, `modular`, `monolithic`, `broken`, `missing`.
+# The AWS tools of a case: `assemblies`, `modular`, `monolithic`, `broken`, `missing`.
 # The SMB commands: `current`, `old`, `missing`.
 function Set-ModulePath([string]$Aws, [string]$Smb = 'current') {
     $roots = @([IO.Path]::Combine($bench.Here, 'model'))
@@ -63,15 +63,15 @@ function Set-ModulePath([string]$Aws, [string]$Smb = 'current') {
     $env:PSModulePath = ($roots + [IO.Path]::Combine($PSHOME, 'Modules')) -join [IO.Path]::PathSeparator
 }
 
-# The script as the entry point runs it, in this process, with everything that comes out of any stream.
+# Runs the script as its entry point does, in this process, and returns the output of all streams.
 function Invoke-Script([string]$Script, [string]$Action, [string]$Settings, [hashtable]$Limits) {
     . $Script
     . ([IO.Path]::Combine($bench.Here, 'host-calls.ps1'))
     Invoke-MapShare $Action $Settings $Limits
 }
 
-# A document's text as the agent writes it to its file, but for what this machine does not have: before the last statement
-# the host calls and the limits are replaced, and whatever $Before says.
+# The document's text as the agent writes it to its file. Before the last statement the host calls and the limits are
+# replaced, and $Before is inserted.
 function Get-AgentScript([string]$Document, [string]$Action, [hashtable]$Limits, [string]$Before) {
     $entry = $Document.LastIndexOf("`nif (Test-Path -LiteralPath 'Variable:EncodedSettings')")
     if ($entry -lt 0) { throw 'the entry point of the script was not found' }
@@ -100,7 +100,7 @@ function Get-ChangeText([string]$Change, $Case) {
     }
 }
 
-# Runs the steps of one case. Gives @{ Problems; Lines }; no problem means that it passed.
+# Runs the steps of one case. Returns @{ Problems; Lines }; without problems it passed.
 function Invoke-Case($Case, [string]$Script) {
     $problems = @()
     $lines = @()
@@ -162,7 +162,7 @@ function Invoke-Case($Case, [string]$Script) {
     @{ Problems = $problems; Lines = $lines }
 }
 
-# ConvertFrom-Json turns what looks like a time into one.
+# ConvertFrom-Json turns a text in the format of a time into a time.
 function Get-JsonText {
     foreach ($value in $args) { if ($value -is [datetime]) { $value.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ') } else { "$value" } }
 }

@@ -1,5 +1,5 @@
-# The tests of harden-share-directory.ps1: its decision by table (harden-cases.json), and what it does with a directory whose
-# access list is a text here, since .NET's security types work on Windows only.
+# The tests of harden-share-directory.ps1: its decisions by table (harden-cases.json), and its effect on a modelled
+# directory with a text as access list, because .NET's security types work on Windows only.
 
 function Get-HardenTests {
     $hardenTable = ConvertFrom-Json -AsHashtable ([IO.File]::ReadAllText([IO.Path]::Combine($bench.Here, 'harden-cases.json')))
@@ -52,7 +52,7 @@ function Get-HardenTests {
         if (-not (Find-Link '\\fs\share\a').Contains('not a directory')) { 'a file was taken' }
     }.GetNewClosure() }
 
-    # name, arguments, what the directory does, exit code, what is said, writes
+    # name, arguments, behaviour of the directory, exit code, output, writes
     $before = 'D:AI(A;OICIID;FA;;;SY)(A;OICIID;0x1301bf;;;AU)'
     $after = "D:PAI(A;OICI;FA;;;SY)(A;OICI;0x1301bf;;;$service)"
     $directory = '\\fs\share\app'

@@ -1,5 +1,5 @@
-# The functions of map-share.ps1 that call .NET or the registry of Windows directly, over the modelled host instead.
-# Everything else of the script runs as it is.
+# Replaces the functions of map-share.ps1 that call .NET or the registry of Windows, by ones for the modelled host. All
+# other functions of the script run unchanged.
 
 function Read-FirstEntry {
     param([string]$Root)
@@ -11,7 +11,7 @@ function Connect-AnyAddress {
     Test-ModelPort $Addresses $Port
 }
 
-# A global mapping has a letter like any other drive.
+# The letter of a global mapping is a drive like any other.
 function Get-DriveLetter {
     $modelHost = Get-ModelHost
     @($modelHost.drives) + @($modelHost.mappings | ForEach-Object { $_.local })
@@ -19,7 +19,7 @@ function Get-DriveLetter {
 
 function Test-JoinPending { (Get-ModelHost).joinPending }
 
-# One mutex a modelled host, or all tests of this machine would wait for each other.
+# One mutex per modelled host, so that the tests of this machine do not wait for each other.
 function Get-MutexName([string]$Drive) {
     'Global\smb-bench-' + $(if ($env:SMB_MODEL_FILE) { [IO.Path]::GetFileNameWithoutExtension($env:SMB_MODEL_FILE) } else { $PID }) + '-' + $Drive.Substring(0, 1)
 }

@@ -1,7 +1,7 @@
-# Weakens the mapping script one guard at a time (mutations.json) and runs the bench against it: some test must fail.
-# Lists each guard and what caught it. Exit code 1 when one was caught by nothing.
+# Removes one guard of the mapping script at a time (mutations.json) and runs the tests: one must fail.
+# Lists each guard and the test that failed. Exit code 1 if none failed for some guard.
 #
-# The part of the bench that a guard's hint names runs first; only where that lets a weakened script pass, all of it does.
+# The tests that a guard's hint names run first. All tests run only if these pass.
 param([string]$Only = '')
 
 Set-StrictMode -Version Latest
@@ -23,7 +23,7 @@ function Start-Bench([string]$File, [string]$Hint) {
     @{ Process = $process; Out = $process.StandardOutput.ReadToEndAsync() }
 }
 
-# The test that failed, or nothing. A bench that did not end is one: a script without its limits hangs.
+# The test that failed, or nothing. A run that does not end is a failure: a script without its limits hangs.
 function Get-Catcher($Bench) {
     if (-not $Bench.Process.WaitForExit(240000)) { $Bench.Process.Kill(); return 'the bench did not end' }
     $failed = @($Bench.Out.Result.Split("`n") | Where-Object { $_.StartsWith('FAILED: ') })

@@ -1,8 +1,8 @@
-# What needs a process of its own: the exit code and the end of a process in which a call hangs, standard output as the SSM
-# agent reads it, several at once, one that is killed, and assemblies that no earlier case has loaded.
+# Tests that need a process of their own: the exit code and the end of a process in which a call hangs, standard output as
+# the SSM agent reads it, concurrent processes, a killed process, and assemblies that no earlier case has loaded.
 #
-# The document is run as the agent runs it: settings line first, the action put in for its placeholder, as a file with a
-# byte order mark. Before its last statement only the host calls and the limits are replaced.
+# The document runs as the agent runs it: the settings on the first line, the action in place of its placeholder, as a
+# file with a byte order mark. Only the host calls and the limits are replaced, before its last statement.
 
 function Start-Document($Case, [string]$Script, [string]$ModelFile, [string]$Before = '') {
     $limits = $bench.Limits.Clone()
@@ -31,7 +31,7 @@ function New-ModelFile($Case) {
     $file
 }
 
-# What is wrong with how a document ended; it must end within $Seconds of its start.
+# The problems with the end of a document, which must end within $Seconds after its start.
 function Complete-Document($Document, $Expect, [double]$Seconds = 60) {
     $left = [int][Math]::Max(1, 1000 * ($Seconds - $Document.Clock.Elapsed.TotalSeconds))
     if (-not $Document.Process.WaitForExit($left)) { $Document.Process.Kill(); return "did not end within $Seconds s" }
@@ -49,7 +49,7 @@ function Wait-Until([scriptblock]$Condition) {
     }
 }
 
-# The model file is written by another process: a half-written one is read again.
+# Another process writes the model file; a half-written one is read again.
 function Read-ModelCalls([string]$File) {
     try { @((ConvertFrom-Json -AsHashtable ([IO.File]::ReadAllText($File))).calls) } catch { @() }
 }
@@ -103,7 +103,7 @@ function Get-ProcessTests {
 
     @{ Name = 'one that is killed leaves an abandoned mutex to the one that waits'; Body = {
         param($Script)
-        # Windows and .NET tell a waiter so; whoever comes after the kill finds no mutex at all.
+        # Windows and .NET report the abandoned mutex to a waiter; a process that starts after the kill finds no mutex.
         $case = @{ action = 'map'; limits = @{ create = 100; mutex = 50 }; host = @{ faults = @{ 'New-SmbGlobalMapping' = @(@{ hang = 300 }) } } }
         $file = New-ModelFile $case
         $first = Start-Document $case $Script $file

@@ -1,7 +1,8 @@
-# The bench's entry: pwsh -NoProfile -File run.ps1 [-Script FILE] [-Only TEXT] [-StopAtFirst] [-Report FILE] [-Part 1/2]
+# Runs the tests: pwsh -NoProfile -File run.ps1 [-Script FILE] [-Only TEXT] [-StopAtFirst] [-Report FILE] [-Part 1/2]
 #
-# Every case of cases.json, then what needs a process of its own. Exit code 1 when a case failed. The report holds one JSON
-# object a run: case, action, expectation and the line that the script wrote, for the parser's tests. `-Part 2/3` runs the second of every three.
+# First every case of cases.json, then the tests that need a process of their own. Exit code 1 if one failed. The report
+# has one JSON object per run: case, action, expectation and the script's result line, for the parser's tests.
+# `-Part 2/3` runs the second of every three.
 param([string]$Script, [string]$Only = '', [switch]$StopAtFirst, [string]$Report = '', [string]$Part = '1/1')
 
 Set-StrictMode -Off
@@ -66,5 +67,5 @@ if ($Report) { [IO.File]::WriteAllLines($Report, [string[]]$rows) }
 [IO.Directory]::Delete($bench.Scratch, $true)
 [Console]::Out.WriteLine("$passed passed, $($failed.Count) failed")
 [Console]::Out.Flush()
-# Runspaces that a case left hanging would hold `exit` back.
+# `exit` would wait for the runspaces that hang after a case.
 [Environment]::Exit($(if ($failed.Count -gt 0) { 1 } else { 0 }))

@@ -1,8 +1,8 @@
-# Runs the text of the SSM document on modelled hosts, one after another, for the local AWS: as an SSM agent would, but for
-# the host calls, the limits and the end of the process, so that one process serves a fleet.
+# Runs the SSM document on modelled hosts, one after another, for the local AWS. The host calls, the limits and the end of
+# the process are replaced, so that one process serves a fleet.
 #
-# Standard input: first {"document": text, "limits": {...}}, then {"id": ..., "action": ..., "host": {...}} a line, with what
-# differs from New-ModelHost. Standard output: {"id", "line", "exit", "mappings", "logOns"} a line.
+# Standard input: first {"document": text, "limits": {...}}, then one {"id": ..., "action": ..., "host": {...}} per line,
+# with the differences from New-ModelHost. Standard output: one {"id", "line", "exit", "mappings", "logOns"} per line.
 
 Set-StrictMode -Off
 $ErrorActionPreference = 'Stop'

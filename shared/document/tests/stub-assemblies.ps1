@@ -1,5 +1,5 @@
-# Makes AWSSDK.Core.dll and AWSSDK.SimpleSystemsManagement.dll: no SDK, but the types, constructors and the one method that
-# the script uses, answering from the modelled host. Needs PowerShell 7.5, whose .NET can write an assembly without a compiler.
+# Makes stubs of AWSSDK.Core.dll and AWSSDK.SimpleSystemsManagement.dll, with only the types, constructors and the method
+# that the script uses, for the modelled host. PowerShell 7.5 or later is needed to write an assembly without a compiler.
 
 function New-StubAssembly([string]$Name, [string]$Folder, [scriptblock]$Types) {
     $assembly = [Reflection.Emit.PersistedAssemblyBuilder]::new([Reflection.AssemblyName]::new("$Name, Version=3.3.0.0"), [object].Assembly)
@@ -8,7 +8,7 @@ function New-StubAssembly([string]$Name, [string]$Folder, [scriptblock]$Types) {
     $assembly.Save([IO.Path]::Combine($Folder, "$Name.dll"))
 }
 
-# A class whose constructor stores its arguments in fields of these names, after calling the base with the first $ToBase of them.
+# A class whose constructor passes its first $ToBase arguments to the base, and stores all of them in fields of these names.
 function Add-StubClass($Module, [string]$Name, [type]$Base, [object[]]$Fields, [int]$ToBase) {
     $class = $Module.DefineType($Name, 'Public,Class', $Base)
     $made = @{}

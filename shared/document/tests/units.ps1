@@ -1,5 +1,5 @@
-# Single functions of the script that the cases cannot reach: those that the modelled host stands in for, the time limit
-# itself, and what reaches the parameters of any cmdlet. A body gets the script's path and returns what is wrong.
+# Tests of single functions that the cases cannot reach: those that the modelled host replaces, the time limit, and the
+# values passed to cmdlets. The body of a test gets the script's path and returns the problems.
 
 function Get-UnitTests {
     @{ Name = 'dot-sourcing the script runs nothing'; Body = {
@@ -34,7 +34,7 @@ function Get-UnitTests {
         $port = $listener.LocalEndpoint.Port
         $clock = [Diagnostics.Stopwatch]::StartNew()
         if ((Connect-AnyAddress @('127.0.0.1') $port 5) -ne $true) { 'an open port was not found' }
-        # 192.0.2.0/24 is reserved: nothing answers there.
+        # 192.0.2.0/24 is reserved for documentation: no host answers.
         if ((Connect-AnyAddress @('192.0.2.1', '127.0.0.1') $port 5) -ne $true) { 'the second address was not tried' }
         if ($clock.Elapsed.TotalSeconds -gt 4) { 'one address was waited for before the other' }
         $listener.Stop()
@@ -47,7 +47,7 @@ function Get-UnitTests {
     @{ Name = 'an address that answers while the others are looked at is not lost'; Body = {
         param($Script)
         . $Script
-        # The first address refuses at once; the second answers at the moment after it was asked whether it has.
+        # The first address refuses at once; the second answers just after it was checked.
         $refused = [Threading.Tasks.TaskCompletionSource[bool]]::new()
         $refused.SetException([IO.IOException]::new('refused'))
         $late = [Threading.Tasks.TaskCompletionSource[bool]]::new()
@@ -113,8 +113,8 @@ function Get-UnitTests {
     } }
 }
 
-# What module logging would write: every parameter and every piece of pipeline input of every cmdlet. Functions of the same
-# names, made by PowerShell's own proxy writer, note them and pass everything on.
+# Records what module logging would write: every parameter and all pipeline input of every cmdlet. Proxy functions, made
+# by PowerShell's own proxy generator, record the values and call the cmdlets.
 function Test-NoCmdletSeesPassword([string]$Script, [string]$Aws) {
     . $Script
     . ([IO.Path]::Combine($bench.Here, 'host-calls.ps1'))
@@ -124,7 +124,7 @@ function Test-NoCmdletSeesPassword([string]$Script, [string]$Aws) {
     $env:AWS_SSM_REGION_NAME = 'eu-central-1'
     $tree = [Management.Automation.Language.Parser]::ParseFile([IO.Path]::GetFullPath($Script), [ref]$null, [ref]$null)
     $names = @($tree.FindAll({ $args[0] -is [Management.Automation.Language.CommandAst] }, $true) | ForEach-Object { $_.GetCommandName() } | Where-Object { $_ } | Sort-Object -Unique)
-    # These two act in the scope of their caller, which a function in between would change; they are given names only.
+    # These two act in the scope of their caller, which a proxy would change. They get only names.
     $names = @($names | Where-Object { @('Get-Command', 'Import-Module') -cnotcontains $_ })
     $cmdlets = @($names | ForEach-Object { Get-Command -Name $_ -CommandType Cmdlet -ErrorAction Ignore })
     if (@($cmdlets | Where-Object { $_.Name -ceq 'New-Object' }).Count -ne 1) { 'New-Object is not among the cmdlets that the script calls' }

@@ -1,4 +1,4 @@
-//! Killed before and after the effect of every single call, the controller converges to the same end.
+//! A run that is killed before or after the effect of any call: later runs reach the same end.
 
 use shared::state::{Drain, Gate};
 use tests::fleet::World;
@@ -6,9 +6,9 @@ use tests::local_aws::ecs::instances::Status;
 use tests::local_aws::in_process::Moment;
 use tests::stack::Stack;
 
-use super::{base, calls};
+use super::{fleet, status_calls};
 
-/// Everything that a scenario ends with: gate, status and whose drain, by instance.
+/// The final state of each instance: gate, status, and the kind of the drain attribute.
 fn end(stack: &Stack) -> Vec<(String, Gate, Status, &'static str)> {
     let kind = |drain: &Drain| match drain {
         Drain::Absent => "none",
@@ -27,14 +27,12 @@ fn end(stack: &Stack) -> Vec<(String, Gate, Status, &'static str)> {
 }
 
 fn world() -> World {
-    World::new(21, base())
-        .cluster("apps")
-        .windows_instances("apps", 11)
-        .windows_instance("apps", |host| host.named("i-0000000000disk000").disk_on_letter())
+    fleet(21, 11).windows_instance("apps", |host| host.named("i-0000000000disk000").disk_on_letter())
 }
 
-/// Kills the run that begins `before` minutes into the story at every call it makes, and lets `after` minutes go by.
-async fn kill_everywhere(before: u64, after: u64) -> usize {
+/// Kills the run that begins after `before` minutes, at each of its calls, and lets `after` minutes pass. Returns the
+/// number of kills.
+async fn kill_at_every_call(before: u64, after: u64) -> usize {
     let undisturbed = Stack::new(world());
     undisturbed.minutes(before + after).await;
     let expected = end(&undisturbed);
@@ -53,7 +51,7 @@ async fn kill_everywhere(before: u64, after: u64) -> usize {
                 let unproven = got.2 == Status::Draining && got.3 == "requested";
                 assert!(got == wanted || unproven, "killed {moment:?} call {call}: {got:?}, not {wanted:?}");
             }
-            let drained = calls(&stack, "UpdateContainerInstancesState");
+            let drained = status_calls(&stack);
             assert!(drained <= 1, "killed {moment:?} call {call}: drained {drained} times");
         }
     }
@@ -61,21 +59,21 @@ async fn kill_everywhere(before: u64, after: u64) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_run_killed_at_any_call_is_made_good() {
-    assert!(kill_everywhere(0, 25).await > 20);
+async fn a_first_run_killed_at_any_call_is_completed_by_later_runs() {
+    assert!(kill_at_every_call(0, 25).await > 20);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_judges_and_sends_killed_at_any_call_is_made_good() {
-    assert!(kill_everywhere(2, 25).await > 3);
+async fn a_run_that_reads_results_and_sends_killed_at_any_call_is_completed_by_later_runs() {
+    assert!(kill_at_every_call(2, 25).await > 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_drains_killed_at_any_call_ends_drained_or_unproven() {
-    // The disk's host has failed for 15 minutes by then, and is tried once more for the drain to rest on.
+    // By then the host with the disk has failed for 15 minutes, and has one more attempt before its drain.
     let mut kills = 0;
     for minute in [16, 17, 18] {
-        kills += kill_everywhere(minute, 6).await;
+        kills += kill_at_every_call(minute, 6).await;
     }
     assert!(kills > 20);
 }

@@ -1,49 +1,44 @@
-//! Draining: one host's own fault, once, and back again when it is healed.
+//! Draining: an instance is drained for its own fault only, once, and given back when it is healed.
 
 use shared::state::{Drain, Gate};
-use tests::fleet::World;
+use tests::fleet::{Host, Letter, World};
 use tests::local_aws::ecs::instances::Status;
 use tests::stack::Stack;
 
-use super::{base, calls, cause, open};
+use super::{calls, cause, fleet, open, status_calls};
 
-fn disk(world: World) -> World {
-    world.windows_instance("apps", |host| host.disk_on_letter())
+const DISK: &str = "i-0000000000disk000";
+const BLOCKED: [&str; 2] = ["i-00000000000block1", "i-00000000000block2"];
+
+/// A fleet with one more host, which has a disk on the drive letter.
+fn with_disk(seed: u64, others: usize) -> World {
+    fleet(seed, others).windows_instance("apps", |host| host.named(DISK).disk_on_letter())
 }
 
-fn bad(stack: &Stack) -> String {
-    let open = open(stack);
-    stack.instances("apps").into_iter().find(|id| !open.contains(id)).expect("one is not open")
+fn blocked(id: &str) -> impl FnOnce(Host) -> Host {
+    move |host| host.named(id).port_445_blocked()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_host_with_a_disk_on_the_letter_is_drained_once_with_that_cause() {
-    let world = World::new(11, base()).cluster("apps").windows_instances("apps", 39);
-    let stack = Stack::new(disk(world));
+    let stack = Stack::new(with_disk(11, 39));
     stack.minutes(40).await;
-    let id = bad(&stack);
-    assert_eq!(cause(&stack, &id).as_deref(), Some("drive-in-use"));
-    assert_eq!(stack.status(&id), Status::Draining);
-    assert!(
-        matches!(stack.attributes(&id).drain, Drain::Done { ref cause, .. } if cause.as_str() == "drive-in-use")
-    );
-    assert_eq!(calls(&stack, "UpdateContainerInstancesState"), 1);
-    assert_eq!(open(&stack).len(), 39);
+    assert_eq!(cause(&stack, DISK).as_deref(), Some("drive-in-use"));
+    assert_eq!(stack.status(DISK), Status::Draining);
+    let drain = stack.attributes(DISK).drain;
+    assert!(matches!(drain, Drain::Done { ref cause, .. } if cause.as_str() == "drive-in-use"));
+    assert_eq!((status_calls(&stack), open(&stack).len()), (1, 39));
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_drained_before_the_time_or_in_another_mode() {
+async fn no_instance_is_drained_before_drain_after_minutes_or_in_another_mode() {
     for (mode, minutes) in [("enforce", 14), ("map", 60), ("report", 60)] {
-        let world = World::new(12, base()).cluster("apps").windows_instances("apps", 39);
-        let stack = Stack::with(disk(world), &[("MODE", mode)]);
+        let stack = Stack::with(with_disk(12, 39), &[("MODE", mode)]);
         stack.minutes(minutes).await;
-        assert_eq!(calls(&stack, "UpdateContainerInstancesState"), 0, "{mode}");
+        assert_eq!(status_calls(&stack), 0, "{mode}");
         if mode == "report" {
-            assert_eq!(
-                calls(&stack, "SendCommand") + calls(&stack, "PutAttributes"),
-                0,
-                "report writes nothing"
-            );
+            let writes = calls(&stack, "SendCommand") + calls(&stack, "PutAttributes");
+            assert_eq!(writes, 0, "report changes nothing");
         }
         if mode == "map" {
             assert_eq!(stack.metrics()["DrainsWithheld"], 1);
@@ -52,14 +47,10 @@ async fn nobody_is_drained_before_the_time_or_in_another_mode() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_that_cannot_reach_port_445_alone_is_drained_and_given_back_when_the_port_opens() {
-    let world = World::new(13, base())
-        .cluster("apps")
-        .windows_instances("apps", 40)
-        .windows_instance("apps", |host| host.named("i-00000000000blockd").port_445_blocked());
-    let stack = Stack::new(world);
+async fn a_host_that_alone_cannot_reach_port_445_is_drained_and_given_back_when_the_port_opens() {
+    let id = BLOCKED[0];
+    let stack = Stack::new(fleet(13, 40).windows_instance("apps", blocked(id)));
     stack.minutes(65).await;
-    let id = "i-00000000000blockd";
     assert_eq!(cause(&stack, id).as_deref(), Some("port-445"));
     assert_eq!(stack.status(id), Status::Draining);
 
@@ -68,84 +59,61 @@ async fn a_host_that_cannot_reach_port_445_alone_is_drained_and_given_back_when_
     assert_eq!((stack.status(id), stack.attributes(id).gate), (Status::Active, Gate::Mapped));
     assert!(matches!(stack.attributes(id).drain, Drain::Released { .. } | Drain::Absent));
     stack.minutes(45).await;
-    assert_eq!(stack.attributes(id).drain, Drain::Absent, "the first proof after it deletes the mark");
-    assert_eq!(calls(&stack, "UpdateContainerInstancesState"), 2);
+    assert_eq!(stack.attributes(id).drain, Drain::Absent, "the next proof deletes the attribute");
+    assert_eq!(status_calls(&stack), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_blocked_hosts_share_the_budget_one_after_the_other() {
-    let world = World::new(14, base())
-        .cluster("apps")
-        .windows_instances("apps", 17)
-        .windows_instance("apps", |host| host.named("i-00000000000block1").port_445_blocked())
-        .windows_instance("apps", |host| host.named("i-00000000000block2").port_445_blocked());
-    let stack = Stack::new(world);
+async fn a_second_host_is_drained_only_after_the_first_was_given_back() {
+    let world = fleet(14, 17).windows_instance("apps", blocked(BLOCKED[0]));
+    let stack = Stack::new(world.windows_instance("apps", blocked(BLOCKED[1])));
+    let draining =
+        || BLOCKED.into_iter().filter(|id| stack.status(id) == Status::Draining).collect::<Vec<_>>();
     stack.minutes(90).await;
-    let draining = |stack: &Stack| {
-        let ids = ["i-00000000000block1", "i-00000000000block2"].into_iter();
-        ids.filter(|id| stack.status(id) == Status::Draining).collect::<Vec<_>>()
-    };
-    let first = draining(&stack);
+    let first = draining();
     assert_eq!(first.len(), 1, "10 % of 19 is one");
     stack.local.aws().world.host(first[0]).port_445_blocked = false;
     stack.minutes(60).await;
-    let second = draining(&stack);
-    assert!(
-        second.len() == 1 && second != first,
-        "the other is drained once the first is given back: {second:?}"
-    );
+    let second = draining();
+    assert!(second.len() == 1 && second != first, "{second:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_operator_did_stays_done() {
-    let world = World::new(15, base())
-        .cluster("apps")
-        .windows_instances("apps", 40)
-        .windows_instance("apps", |host| host.named("i-0000000000drained").drained_by_operator())
-        .windows_instance("apps", |host| {
-            host.named("i-00000000000held00").disk_on_letter().attribute("smb.hold", "yes")
-        })
-        .windows_instance("apps", |host| host.named("i-0000000000disk000").disk_on_letter());
+async fn what_an_operator_did_is_not_undone() {
+    let (drained, held) = ("i-0000000000drained", "i-00000000000held00");
+    let world = with_disk(15, 40)
+        .windows_instance("apps", |host| host.named(drained).drained_by_operator())
+        .windows_instance("apps", |host| host.named(held).disk_on_letter().attribute("smb.hold", "yes"));
     let stack = Stack::new(world);
     stack.minutes(45).await;
-    assert_eq!(stack.status("i-0000000000drained"), Status::Draining, "mapped, and still the operator's");
-    assert_eq!(stack.attributes("i-0000000000drained").gate, Gate::Mapped);
-    assert_eq!(stack.status("i-00000000000held00"), Status::Active);
-    assert_eq!(stack.status("i-0000000000disk000"), Status::Draining);
+    assert_eq!((stack.status(drained), stack.attributes(drained).gate), (Status::Draining, Gate::Mapped));
+    assert_eq!(stack.status(held), Status::Active);
+    assert_eq!(stack.status(DISK), Status::Draining);
 
-    stack.local.aws().operator_sets_status("i-0000000000disk000", Status::Active);
+    stack.local.aws().operator_sets_status(DISK, Status::Active);
     stack.minutes(60).await;
-    assert_eq!(
-        stack.status("i-0000000000disk000"),
-        Status::Active,
-        "re-activated by an operator: not drained again"
-    );
-    assert!(matches!(stack.attributes("i-0000000000disk000").drain, Drain::Released { .. }));
+    assert_eq!(stack.status(DISK), Status::Active, "re-activated by an operator: not drained again");
+    assert!(matches!(stack.attributes(DISK).drain, Drain::Released { .. }));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_instance_about_to_be_terminated_is_not_given_back() {
-    let world = World::new(16, base()).cluster("apps").windows_instances("apps", 39);
-    let stack = Stack::new(disk(world));
+async fn an_instance_that_is_being_terminated_is_not_given_back() {
+    let stack = Stack::new(with_disk(16, 39));
     stack.minutes(40).await;
-    let id = bad(&stack);
     let released = "released 2026-03-01T12:41:00.000Z";
-    stack.local.aws().operator_sets_attribute(&id, "smb.G.drain", Some(released));
-    stack.local.aws().world.host(&id).letter = tests::fleet::Letter::Free;
+    stack.local.aws().operator_sets_attribute(DISK, "smb.G.drain", Some(released));
+    stack.local.aws().world.host(DISK).letter = Letter::Free;
     stack.minutes(40).await;
-    assert_eq!((stack.attributes(&id).gate, stack.status(&id)), (Gate::Mapped, Status::Draining));
+    assert_eq!((stack.attributes(DISK).gate, stack.status(DISK)), (Gate::Mapped, Status::Draining));
     assert_eq!(stack.metrics()["OwnershipUnproven"], 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unreadable_drain_value_is_not_ours() {
-    let world = World::new(17, base())
-        .cluster("apps")
-        .windows_instances("apps", 20)
-        .windows_instance("apps", |host| {
-            host.named("i-0000000000somebdy").drained_by_operator().attribute("smb.G.drain", "done by me")
-        });
-    let stack = Stack::new(world);
+async fn an_unreadable_drain_attribute_is_not_ours() {
+    let id = "i-0000000000somebdy";
+    let stack = Stack::new(fleet(17, 20).windows_instance("apps", |host| {
+        host.named(id).drained_by_operator().attribute("smb.G.drain", "done by me")
+    }));
     stack.minutes(30).await;
-    assert_eq!(stack.status("i-0000000000somebdy"), Status::Draining);
+    assert_eq!(stack.status(id), Status::Draining);
 }

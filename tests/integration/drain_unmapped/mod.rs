@@ -1,4 +1,4 @@
-//! The controller over the local AWS, in virtual time: whole runs of the handler that ships.
+//! `drain-unmapped` over the local AWS, in virtual time: whole runs of the handler that ships.
 
 mod crash;
 mod drains;
@@ -8,22 +8,29 @@ mod herds;
 mod overlap;
 mod report;
 
-use jiff::Timestamp;
-use shared::state::{Gate, State};
+use std::time::Duration;
+
+use shared::state::State;
+use tests::fleet::{LockOut, World};
+use tests::scenarios::{base, calls, open};
 use tests::stack::Stack;
 
-/// When every world begins.
-fn base() -> Timestamp {
-    "2026-03-01T12:00:00Z".parse().expect("valid")
+/// The cluster `apps` with that many Windows instances.
+fn fleet(seed: u64, instances: usize) -> World {
+    World::new(seed, base()).cluster("apps").windows_instances("apps", instances)
 }
 
-/// The ids whose gate is open.
-fn open(stack: &Stack) -> Vec<String> {
-    let ids = stack.instances("apps").into_iter();
-    ids.filter(|id| stack.attributes(id).gate == Gate::Mapped).collect()
+/// The same in operation, with every gate open.
+async fn mapped_fleet(seed: u64, instances: usize) -> Stack {
+    // The SDK's jitter and the halving of refused groups use this thread's generator.
+    fastrand::seed(seed);
+    let stack = Stack::new(fleet(seed, instances));
+    stack.minutes(5).await;
+    assert_eq!(open(&stack).len(), instances);
+    stack
 }
 
-/// The cause that stands on an instance, if it is unmapped.
+/// The cause of an unmapped instance.
 fn cause(stack: &Stack, id: &str) -> Option<String> {
     match stack.attributes(id).state.state() {
         Some(State::Unmapped { cause, .. }) => Some(cause.to_string()),
@@ -31,11 +38,32 @@ fn cause(stack: &Stack, id: &str) -> Option<String> {
     }
 }
 
-/// How many calls of an operation were made by the controller.
-fn calls(stack: &Stack, operation: &str) -> usize {
-    let aws = stack.local.aws();
-    aws.calls()
-        .iter()
-        .filter(|call| call.operation == operation && &*call.caller.0 == "drain-unmapped")
-        .count()
+/// The number of calls that drain or re-activate instances.
+fn status_calls(stack: &Stack) -> usize {
+    calls(stack, "UpdateContainerInstancesState")
+}
+
+/// Five failed log-ons in half an hour lock the account for half an hour.
+fn lock_out() -> LockOut {
+    let half_an_hour = Duration::from_secs(1800);
+    LockOut { threshold: 5, window: half_an_hour, duration: half_an_hour }
+}
+
+/// Whether a log-on found the account locked.
+fn was_locked(stack: &Stack) -> bool {
+    stack.local.aws().world.account.log_ons.iter().any(|one| one.result == Err(1909))
+}
+
+/// Changes the password in the directory and ends every session, so that the next check of each host logs on again.
+fn change_password_in_directory(stack: &Stack, password: &str) {
+    let mut aws = stack.local.aws();
+    aws.world.account.lock_out = Some(lock_out());
+    aws.world.change_password_in_directory(password);
+    aws.world.file_server.goes_down();
+    aws.world.file_server.comes_back();
+}
+
+fn write_password_parameter(stack: &Stack, password: &str) {
+    let now = stack.now();
+    stack.local.aws().world.write_password_parameter(password, now);
 }

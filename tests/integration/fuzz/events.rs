@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use tests::local_aws::ecs::cluster_arn;
-use tests::map_share::{Story, failures, sqs_of};
+use tests::map_share::{Setup, failures, sqs_of};
 
 use super::fuzz;
 use super::inputs::files;
@@ -36,11 +36,11 @@ const KINDS: [&str; 6] = [
     "EventsOther",
 ];
 
-fn story() -> Story {
+fn story() -> Setup {
     let booted = "2026-11-22T07:59:58.310Z".parse().expect("a time");
     let world =
         world().windows_instance("windows", |host| host.named(WITNESS).with(|host| host.booted = booted));
-    Story::new(world).with("CLUSTERS", "windows")
+    Setup::new(world).with("CLUSTERS", "windows")
 }
 
 fn in_virtual_time(future: impl Future<Output = ()>) {
@@ -56,7 +56,7 @@ fn records(payload: &Value) -> usize {
 }
 
 /// Invokes, and holds what must hold of anything; the answer.
-async fn invoke(story: &Story, payload: &Value) -> Value {
+async fn invoke(story: &Setup, payload: &Value) -> Value {
     let answer = story.invoke(payload.clone()).await.unwrap_or_else(|error| panic!("{error}: {payload}"));
     let counted = story.metrics();
     let count = |names: &[&str]| names.iter().filter_map(|name| counted.get(*name)).sum::<f64>();
@@ -186,7 +186,7 @@ fn check_batch(bytes: &[u8]) {
 }
 
 /// The event of its registration, as ECS emits it.
-fn witness(story: &Story) -> Value {
+fn witness(story: &Setup) -> Value {
     let mut event = story.event(WITNESS);
     event["detail"]["clusterArn"] = json!(cluster_arn("windows"));
     event

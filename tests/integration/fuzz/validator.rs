@@ -8,8 +8,9 @@ use shared::share::{DriveLetter, RemotePath};
 use validate_task_definition::finding::Level;
 use validate_task_definition::input::{self, Input};
 use validate_task_definition::model::TaskDefinition;
-use validate_task_definition::policy::{Policy, SourcePrefix};
-use validate_task_definition::rules::{self, Service};
+use validate_task_definition::requirements::{Requirements, SourcePrefix};
+use validate_task_definition::rule::Service;
+use validate_task_definition::rules;
 use validate_task_definition::{constraint, path};
 
 use super::fuzz;
@@ -18,9 +19,9 @@ use super::inputs::files;
 const TEXTS: &str = "integration/fuzz/__fuzz__/fuzz__validator__text/corpus";
 const CONSTRAINTS: &str = "integration/fuzz/__fuzz__/fuzz__validator__constraint/corpus";
 
-fn policy() -> Policy {
+fn policy() -> Requirements {
     let drive = DriveLetter::parse("G").expect("a letter from D to Z");
-    let mut policy = Policy::of_drive(drive);
+    let mut policy = Requirements::of_drive(drive);
     policy.remote = RemotePath::parse(r"\\fs-0a1b2c3d4e5f60718.example.com\share\Directory");
     policy.allowed_prefix = SourcePrefix::parse(r"G:\Directory", drive);
     policy

@@ -1,20 +1,21 @@
-//! SSM commands: what is refused, how they are handed out, how they end, and when that is seen.
+//! SSM commands: validation, sending, results, and what the listings show when.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::fleet::{Document, Elsewhere, Hang, Scripted};
+use tests::fleet::{Document, Hang, Host, Letter, OnLinux, Readable, Scripted};
 
-use super::{Bench, id, world};
+use super::{Bench, id, ids, len, merged, world};
 
-fn ids(from: u64, to: u64) -> Vec<String> {
-    (from..=to).map(id).collect()
+/// A host whose scripts take that much longer.
+fn slow(seconds: u64) -> impl FnOnce(Host) -> Host {
+    move |host| host.with(|host| host.script_delay = Duration::from_secs(seconds))
 }
 
 #[test]
-fn a_command_goes_from_pending_to_success_as_its_agent_takes_it() {
-    let mut bench = Bench::new(world().windows_instances("apps", 1));
-    let command = bench.send("map", &[&id(1)]);
+fn a_command_goes_from_pending_over_in_progress_to_success() {
+    let mut bench = Bench::with_instances(1);
+    let command = bench.send("map", &[id(1)]);
     assert_eq!(bench.details(&command), ["Pending"]);
     bench.wait(1);
     assert_eq!(bench.details(&command), ["InProgress"]);
@@ -26,7 +27,7 @@ fn a_command_goes_from_pending_to_success_as_its_agent_takes_it() {
 }
 
 #[test]
-fn one_bad_instance_refuses_the_whole_call() {
+fn one_invalid_instance_refuses_the_whole_call() {
     let mut bench = Bench::new(
         world()
             .windows_instances("apps", 1)
@@ -35,30 +36,27 @@ fn one_bad_instance_refuses_the_whole_call() {
             .windows_instances("apps", 1),
     );
     bench.aws.terminate(&id(4));
-    for bad in [id(2), id(3), id(4), "i-0aaaaaaaaaaaaaaaa".to_owned()] {
-        let request = json!({
+    let request = |invalid: String| {
+        json!({
             "DocumentName": "ecs-smb-mapper-G",
-            "InstanceIds": [id(1), bad],
+            "InstanceIds": [id(1), invalid],
             "Parameters": {"Action": ["map"]},
-        });
-        assert_eq!(bench.refuse("SendCommand", request), "InvalidInstanceId", "{bad}");
-    }
+        })
+    };
+    let invalid = [id(2), id(3), id(4), "i-0aaaaaaaaaaaaaaaa".to_owned()];
+    bench.refuse_all("SendCommand", "InvalidInstanceId", invalid.map(request));
     assert_eq!(bench.aws.commands().count(), 0);
 }
 
 #[test]
-fn send_command_keeps_to_its_limits_on_both_sides() {
-    let mut bench = Bench::new(world().windows_instances("apps", 51));
-    let good = |instances: &[String]| json!({"DocumentName": "ecs-smb-mapper-G", "InstanceIds": instances, "Parameters": {"Action": ["check"]}});
-    let with = |member: &str, value: Value| {
-        let mut request = good(&ids(1, 1));
-        request[member] = value;
-        request
-    };
-    bench.ask("SendCommand", good(&ids(1, 50)));
-    assert_eq!(bench.refuse("SendCommand", good(&ids(1, 51))), "ValidationException");
-    assert_eq!(bench.refuse("SendCommand", good(&[id(1), id(1)])), "DuplicateInstanceId");
-    assert_eq!(bench.refuse("SendCommand", good(&["i-1".to_owned()])), "ValidationException");
+fn send_command_accepts_values_within_its_limits_and_refuses_others() {
+    let mut bench = Bench::with_instances(51);
+    let request = |instances: &[String]| json!({"DocumentName": "ecs-smb-mapper-G", "InstanceIds": instances, "Parameters": {"Action": ["check"]}});
+    bench.ask("SendCommand", request(&ids(1, 50)));
+    assert_eq!(bench.refuse("SendCommand", request(&ids(1, 51))), "ValidationException");
+    assert_eq!(bench.refuse("SendCommand", request(&[id(1), id(1)])), "DuplicateInstanceId");
+    assert_eq!(bench.refuse("SendCommand", request(&["i-1".to_owned()])), "ValidationException");
+    let map = json!({"Action": ["map"]});
     for (member, inside, outside, code) in [
         ("Comment", json!("c".repeat(100)), json!("c".repeat(101)), "ValidationException"),
         ("TimeoutSeconds", json!(30), json!(29), "ValidationException"),
@@ -70,25 +68,21 @@ fn send_command_keeps_to_its_limits_on_both_sides() {
         ("DocumentVersion", json!("$DEFAULT"), json!("7"), "InvalidDocumentVersion"),
         ("DocumentName", json!("ecs-smb-mapper-G"), json!("nonesuch"), "InvalidDocument"),
         ("DocumentName", json!("ecs-smb-mapper-G"), json!("no such"), "ValidationException"),
-        ("Parameters", json!({"Action": ["map"]}), json!({"Action": ["mop"]}), "InvalidParameters"),
-        ("Parameters", json!({"Action": ["map"]}), json!({}), "InvalidParameters"),
-        (
-            "Parameters",
-            json!({"Action": ["map"]}),
-            json!({"Action": ["map"], "X": ["y"]}),
-            "InvalidParameters",
-        ),
+        ("Parameters", map.clone(), json!({"Action": ["mop"]}), "InvalidParameters"),
+        ("Parameters", map.clone(), json!({}), "InvalidParameters"),
+        ("Parameters", map, json!({"Action": ["map"], "X": ["y"]}), "InvalidParameters"),
         ("ServiceRoleArn", json!("arn:aws:iam::111122223333:role/r"), json!("r"), "InvalidRole"),
         ("TimeoutSeconds", json!(60), json!("sixty"), "SerializationException"),
     ] {
-        bench.ask("SendCommand", with(member, inside));
-        assert_eq!(bench.refuse("SendCommand", with(member, outside.clone())), code, "{member}: {outside}");
+        let with = |value: Value| merged(request(&ids(1, 1)), json!({ member: value }));
+        bench.ask("SendCommand", with(inside));
+        assert_eq!(bench.refuse("SendCommand", with(outside.clone())), code, "{member}: {outside}");
     }
 }
 
 #[test]
 fn a_document_with_its_parameters_has_at_most_64_kilobytes() {
-    let mut bench = Bench::new(world().windows_instances("apps", 1));
+    let mut bench = Bench::with_instances(1);
     let request = |length: usize| {
         json!({
             "DocumentName": "AWS-RunPowerShellScript",
@@ -96,86 +90,87 @@ fn a_document_with_its_parameters_has_at_most_64_kilobytes() {
             "Parameters": {"commands": ["x".repeat(length)]},
         })
     };
-    // The name has 8 bytes, brackets and quotes 4.
+    // The name has 8 bytes; brackets and quotes have 4.
     bench.ask("SendCommand", request(64 * 1024 - 12));
     assert_eq!(bench.refuse("SendCommand", request(64 * 1024 - 11)), "MaxDocumentSizeExceeded");
 }
 
 #[test]
-fn linux_skips_the_step_and_that_is_a_success_without_a_result() {
+fn linux_skips_the_step_which_is_a_success_without_a_result_line() {
     let mut bench = Bench::new(world().linux_instance("apps", |host| host));
-    let command = bench.send("map", &[&id(1)]);
+    let command = bench.send("map", &[id(1)]);
     bench.wait(30);
     assert_eq!(bench.details(&command), ["Success"]);
     assert_eq!(bench.results(&command), [Value::Null]);
 }
 
 #[test]
-fn a_document_without_precondition_is_refused_for_the_wrong_platform() {
-    let old = Document { elsewhere: Elsewhere::Refused, ..Document::unmodelled() };
+fn a_document_without_precondition_is_refused_for_another_platform() {
+    let old = Document { on_linux: OnLinux::Refused, ..Document::unmodelled() };
     let mut bench = Bench::new(world().document("old", old).linux_instance("apps", |host| host));
     let request = json!({"DocumentName": "old", "InstanceIds": [id(1)]});
     assert_eq!(bench.refuse("SendCommand", request), "UnsupportedPlatformType");
 }
 
 #[test]
-fn no_more_than_max_concurrency_run_at_a_time() {
-    let mut bench = Bench::new(world().windows_instances("apps", 6));
-    let targets = ids(1, 6);
-    let targets: Vec<_> = targets.iter().map(String::as_str).collect();
-    let command = bench.send_with("map", &targets, json!({"MaxConcurrency": "2"}));
+fn at_most_max_concurrency_invocations_run_at_a_time() {
+    let mut bench = Bench::with_instances(6);
+    let command = bench.send_with("map", &ids(1, 6), json!({"MaxConcurrency": "2"}));
+    let running = |bench: &mut Bench, command: &str| {
+        bench.details(command).iter().filter(|details| *details == "InProgress").count()
+    };
     let mut most = 0;
     for _ in 0..60 {
         bench.wait(1);
-        most = most.max(bench.details(&command).iter().filter(|details| *details == "InProgress").count());
+        most = most.max(running(&mut bench, &command));
     }
     assert_eq!(most, 2);
-    assert!(bench.details(&command).iter().all(|details| details == "Success"));
-    let half = bench.send_with("check", &targets, json!({"MaxConcurrency": "50%"}));
+    assert_eq!(bench.details(&command), ["Success"; 6]);
+    let half = bench.send_with("check", &ids(1, 6), json!({"MaxConcurrency": "50%"}));
     bench.wait(1);
-    assert_eq!(bench.details(&half).iter().filter(|details| *details == "InProgress").count(), 3);
+    assert_eq!(running(&mut bench, &half), 3);
 }
 
 #[test]
 fn errors_beyond_max_errors_terminate_what_has_not_started() {
-    let mut bench = Bench::new(
-        world().windows_instance("apps", |host| host.disk_on_letter()).windows_instances("apps", 3),
-    );
-    let targets = ids(1, 4);
-    let targets: Vec<_> = targets.iter().map(String::as_str).collect();
-    let command = bench.send_with("map", &targets, json!({"MaxConcurrency": "1", "MaxErrors": "0"}));
-    bench.wait(60);
-    assert_eq!(bench.details(&command), ["Failed", "Terminated", "Terminated", "Terminated"]);
-    let listed = bench.ask("ListCommands", json!({"CommandId": command}));
-    assert_eq!(listed["Commands"][0]["Status"], "Failed");
-    let command = bench.send_with("map", &targets, json!({"MaxConcurrency": "1", "MaxErrors": "1"}));
-    bench.wait(60);
-    assert_eq!(bench.details(&command), ["Failed", "Success", "Success", "Success"]);
-    let listed = bench.ask("ListCommands", json!({"CommandId": command}));
-    assert_eq!(listed["Commands"][0]["StatusDetails"], "Incomplete");
+    let mut bench =
+        Bench::new(world().windows_instance("apps", Host::disk_on_letter).windows_instances("apps", 3));
+    for (max_errors, details, of_command) in [
+        ("0", ["Failed", "Terminated", "Terminated", "Terminated"], "Failed"),
+        ("1", ["Failed", "Success", "Success", "Success"], "Incomplete"),
+    ] {
+        let options = json!({"MaxConcurrency": "1", "MaxErrors": max_errors});
+        let command = bench.send_with("map", &ids(1, 4), options);
+        bench.wait(60);
+        assert_eq!(bench.details(&command), details);
+        let listed = bench.ask("ListCommands", json!({"CommandId": command}));
+        assert_eq!(listed["Commands"][0]["Status"], "Failed");
+        assert_eq!(listed["Commands"][0]["StatusDetails"], of_command);
+    }
 }
 
 #[test]
-fn what_was_not_delivered_does_not_count_against_max_errors() {
-    let mut bench = Bench::new(world().windows_instances("apps", 2));
+fn an_undelivered_invocation_does_not_count_against_max_errors() {
+    let mut bench = Bench::with_instances(2);
     bench.aws.ssm_agent_falls_silent(&id(1));
-    let command = bench.send_with("map", &[&id(1), &id(2)], json!({"MaxConcurrency": "1", "MaxErrors": "0"}));
-    bench.wait(119);
-    assert_eq!(bench.details(&command), ["Pending", "Pending"]);
-    bench.wait(2);
-    assert_eq!(bench.details(&command)[0], "Delayed");
-    bench.wait(598);
-    assert_eq!(bench.details(&command), ["Delayed", "Success"]);
-    bench.wait(2);
-    assert_eq!(bench.details(&command), ["DeliveryTimedOut", "Success"]);
+    let command = bench.send_with("map", &ids(1, 2), json!({"MaxConcurrency": "1", "MaxErrors": "0"}));
+    for (wait, details) in [
+        (119, ["Pending", "Pending"]),
+        (2, ["Delayed", "InProgress"]),
+        (598, ["Delayed", "Success"]),
+        (2, ["DeliveryTimedOut", "Success"]),
+    ] {
+        bench.wait(wait);
+        assert_eq!(bench.details(&command), details);
+    }
 }
 
 #[test]
-fn an_agent_that_returns_in_time_takes_what_waits_and_one_that_is_late_does_not() {
+fn an_agent_takes_a_waiting_invocation_only_within_the_delivery_timeout() {
     for (returns_after, expected) in [(100, "Success"), (130, "DeliveryTimedOut")] {
-        let mut bench = Bench::new(world().windows_instances("apps", 1));
+        let mut bench = Bench::with_instances(1);
         bench.aws.ssm_agent_falls_silent(&id(1));
-        let command = bench.send("map", &[&id(1)]);
+        let command = bench.send("map", &[id(1)]);
         bench.wait(returns_after);
         bench.aws.ssm_agent_returns(&id(1));
         bench.wait(800);
@@ -189,9 +184,8 @@ fn a_hung_script_times_out_and_a_hung_child_lasts_until_the_command_expires() {
         (Hang::Process, "ExecutionTimedOut", "ExecutionTimedOut"),
         (Hang::Child, "InProgress", "DeliveryTimedOut"),
     ] {
-        let hung = |host: tests::fleet::Host| host.with(|host| host.hang = Some(hang));
-        let mut bench = Bench::new(world().windows_instance("apps", hung));
-        let command = bench.send("map", &[&id(1)]);
+        let mut bench = Bench::with_instance(|host| host.with(|host| host.hang = Some(hang)));
+        let command = bench.send("map", &[id(1)]);
         bench.wait(601);
         assert_eq!(bench.details(&command), [at_601]);
         bench.wait(120);
@@ -200,36 +194,33 @@ fn a_hung_script_times_out_and_a_hung_child_lasts_until_the_command_expires() {
 }
 
 #[test]
-fn a_script_that_outlives_its_command_still_has_its_effect() {
-    let slow = |host: tests::fleet::Host| host.with(|host| host.script_delay = Duration::from_secs(560));
-    let mut bench = Bench::new(world().windows_instance("apps", slow));
+fn a_script_that_started_late_still_succeeds_before_the_command_expires() {
+    let mut bench = Bench::with_instance(slow(560));
     bench.aws.ssm_agent_falls_silent(&id(1));
-    let command = bench.send_with("map", &[&id(1)], json!({"TimeoutSeconds": 200}));
+    let command = bench.send_with("map", &[id(1)], json!({"TimeoutSeconds": 200}));
     bench.wait(199);
     bench.aws.ssm_agent_returns(&id(1));
-    bench.wait(1);
-    // Picked up at 199.2 s; expires at 800 s.
-    bench.wait(602);
+    // The script starts at 199.2 s, and the command expires at 800 s.
+    bench.wait(603);
     assert_eq!(bench.details(&command), ["Success"], "560 s and a map fit into 600 s");
-    assert!(matches!(bench.aws.world.host(&id(1)).letter, tests::fleet::Letter::Smb(_)));
+    assert!(matches!(bench.aws.world.host(&id(1)).letter, Letter::Smb(_)));
 }
 
 #[test]
-fn a_reboot_in_the_middle_of_a_script_ends_without_a_result_line() {
-    let slow = |host: tests::fleet::Host| host.with(|host| host.script_delay = Duration::from_secs(60));
-    let mut bench = Bench::new(world().windows_instance("apps", slow));
-    let command = bench.send("map", &[&id(1)]);
+fn a_reboot_during_a_script_ends_it_without_a_result_line() {
+    let mut bench = Bench::with_instance(slow(60));
+    let command = bench.send("map", &[id(1)]);
     bench.wait(10);
     bench.aws.reboot(&id(1));
     bench.wait(300);
     assert_eq!(bench.details(&command), ["Failed"]);
     assert_eq!(bench.results(&command), [Value::Null]);
-    assert!(bench.aws.world.account.log_ons.is_empty(), "the script never got that far");
+    assert!(bench.aws.world.account.log_ons.is_empty(), "the script had no effect");
 }
 
 #[test]
-fn any_outcome_can_be_dictated() {
-    let mut bench = Bench::new(world().windows_instances("apps", 1));
+fn a_test_can_script_any_result() {
+    let mut bench = Bench::with_instances(1);
     for (details, status) in [
         ("Undeliverable", "Failed"),
         ("Terminated", "Cancelled"),
@@ -239,7 +230,7 @@ fn any_outcome_can_be_dictated() {
         ("SomethingNew", "Failed"),
     ] {
         bench.aws.world.host(&id(1)).scripted.push_back(Scripted::new(details, 3, "free text"));
-        let command = bench.send("map", &[&id(1)]);
+        let command = bench.send("map", &[id(1)]);
         assert_eq!(bench.details(&command), ["Pending"]);
         bench.wait(3);
         let invocation = bench.invocations(&command).remove(0);
@@ -247,54 +238,48 @@ fn any_outcome_can_be_dictated() {
         assert_eq!(invocation["StatusDetails"].as_str().unwrap(), details.replace(' ', ""));
     }
     bench.aws.spaced_details = true;
-    bench.aws.world.host(&id(1)).always = Some(Scripted::new("DeliveryTimedOut", -1, ""));
-    let command = bench.send("map", &[&id(1)]);
-    bench.wait(3);
-    assert_eq!(bench.details(&command), ["Delivery Timed Out"]);
-    bench.aws.world.host(&id(1)).always = Some(Scripted::new("In Progress", -1, ""));
-    let command = bench.send("map", &[&id(1)]);
-    bench.wait(3);
-    assert_eq!(bench.details(&command), ["In Progress"]);
-    bench.wait(720);
-    assert_eq!(bench.details(&command), ["Delivery Timed Out"]);
-}
-
-#[test]
-fn failed_scripts_show_their_line_before_what_the_agent_adds_within_2500_characters() {
-    let mut bench = Bench::new(world().windows_instance("apps", |host| host.disk_on_letter()));
-    let command = bench.send("map", &[&id(1)]);
-    bench.wait(30);
-    let plugin = bench.invocations(&command).remove(0)["CommandPlugins"][0].clone();
-    assert_eq!(plugin["ResponseCode"], 78);
-    let output = plugin["Output"].as_str().unwrap();
-    assert!(output.starts_with(r#"{"smbMapping":"failed""#));
-    assert!(output.ends_with("----------ERROR-------\nfailed to run commands: exit status 78"), "{output}");
-    for (length, shown) in [(2500, 2500), (2501, 2500)] {
-        bench.aws.world.host(&id(1)).scripted.push_back(Scripted::success(&"x".repeat(length)));
-        let command = bench.send("map", &[&id(1)]);
+    for (details, shown) in [("DeliveryTimedOut", "Delivery Timed Out"), ("In Progress", "In Progress")] {
+        bench.aws.world.host(&id(1)).always = Some(Scripted::new(details, -1, ""));
+        let command = bench.send("map", &[id(1)]);
         bench.wait(3);
-        let invocation = bench.invocations(&command).remove(0);
-        assert_eq!(invocation["CommandPlugins"][0]["Output"].as_str().unwrap().len(), shown);
+        assert_eq!(bench.details(&command), [shown]);
+        bench.wait(720);
+        assert_eq!(bench.details(&command), ["Delivery Timed Out"]);
     }
 }
 
 #[test]
-fn listings_come_newest_first_in_pages_of_at_most_fifty() {
-    let mut bench = Bench::new(world().windows_instances("apps", 50));
-    let targets = ids(1, 50);
-    let targets: Vec<_> = targets.iter().map(String::as_str).collect();
-    let first = bench.send("check", &targets);
+fn output_holds_the_result_line_and_the_agents_text_within_2500_characters() {
+    let mut bench = Bench::with_instance(Host::disk_on_letter);
+    let plugin = |bench: &mut Bench, wait| {
+        let command = bench.send("map", &[id(1)]);
+        bench.wait(wait);
+        bench.invocations(&command).remove(0)["CommandPlugins"][0].clone()
+    };
+    let failed = plugin(&mut bench, 30);
+    assert_eq!(failed["ResponseCode"], 78);
+    let output = failed["Output"].as_str().unwrap();
+    assert!(output.starts_with(r#"{"smbMapping":"failed""#));
+    assert!(output.ends_with("----------ERROR-------\nfailed to run commands: exit status 78"), "{output}");
+    for length in [2500, 2501] {
+        bench.aws.world.host(&id(1)).scripted.push_back(Scripted::success(&"x".repeat(length)));
+        assert_eq!(plugin(&mut bench, 3)["Output"].as_str().unwrap().len(), 2500);
+    }
+}
+
+#[test]
+fn listings_are_newest_first_in_pages_of_at_most_fifty() {
+    let mut bench = Bench::with_instances(50);
+    let first = bench.send("check", &ids(1, 50));
     bench.wait(1);
-    let second = bench.send("check", &targets[..30]);
+    let second = bench.send("check", &ids(1, 30));
     let page = bench.ask("ListCommandInvocations", json!({}));
     let listed = page["CommandInvocations"].as_array().unwrap();
-    assert_eq!(listed.len(), 50);
     assert_eq!((&listed[0]["CommandId"], &listed[49]["CommandId"]), (&json!(second), &json!(first)));
-    assert_eq!(listed[0]["CommandPlugins"], json!([]), "no details were asked for");
-    let rest = bench.ask("ListCommandInvocations", json!({"NextToken": page["NextToken"]}));
-    assert_eq!(rest["CommandInvocations"].as_array().unwrap().len(), 30);
-    assert_eq!(rest.get("NextToken"), None);
-    bench.ask("ListCommandInvocations", json!({"MaxResults": 50}));
+    assert_eq!(listed[0]["CommandPlugins"], json!([]), "no details were requested");
+    for request in [json!({}), json!({"MaxResults": 50})] {
+        assert_eq!(bench.page_sizes("ListCommandInvocations", "CommandInvocations", request), [50, 30]);
+    }
     for (operation, size) in
         [("ListCommandInvocations", 51), ("ListCommandInvocations", 0), ("ListCommands", 51)]
     {
@@ -314,17 +299,17 @@ fn listings_come_newest_first_in_pages_of_at_most_fifty() {
 
 #[test]
 fn listings_filter_by_time_status_document_and_instance() {
-    let mut bench = Bench::new(world().windows_instances("apps", 2));
-    let old = bench.send("check", &[&id(1)]);
+    let mut bench = Bench::with_instances(2);
+    let old = bench.send("check", &[id(1)]);
     bench.wait(60);
-    let new = bench.send("check", &[&id(1), &id(2)]);
+    let new = bench.send("check", &ids(1, 2));
     let found = |bench: &mut Bench, operation: &str, request: Value| -> Vec<String> {
         let listed = bench.ask(operation, request);
-        let all = listed.get("Commands").unwrap_or(&listed["CommandInvocations"]).clone();
-        all.as_array().unwrap().iter().map(|one| one["CommandId"].as_str().unwrap().to_owned()).collect()
+        let all = listed.get("Commands").unwrap_or(&listed["CommandInvocations"]).as_array().unwrap();
+        all.iter().map(|one| one["CommandId"].as_str().unwrap().to_owned()).collect()
     };
     let filter = |key: &str, value: &str| json!({"Filters": [{"key": key, "value": value}]});
-    let cases = [
+    for (key, value, expected) in [
         ("InvokedAfter", "2026-03-01T12:00:30Z", vec![&new]),
         ("InvokedBefore", "2026-03-01T12:00:30Z", vec![&old]),
         ("Status", "Pending", vec![&new]),
@@ -333,43 +318,40 @@ fn listings_filter_by_time_status_document_and_instance() {
         ("DocumentName", "AWS-RunPowerShellScript", vec![]),
         ("ExecutionStage", "Complete", vec![&old]),
         ("ExecutionStage", "Executing", vec![&new]),
-    ];
-    for (key, value, expected) in cases {
-        assert_eq!(
-            found(&mut bench, "ListCommands", filter(key, value)).iter().collect::<Vec<_>>(),
-            expected,
-            "{key}"
-        );
+    ] {
+        let listed = found(&mut bench, "ListCommands", filter(key, value));
+        assert_eq!(listed.iter().collect::<Vec<_>>(), expected, "{key}");
     }
-    let by_instance = found(&mut bench, "ListCommandInvocations", json!({"InstanceId": id(2)}));
-    assert_eq!(by_instance, std::slice::from_ref(&new));
+    let of_second = found(&mut bench, "ListCommandInvocations", json!({"InstanceId": id(2)}));
+    assert_eq!(of_second, std::slice::from_ref(&new));
     assert_eq!(found(&mut bench, "ListCommands", json!({"InstanceId": id(1)})), [new, old]);
-    assert_eq!(
-        bench.refuse("ListCommandInvocations", filter("ExecutionStage", "Complete")),
-        "InvalidFilterKey"
-    );
-    assert_eq!(bench.refuse("ListCommands", filter("Colour", "red")), "ValidationException");
     let pending_of = json!({"InstanceId": id(1), "Filters": [{"key": "Status", "value": "Pending"}]});
-    assert_eq!(bench.refuse("ListCommands", pending_of), "InvalidFilterKey");
     let filters =
         |count: usize| json!({"Filters": vec![json!({"key": "Status", "value": "Success"}); count]});
     bench.ask("ListCommands", filters(5));
-    assert_eq!(bench.refuse("ListCommands", filters(6)), "ValidationException");
     let unknown = json!({"CommandId": "00000000-0000-4000-8000-000000000000"});
-    assert_eq!(bench.refuse("ListCommandInvocations", unknown), "InvalidCommandId");
-    assert_eq!(bench.refuse("ListCommands", json!({"CommandId": "short"})), "ValidationException");
+    for (operation, request, code) in [
+        ("ListCommandInvocations", filter("ExecutionStage", "Complete"), "InvalidFilterKey"),
+        ("ListCommands", filter("Colour", "red"), "ValidationException"),
+        ("ListCommands", pending_of, "InvalidFilterKey"),
+        ("ListCommands", filters(6), "ValidationException"),
+        ("ListCommandInvocations", unknown, "InvalidCommandId"),
+        ("ListCommands", json!({"CommandId": "short"}), "ValidationException"),
+    ] {
+        bench.refuse_all(operation, code, [request]);
+    }
 }
 
 #[test]
-fn a_late_listing_is_empty_first_and_shows_outcomes_later() {
-    let mut bench = Bench::new(world().windows_instances("apps", 1));
+fn a_late_listing_is_empty_first_and_shows_results_later() {
+    let mut bench = Bench::with_instances(1);
     bench.aws.lag.ssm = Duration::from_secs(5);
-    let command = bench.send("check", &[&id(1)]);
+    let command = bench.send("check", &[id(1)]);
     assert_eq!(bench.details(&command), [""; 0]);
     let get = json!({"CommandId": command, "InstanceId": id(1)});
     assert_eq!(bench.refuse("GetCommandInvocation", get.clone()), "InvocationDoesNotExist");
     bench.wait(5);
-    assert_eq!(bench.details(&command), ["Pending"], "it ended 2.4 s ago, which is not seen yet");
+    assert_eq!(bench.details(&command), ["Pending"], "it ended 2.4 s ago, which is not visible yet");
     bench.wait(3);
     assert_eq!(bench.details(&command), ["Success"]);
     let got = bench.ask("GetCommandInvocation", get);
@@ -377,22 +359,21 @@ fn a_late_listing_is_empty_first_and_shows_outcomes_later() {
 }
 
 #[test]
-fn history_is_forgotten_after_thirty_days() {
-    let mut bench = Bench::new(world().windows_instances("apps", 1));
-    let command = bench.send("check", &[&id(1)]);
+fn the_history_ends_after_thirty_days() {
+    let mut bench = Bench::with_instances(1);
+    let command = bench.send("check", &[id(1)]);
     bench.wait(30 * 86_400 - 1);
-    bench.send("check", &[&id(1)]);
+    bench.send("check", &[id(1)]);
     assert_eq!(bench.details(&command), ["Success"]);
     bench.wait(1);
-    bench.send("check", &[&id(1)]);
+    bench.send("check", &[id(1)]);
     assert_eq!(bench.refuse("ListCommandInvocations", json!({"CommandId": command})), "InvalidCommandId");
 }
 
 #[test]
-fn cancelling_ends_what_waits_at_once_and_what_runs_soon_without_effect() {
-    let slow = |host: tests::fleet::Host| host.with(|host| host.script_delay = Duration::from_secs(30));
-    let mut bench = Bench::new(world().windows_instance("apps", slow).windows_instances("apps", 1));
-    let command = bench.send_with("map", &[&id(1), &id(2)], json!({"MaxConcurrency": "1"}));
+fn cancelling_ends_waiting_invocations_at_once_and_running_ones_soon_without_effect() {
+    let mut bench = Bench::new(world().windows_instance("apps", slow(30)).windows_instances("apps", 1));
+    let command = bench.send_with("map", &ids(1, 2), json!({"MaxConcurrency": "1"}));
     bench.wait(5);
     bench.ask("CancelCommand", json!({"CommandId": command}));
     assert_eq!(bench.details(&command), ["Cancelling", "Cancelled"]);
@@ -406,7 +387,7 @@ fn cancelling_ends_what_waits_at_once_and_what_runs_soon_without_effect() {
 }
 
 #[test]
-fn instance_information_keeps_to_its_pages_values_and_filters() {
+fn instance_information_has_pages_and_filters_with_limits() {
     let mut bench = Bench::new(
         world()
             .windows_instances("apps", 101)
@@ -414,69 +395,52 @@ fn instance_information_keeps_to_its_pages_values_and_filters() {
             .windows_instance("apps", |host| host.without_agent())
             .windows_instance("apps", |host| host.agent_dead()),
     );
-    let page = bench.ask("DescribeInstanceInformation", json!({}));
-    assert_eq!(page["InstanceInformationList"].as_array().unwrap().len(), 10, "the default page");
-    for (size, code) in
-        [(5, None), (50, None), (4, Some("ValidationException")), (51, Some("ValidationException"))]
-    {
-        let request = json!({"MaxResults": size});
-        match code {
-            None => {
-                let page = bench.ask("DescribeInstanceInformation", request);
-                assert_eq!(page["InstanceInformationList"].as_array().unwrap().len(), size);
-            }
-            Some(code) => assert_eq!(bench.refuse("DescribeInstanceInformation", request), code),
-        }
+    let (operation, list) = ("DescribeInstanceInformation", "InstanceInformationList");
+    for (request, size) in [(json!({}), 10), (json!({"MaxResults": 5}), 5), (json!({"MaxResults": 50}), 50)] {
+        assert_eq!(len(&bench.ask(operation, request)[list]), size, "10 is the default");
     }
-    let filter = |key: &str, values: Vec<String>| json!({"MaxResults": 50, "Filters": [{"Key": key, "Values": values}]});
-    let mut found = 0;
-    let mut request = filter("InstanceIds", ids(1, 100));
-    loop {
-        let page = bench.ask("DescribeInstanceInformation", request.clone());
-        found += page["InstanceInformationList"].as_array().unwrap().len();
-        let Some(token) = page.get("NextToken") else { break };
-        request["NextToken"] = token.clone();
-    }
-    assert_eq!(found, 100);
-    assert_eq!(
-        bench.refuse("DescribeInstanceInformation", filter("InstanceIds", ids(1, 101))),
-        "ValidationException"
-    );
-    let linux = bench.ask("DescribeInstanceInformation", filter("PlatformTypes", vec!["Linux".into()]));
-    assert_eq!(linux["InstanceInformationList"][0]["InstanceId"], json!(id(102)));
-    let named = bench.ask("DescribeInstanceInformation", filter("InstanceIds", vec![id(103), id(104)]));
-    let named = named["InstanceInformationList"].as_array().unwrap();
-    assert_eq!(named.len(), 1, "SSM does not know an instance whose agent never registered");
-    assert_eq!(named[0]["PingStatus"], "ConnectionLost");
-    let bad = filter("InstanceIds", vec!["i-1".into()]);
-    assert_eq!(bench.refuse("DescribeInstanceInformation", bad), "InvalidInstanceId");
+    bench.refuse_all(operation, "ValidationException", [4, 51].map(|size| json!({ "MaxResults": size })));
+    let filter =
+        |key: &str, values: &[String]| json!({"MaxResults": 50, "Filters": [{"Key": key, "Values": values}]});
+    assert_eq!(bench.page_sizes(operation, list, filter("InstanceIds", &ids(1, 100))), [50, 50]);
+    let linux = bench.ask(operation, filter("PlatformTypes", &["Linux".to_owned()]));
+    assert_eq!(linux[list][0]["InstanceId"], json!(id(102)));
+    let named = bench.ask(operation, filter("InstanceIds", &ids(103, 104)));
+    assert_eq!(len(&named[list]), 1, "SSM does not know an instance whose agent never registered");
+    assert_eq!(named[list][0]["PingStatus"], "ConnectionLost");
     let mixed =
         json!({"Filters": [{"Key": "tag:a", "Values": ["b"]}, {"Key": "PingStatus", "Values": ["Online"]}]});
-    assert_eq!(bench.refuse("DescribeInstanceInformation", mixed), "InvalidFilterKey");
-    let sleepy = filter("PingStatus", vec!["Asleep".into()]);
-    assert_eq!(bench.refuse("DescribeInstanceInformation", sleepy), "InvalidInstanceInformationFilterValue");
+    for (request, code) in [
+        (filter("InstanceIds", &ids(1, 101)), "ValidationException"),
+        (filter("InstanceIds", &["i-1".to_owned()]), "InvalidInstanceId"),
+        (mixed, "InvalidFilterKey"),
+        (filter("PingStatus", &["Asleep".to_owned()]), "InvalidInstanceInformationFilterValue"),
+    ] {
+        bench.refuse_all(operation, code, [request]);
+    }
 }
 
 #[test]
-fn parameters_show_names_versions_and_dates_and_never_a_value() {
+fn parameters_show_names_versions_and_dates_but_no_value() {
     let mut bench = Bench::new(world());
     let now = bench.now;
     bench.aws.world.write_password_parameter("hunter2", now);
-    let request = json!({"ParameterFilters": [
-        {"Key": "Name", "Option": "Equals", "Values": ["domainUserPassword", "domainUserName"]},
-    ]});
-    let listed = bench.ask("DescribeParameters", request.clone());
+    let filter = |key: &str, option: &str, values: Value| json!({"ParameterFilters": [{"Key": key, "Option": option, "Values": values}]});
+    let both = filter("Name", "Equals", json!(["domainUserPassword", "domainUserName"]));
+    let listed = bench.ask("DescribeParameters", both.clone());
     let parameters = listed["Parameters"].as_array().unwrap();
     assert_eq!(parameters.len(), 2);
     assert_eq!((&parameters[1]["Version"], &parameters[1]["Type"]), (&json!(2), &json!("SecureString")));
     assert_eq!(parameters[1]["LastModifiedDate"], json!(1_772_366_400.0));
     assert!(!listed.to_string().contains("hunter2"));
-    bench.aws.world.parameters.user.readable = tests::fleet::Readable::Missing;
-    assert_eq!(bench.ask("DescribeParameters", request)["Parameters"].as_array().unwrap().len(), 1);
-    let option = json!({"ParameterFilters": [{"Key": "Name", "Option": "Recursive", "Values": ["x"]}]});
-    assert_eq!(bench.refuse("DescribeParameters", option), "InvalidFilterOption");
-    let key = json!({"ParameterFilters": [{"Key": "Colour", "Values": ["x"]}]});
-    assert_eq!(bench.refuse("DescribeParameters", key), "InvalidFilterKey");
+    bench.aws.world.parameters.user.readable = Readable::Missing;
+    assert_eq!(len(&bench.ask("DescribeParameters", both)["Parameters"]), 1);
     bench.ask("DescribeParameters", json!({"MaxResults": 50}));
-    assert_eq!(bench.refuse("DescribeParameters", json!({"MaxResults": 51})), "ValidationException");
+    for (request, code) in [
+        (filter("Name", "Recursive", json!(["x"])), "InvalidFilterOption"),
+        (filter("Colour", "Equals", json!(["x"])), "InvalidFilterKey"),
+        (json!({"MaxResults": 51}), "ValidationException"),
+    ] {
+        bench.refuse_all("DescribeParameters", code, [request]);
+    }
 }

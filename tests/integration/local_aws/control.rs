@@ -1,4 +1,4 @@
-//! The control interface: every path that its documentation names, and what it refuses.
+//! The control interface: every documented request, and what it refuses.
 
 use serde_json::{Value, json};
 use tests::fleet::Letter;
@@ -14,7 +14,7 @@ impl Bench {
         control(&mut self.aws, method, path, query, body.to_string().as_bytes())
     }
 
-    fn order(&mut self, line: &str, body: Value) -> Value {
+    fn request(&mut self, line: &str, body: Value) -> Value {
         let (status, answer) = self.control(line, body);
         assert_eq!(status, 200, "{line}: {answer}");
         answer
@@ -22,7 +22,7 @@ impl Bench {
 }
 
 #[test]
-fn faults_are_added_strike_and_are_cleared() {
+fn faults_are_added_take_effect_and_are_cleared() {
     let mut bench = Bench::new(world());
     for (fault, status) in [
         (json!({"fault": "throttle", "operation": "ListClusters"}), 400),
@@ -31,25 +31,25 @@ fn faults_are_added_strike_and_are_cleared() {
         (json!({"fault": "denied", "caller": "test"}), 400),
         (json!({"fault": "invalid-instance"}), 400),
     ] {
-        bench.order("POST faults", fault);
+        bench.request("POST faults", fault);
         assert_eq!(bench.reply("ListClusters", json!({})).status, status);
         assert_eq!(bench.reply("ListClusters", json!({})).status, 200, "once");
     }
-    bench.order("POST faults", json!({"fault": "late", "seconds": 3, "skip": 1, "times": 2}));
+    bench.request("POST faults", json!({"fault": "late", "seconds": 3, "skip": 1, "times": 2}));
     let delays: Vec<_> = (0..4).map(|_| bench.reply("ListClusters", json!({})).delay.as_secs()).collect();
     assert_eq!(delays, [0, 3, 3, 0]);
-    bench.order("POST faults", json!({"fault": "answer-lost"}));
+    bench.request("POST faults", json!({"fault": "answer-lost"}));
     assert!(bench.reply("ListClusters", json!({})).fault.is_some());
-    bench.order("POST faults", json!({"fault": "not-reached"}));
-    bench.order("DELETE faults", json!({}));
+    bench.request("POST faults", json!({"fault": "not-reached"}));
+    bench.request("DELETE faults", json!({}));
     assert!(bench.reply("ListClusters", json!({})).fault.is_none());
 }
 
 #[test]
-fn hosts_are_launched_changed_and_moved_through_their_lives() {
+fn hosts_are_launched_changed_and_moved_through_their_lifecycle() {
     let mut bench = Bench::new(world());
     let launched =
-        bench.order("POST hosts", json!({"cluster": "apps", "count": 2, "with": {"letter": "disk"}}));
+        bench.request("POST hosts", json!({"cluster": "apps", "count": 2, "with": {"letter": "disk"}}));
     assert_eq!(launched["instanceIds"], json!([id(1), id(2)]));
     bench.wait(300);
     assert_eq!(bench.map(&id(1))["cause"], "drive-in-use");
@@ -60,16 +60,16 @@ fn hosts_are_launched_changed_and_moved_through_their_lives() {
         (json!({"domainJoined": true, "hang": "call"}), "call-hung"),
         (json!({"hang": "none", "letter": r"\\other\share"}), "mapped-elsewhere"),
     ] {
-        bench.order(&format!("POST hosts/{}", id(1)), change);
+        bench.request(&format!("POST hosts/{}", id(1)), change);
         assert_eq!(bench.map(&id(1))["cause"], cause);
     }
     let act =
-        |bench: &mut Bench, action: &str| bench.order(&format!("POST hosts/{}/{action}", id(1)), json!({}));
+        |bench: &mut Bench, action: &str| bench.request(&format!("POST hosts/{}/{action}", id(1)), json!({}));
     act(&mut bench, "lose-mapping");
     assert_eq!(bench.aws.world.host(&id(1)).letter, Letter::Free);
     act(&mut bench, "drain");
     act(&mut bench, "hold");
-    let shown = bench.order("GET fleet", json!({}));
+    let shown = bench.request("GET fleet", json!({}));
     let host = &shown["hosts"][0];
     assert_eq!((&host["status"], &host["attributes"]), (&json!("DRAINING"), &json!({"smb.hold": "yes"})));
     act(&mut bench, "activate");
@@ -80,7 +80,7 @@ fn hosts_are_launched_changed_and_moved_through_their_lives() {
         act(&mut bench, action);
     }
     bench.wait(300);
-    bench.order("GET events", json!({}));
+    bench.request("GET events", json!({}));
     act(&mut bench, "warn-of-spot-interruption");
     act(&mut bench, "terminate-by-auto-scaling");
     act(&mut bench, "stop");
@@ -90,38 +90,38 @@ fn hosts_are_launched_changed_and_moved_through_their_lives() {
     act(&mut bench, "register-again");
     act(&mut bench, "terminate");
     bench.wait(60);
-    let events = bench.order("GET events", json!({}))["events"].clone();
-    let told: Vec<_> =
+    let events = bench.request("GET events", json!({}))["events"].clone();
+    let emitted: Vec<_> =
         events.as_array().unwrap().iter().map(|event| event["detail-type"].as_str().unwrap()).collect();
     assert_eq!(
-        told[..2],
+        emitted[..2],
         ["EC2 Spot Instance Interruption Warning", "EC2 Instance-terminate Lifecycle Action"]
     );
     assert_eq!(bench.aws.container_instance(&id(1)).map(|one| one.status), None, "terminated");
 }
 
 #[test]
-fn outcomes_can_be_dictated_and_calls_read_from_where_one_left_off() {
-    let mut bench = Bench::new(world().windows_instances("apps", 1));
+fn results_are_scripted_and_the_log_of_calls_is_read_in_parts() {
+    let mut bench = Bench::with_instances(1);
     let path = format!("POST hosts/{}/outcomes", id(1));
-    bench.order(&path, json!({"details": "Undeliverable", "seconds": 1}));
-    bench.order(&path, json!({"details": "Success", "output": "hello", "always": true}));
+    bench.request(&path, json!({"details": "Undeliverable", "seconds": 1}));
+    bench.request(&path, json!({"details": "Success", "output": "hello", "always": true}));
     for expected in ["Undeliverable", "Success", "Success"] {
         let command = bench.send("map", &[&id(1)]);
         bench.wait(3);
         assert_eq!(bench.details(&command), [expected]);
     }
-    let calls = bench.order("GET calls", json!({}));
+    let calls = bench.request("GET calls", json!({}));
     assert_eq!(calls["calls"].as_array().unwrap().len(), 6);
     assert_eq!(calls["calls"][0]["request"]["InstanceIds"], json!([id(1)]));
-    let more = bench.order("GET calls?since=5", json!({}));
+    let more = bench.request("GET calls?since=5", json!({}));
     assert_eq!(more["calls"].as_array().unwrap().len(), 1);
     assert_eq!(bench.control("GET calls?since=x", json!({})).0, 400);
 }
 
 #[test]
-fn the_share_the_account_and_the_parameters_change_and_no_password_is_shown() {
-    let mut bench = Bench::new(world().windows_instances("apps", 1));
+fn the_share_the_account_and_the_parameters_are_changed_and_no_password_is_shown() {
+    let mut bench = Bench::with_instances(1);
     for (line, body, cause) in [
         ("POST share", json!({"up": false}), json!("port-445")),
         ("POST share", json!({"up": true, "resolves": false}), json!("dns")),
@@ -131,42 +131,43 @@ fn the_share_the_account_and_the_parameters_change_and_no_password_is_shown() {
         ("POST account", json!({"refusesWith": 1331}), Value::Null),
         ("POST parameters", json!({"user": "bare"}), Value::Null),
     ] {
-        bench.order(line, body);
+        bench.request(line, body);
         assert_eq!(bench.map(&id(1))["cause"], cause);
     }
-    bench.order(
+    bench.request(
         "POST account",
         json!({"accepts": true, "password": "swordfish", "lockAfter": 1, "lockSeconds": 60}),
     );
-    bench.order(&format!("POST hosts/{}/lose-mapping", id(1)), json!({}));
-    assert_eq!(bench.map(&id(1))["cause"], "1312", "a bare user name");
-    bench.order("POST parameters", json!({"user": r"CORP\svc-ecs-share"}));
+    bench.request(&format!("POST hosts/{}/lose-mapping", id(1)), json!({}));
+    assert_eq!(bench.map(&id(1))["cause"], "1312", "a user name without domain");
+    bench.request("POST parameters", json!({"user": r"CORP\svc-ecs-share"}));
     let command = bench.send("map", &[&id(1)]);
     bench.wait(12);
     assert_eq!(bench.results(&command)[0]["cause"], "1326");
-    assert_eq!(bench.order("GET fleet", json!({}))["account"]["locked"], true);
-    bench.order("POST account", json!({"unlock": true}));
-    bench.order("POST parameters", json!({"password": "swordfish", "passwordReadable": "denied"}));
+    assert_eq!(bench.request("GET fleet", json!({}))["account"]["locked"], true);
+    bench.request("POST account", json!({"unlock": true}));
+    bench.request("POST parameters", json!({"password": "swordfish", "passwordReadable": "denied"}));
     assert_eq!(bench.map(&id(1))["cause"], "parameter-denied");
-    bench.order("POST parameters", json!({"passwordReadable": "yes"}));
+    bench.request("POST parameters", json!({"passwordReadable": "yes"}));
     assert_eq!(bench.map(&id(1))["smbMapping"], "mapped");
-    let shown =
-        bench.order("GET fleet", json!({})).to_string() + &bench.order("GET events", json!({})).to_string();
+    let shown = bench.request("GET fleet", json!({})).to_string()
+        + &bench.request("GET events", json!({})).to_string();
     assert!(!shown.contains("swordfish") && !shown.contains("correct horse"));
     assert!(shown.contains("Parameter Store Change"));
 }
 
 #[test]
-fn lag_and_the_customers_calls_are_set_from_outside() {
-    let mut bench = Bench::new(world().windows_instances("apps", 1));
-    bench.order("POST lag", json!({"answerSeconds": 1.5, "ssmSeconds": 5, "ecsSeconds": 2}));
+fn lag_and_the_customers_calls_are_set() {
+    let mut bench = Bench::with_instances(1);
+    bench.request("POST lag", json!({"answerSeconds": 1.5, "ssmSeconds": 5, "ecsSeconds": 2}));
     assert_eq!(bench.reply("ListClusters", json!({})).delay.as_millis(), 1500);
     let command = bench.send("map", &[&id(1)]);
     assert_eq!(bench.details(&command), [""; 0]);
-    bench.order("POST lag", json!({"spacedDetails": true, "ssmSeconds": 0}));
+    bench.request("POST lag", json!({"spacedDetails": true, "ssmSeconds": 0}));
     bench.wait(2);
     assert_eq!(bench.details(&command), ["In Progress"]);
-    let took = bench.order("POST customer", json!({"bucket": "cluster-read", "calls": 100, "perSecond": 20}));
+    let took =
+        bench.request("POST customer", json!({"bucket": "cluster-read", "calls": 100, "perSecond": 20}));
     assert_eq!(took["answered"], 50);
     assert_eq!(bench.refuse("ListClusters", json!({})), "ThrottlingException");
     let now = bench.now;
@@ -174,24 +175,24 @@ fn lag_and_the_customers_calls_are_set_from_outside() {
 }
 
 #[test]
-fn what_is_not_understood_is_refused_with_what_is_allowed() {
-    let mut bench = Bench::new(world().windows_instances("apps", 1));
+fn an_unknown_request_is_refused_with_what_is_allowed() {
+    let mut bench = Bench::with_instances(1);
     let host = format!("POST hosts/{}", id(1));
     for (line, body, says) in [
-        ("POST faults", json!({"fault": "fire"}), "must be throttle"),
+        ("POST faults", json!({"fault": "fire"}), "expected one of `throttle`, `error-before`"),
         ("POST faults", json!({"fault": "late"}), "needs seconds"),
         ("POST faults", json!({"fault": "error-before", "status": 200}), "from 500 to 599"),
         ("POST faults", json!({"fault": "throttle", "times": 0}), "at least 1"),
         ("POST faults", json!({"fault": "throttle", "tmies": 1}), "unknown field"),
-        ("POST customer", json!({"bucket": "leaky"}), "no bucket"),
-        ("POST hosts", json!({"platform": "beos"}), "windows or linux"),
+        ("POST customer", json!({"bucket": "leaky"}), "expected one of `cluster-resource-modify`"),
+        ("POST hosts", json!({"platform": "beos"}), "expected `windows` or `linux`"),
         ("POST hosts", json!({"cluster": "none"}), "no cluster"),
         ("POST hosts/i-0/stop", json!({}), "no host"),
         (&host, json!({"letter": "floppy"}), "free, disk"),
         (&host, json!({"hang": "loose"}), "none, call"),
         (&host, json!({"scriptDelaySeconds": -1}), "-1 s"),
         (&format!("{host}/fly"), json!({}), "cannot fly"),
-        ("POST parameters", json!({"passwordReadable": "maybe"}), "must be yes"),
+        ("POST parameters", json!({"passwordReadable": "maybe"}), "expected one of `yes`, `missing`"),
     ] {
         let (status, answer) = bench.control(line, body);
         let error = answer["error"].as_str().unwrap();
@@ -199,16 +200,16 @@ fn what_is_not_understood_is_refused_with_what_is_allowed() {
     }
     let (status, answer) = bench.control("GET nowhere", json!({}));
     assert_eq!(status, 404);
-    assert_eq!(answer["paths"], bench.order("GET ", json!({}))["paths"]);
-    let operations = bench.order("GET operations", json!({}));
+    assert_eq!(answer["paths"], bench.request("GET ", json!({}))["paths"]);
+    let operations = bench.request("GET operations", json!({}));
     assert!(operations["operations"].as_array().unwrap().contains(&json!("AmazonSSM.SendCommand")));
 }
 
 #[test]
-fn the_readme_names_every_path() {
+fn the_readme_names_every_request_and_operation() {
     let readme = include_str!("../../src/local_aws/README.md");
     let mut bench = Bench::new(world());
-    for path in bench.order("GET ", json!({}))["paths"].as_array().unwrap() {
+    for path in bench.request("GET ", json!({}))["paths"].as_array().unwrap() {
         assert!(readme.contains(&format!("`{}`", path.as_str().unwrap())), "{path} is not in the README");
     }
     for operation in tests::local_aws::LocalAws::operations() {

@@ -1,4 +1,4 @@
-//! The in-process shell: the real SDK under paused time.
+//! The in-process client: the real SDK under paused time.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,7 +30,7 @@ async fn send(process: &Process) -> Result<String, String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_sdk_reads_what_the_core_answers_and_time_moves_both() {
+async fn the_sdk_parses_the_responses_and_shares_the_virtual_time() {
     let local = local();
     let process = Process::new(&local, "map-share");
     let command = send(&process).await.unwrap();
@@ -57,7 +57,7 @@ async fn the_sdk_reads_what_the_core_answers_and_time_moves_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn throttles_and_server_errors_are_retried_by_the_sdk_and_a_lost_answer_sends_twice() {
+async fn the_sdk_retries_throttles_and_server_errors_and_a_lost_response_sends_twice() {
     for (fault, commands, calls) in [
         (Fault::Throttle, 1, 2),
         (Fault::ErrorBefore(503), 1, 2),
@@ -75,8 +75,8 @@ async fn throttles_and_server_errors_are_retried_by_the_sdk_and_a_lost_answer_se
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_answer_is_waited_for_on_virtual_time() {
-    // The client gives an attempt five seconds, and then sends again.
+async fn the_sdk_waits_for_a_late_response_in_virtual_time() {
+    // The SDK's timeout per attempt is five seconds; then it sends again.
     for (late, commands) in [(4, 1), (6, 2)] {
         let local = local();
         let late = Duration::from_secs(late);
@@ -99,7 +99,7 @@ async fn a_denied_call_is_not_retried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_dies_before_or_after_the_effect_of_a_call() {
+async fn a_process_is_killed_before_or_after_the_effect_of_a_call() {
     for (moment, commands) in [(Moment::Before, 0), (Moment::After, 1)] {
         let local = local();
         let process = Process::new(&local, "map-share").kill_at(2, moment);
@@ -142,7 +142,7 @@ async fn every_process_has_its_own_retry_budget() {
         let _ = ssm.send_command().document_name("ecs-smb-mapper-G").instance_ids(id(1)).send().await;
         calls.push(greedy.calls() - before);
     }
-    assert_eq!((calls[0], calls[59]), (5, 1), "a spent budget retries no more: {calls:?}");
+    assert_eq!((calls[0], calls[59]), (5, 1), "an empty budget allows no retry: {calls:?}");
     let fresh = Process::new(&local, "fresh");
     local.aws().faults.add(FaultRule::once("SendCommand", Fault::ErrorBefore(500)).of("fresh"));
     send(&fresh).await.unwrap();

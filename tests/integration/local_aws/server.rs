@@ -1,4 +1,4 @@
-//! The TCP shell: real sockets in wall time.
+//! The TCP server: real sockets in wall time.
 
 use std::time::Duration;
 
@@ -33,14 +33,14 @@ fn ssm(server: &Server, name: &str) -> aws_sdk_ssm::Client {
 }
 
 #[tokio::test]
-async fn a_command_runs_in_wall_time_and_its_caller_is_known_by_its_key() {
+async fn a_command_runs_in_wall_time_and_the_access_key_names_the_caller() {
     let server = server().await;
     let ssm = ssm(&server, "MAPSHARE");
     server.aws().faults.add(FaultRule::once("SendCommand", Fault::AnswerLost));
     let sent = ssm.send_command().document_name("ecs-smb-mapper-G").instance_ids(id(1));
     let sent = sent.parameters("Action", vec!["map".to_owned()]).send().await.unwrap();
     let command = sent.command().unwrap().command_id().unwrap().to_owned();
-    assert_eq!(server.aws().commands().count(), 2, "the first answer was lost, its effect was not");
+    assert_eq!(server.aws().commands().count(), 2, "the first response was lost, but not its effect");
     let finished = async {
         loop {
             let listed =
@@ -51,6 +51,6 @@ async fn a_command_runs_in_wall_time_and_its_caller_is_known_by_its_key() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), finished).await.expect("the script ends within its second");
+    tokio::time::timeout(Duration::from_secs(20), finished).await.expect("the script ends within seconds");
     assert_eq!(&*server.aws().calls()[0].caller.0, "MAPSHARE");
 }

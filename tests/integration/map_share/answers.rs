@@ -1,4 +1,4 @@
-//! The three ways in, and what each is answered.
+//! The three kinds of input, and the response to each.
 
 use serde_json::json;
 
@@ -6,11 +6,11 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_of_new_instances_becomes_one_command() {
-    let story = Story::new(world().windows_instance("apps", mapped).windows_instances("apps", 3));
-    assert!(story.batch(&story.events(2..=4)).await.is_empty());
-    assert_eq!(story.commands(), [[id(2), id(3), id(4)]]);
+    let setup = Setup::new(world().windows_instance("apps", mapped).windows_instances("apps", 3));
+    assert!(setup.batch(&setup.events(2..=4)).await.is_empty());
+    assert_eq!(setup.commands(), [[id(2), id(3), id(4)]]);
     assert_eq!(
-        story.calls(),
+        setup.calls(),
         [
             "ListCommands",
             "DescribeContainerInstances",
@@ -28,23 +28,23 @@ async fn a_batch_of_new_instances_becomes_one_command() {
         ("Commands", 1.0),
         ("Targets", 3.0),
     ]);
-    assert_eq!(story.metrics(), expected);
-    let aws = story.local.aws();
+    assert_eq!(setup.metrics(), expected);
+    let aws = setup.local.aws();
     let command = aws.commands().next().unwrap();
     assert_eq!(command.parameter("Action"), Some("map"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bare_event_is_answered_with_a_report() {
-    let story = Story::new(world().windows_instance("apps", mapped).windows_instances("apps", 1));
-    let answer = story.invoke(story.event(&id(2))).await.unwrap();
+async fn the_response_to_a_single_event_is_a_report() {
+    let setup = Setup::new(world().windows_instance("apps", mapped).windows_instances("apps", 1));
+    let answer = setup.invoke(setup.event(&id(2))).await.unwrap();
     assert_eq!(answer["sent"][0]["instanceIds"], json!([id(2)]));
-    assert_eq!(story.commands(), [[id(2)]]);
+    assert_eq!(setup.commands(), [[id(2)]]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_hand_everybody_is_told_what_became_of_every_id() {
-    let story = Story::new(
+async fn an_invocation_by_hand_reports_on_every_id() {
+    let setup = Setup::new(
         world()
             .windows_instance("apps", mapped)
             .windows_instance("apps", |host| host.without_agent())
@@ -52,8 +52,8 @@ async fn by_hand_everybody_is_told_what_became_of_every_id() {
             .foreign_instance(|host| host),
     );
     let answer =
-        story.by_hand(&[&id(1), &id(2), &id(3), &id(4), &id(1), "mi-0123456789abcdef0", "web-1"]).await;
-    let command = story.local.aws().commands().next().unwrap().id().to_owned();
+        setup.by_hand(&[&id(1), &id(2), &id(3), &id(4), &id(1), "mi-0123456789abcdef0", "web-1"]).await;
+    let command = setup.local.aws().commands().next().unwrap().id().to_owned();
     let expected = json!({
         "sent": [{"commandId": command, "instanceIds": [id(1)]}],
         "done": [],

@@ -1,4 +1,4 @@
-//! `map-share` whole, with the real SDK clients over the local AWS: what it is given, what it calls, what it answers.
+//! The whole of `map-share`, with the real SDK clients over the local AWS: its input, its calls and its responses.
 
 #![allow(clippy::unwrap_used, reason = "the helpers belong to the tests")]
 
@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use shared::config::Config;
 use shared::metrics::Metrics;
 use tests::fleet::{Host, World};
 use tests::local_aws::LocalAws;

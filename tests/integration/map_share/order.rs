@@ -1,4 +1,4 @@
-//! The order of the writes and sends, and that a death between any two of them does no harm.
+//! The order of writes and sends, and runs that are killed between any two calls.
 
 use serde_json::json;
 use tests::local_aws::in_process::{Ended, Moment};
@@ -6,29 +6,33 @@ use tests::local_aws::in_process::{Ended, Moment};
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_is_on_record_before_anything_is_sent() {
-    let story = Story::new(
+async fn a_restart_is_written_before_a_command_is_sent() {
+    let setup = Setup::new(
         world()
             .windows_instance("apps", mapped)
             .windows_instance("apps", mapped)
             .windows_instances("apps", 1),
     );
-    let process = Process::new(&story.local, CALLER);
-    // The batch holds the newcomer first, and the restarted host's own registration event last.
-    let mut reconnected = story.event(&id(2));
+    let process = Process::new(&setup.local, CALLER);
+    // The new host's event is the first of the batch; the restarted host's registration event is the last.
+    let mut reconnected = setup.event(&id(2));
     reconnected["detail"]["attributes"]
         .as_array_mut()
         .unwrap()
         .retain(|a| !a["name"].as_str().unwrap().starts_with("smb."));
     let events =
-        [story.event(&id(3)), state_change(&id(2), "running", base() - Duration::from_secs(5)), reconnected];
-    let answer = story.invoke_as(&process, sqs(&events)).await.unwrap();
+        [setup.event(&id(3)), state_change(&id(2), "running", base() - Duration::from_secs(5)), reconnected];
+    let answer = setup.invoke_as(&process, sqs(&events)).await.unwrap();
     assert!(failures(&answer).is_empty());
-    let calls = story.calls();
+    let calls = setup.calls();
     let position = |operation: &str| calls.iter().position(|call| call == operation).unwrap();
     assert!(position("PutAttributes") < position("ListCommands"), "{calls:?}");
-    assert_eq!(story.commands(), [[id(3)]], "the sweep sends to the restarted one when its agent is back");
-    let (gate, state) = story.attributes(&id(2));
+    assert_eq!(
+        setup.commands(),
+        [[id(3)]],
+        "the reconcile run sends to the restarted host when its agent is back"
+    );
+    let (gate, state) = setup.attributes(&id(2));
     assert_eq!(gate.as_deref(), Some("shut"));
     assert_eq!(
         state.unwrap(),
@@ -38,13 +42,14 @@ async fn a_restart_is_on_record_before_anything_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_killed_function_leaves_nothing_half_done() {
-    // Two newcomers, one restarted host, one dying host that we drained, over every call on either side of its effect.
+async fn a_batch_whose_run_was_killed_has_its_full_effect_when_it_is_received_again() {
+    // Two new hosts, one restarted host, and one terminating host that we drained. Every call is killed at, before and
+    // after its effect.
     let drained = |host: Host| {
         host.attribute("smb.G.drain", "done 1130 2026-03-01T11:55:00.000Z").drained_by_operator()
     };
-    let story = || {
-        Story::new(
+    let setup = || {
+        Setup::new(
             world()
                 .windows_instance("apps", mapped)
                 .windows_instance("apps", mapped)
@@ -52,21 +57,21 @@ async fn a_killed_function_leaves_nothing_half_done() {
                 .windows_instances("apps", 2),
         )
     };
-    let events = |story: &Story| {
+    let events = |setup: &Setup| {
         let warning = json!({"instance-id": id(3), "instance-action": "terminate"});
         vec![
             state_change(&id(2), "stopping", base() - Duration::from_secs(5)),
             envelope("aws.ec2", "EC2 Spot Instance Interruption Warning", base(), warning),
-            story.event(&id(4)),
-            story.event(&id(5)),
+            setup.event(&id(4)),
+            setup.event(&id(5)),
         ]
     };
-    let end = |story: &Story| {
+    let end = |setup: &Setup| {
         let drain =
-            story.local.aws().container_instance(&id(3)).unwrap().attribute("smb.G.drain").map(str::to_owned);
-        (story.commands(), (1..=5).map(|n| story.attributes(&id(n))).collect::<Vec<_>>(), drain)
+            setup.local.aws().container_instance(&id(3)).unwrap().attribute("smb.G.drain").map(str::to_owned);
+        (setup.commands(), (1..=5).map(|n| setup.attributes(&id(n))).collect::<Vec<_>>(), drain)
     };
-    let undisturbed = story();
+    let undisturbed = setup();
     let events_once = events(&undisturbed);
     assert!(undisturbed.batch(&events_once).await.is_empty());
     let (expected, calls) = (end(&undisturbed), undisturbed.calls().len());
@@ -75,14 +80,14 @@ async fn a_killed_function_leaves_nothing_half_done() {
     assert!(calls >= 10, "{calls}");
     for call in 1..=u32::try_from(calls).unwrap() {
         for moment in [Moment::Before, Moment::After] {
-            let story = story();
-            let events = events(&story);
-            let process = Process::new(&story.local, CALLER).kill_at(call, moment);
-            let killed = process.run(story.invoke_as(&process, sqs(&events))).await;
+            let setup = setup();
+            let events = events(&setup);
+            let process = Process::new(&setup.local, CALLER).kill_at(call, moment);
+            let killed = process.run(setup.invoke_as(&process, sqs(&events))).await;
             assert_eq!(killed, Ended::Killed, "call {call}");
-            // SQS hands the batch over again.
-            assert!(story.batch(&events).await.is_empty(), "call {call} {moment:?}");
-            assert_eq!(end(&story), expected, "killed {moment:?} call {call}");
+            // SQS delivers the batch again.
+            assert!(setup.batch(&events).await.is_empty(), "call {call} {moment:?}");
+            assert_eq!(end(&setup), expected, "killed {moment:?} call {call}");
         }
     }
 }

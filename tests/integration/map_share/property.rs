@@ -130,7 +130,7 @@ fn number(host: usize) -> u64 {
     host as u64 + 2
 }
 
-fn story(case: &Case) -> Story {
+fn story(case: &Case) -> Setup {
     let at = "2026-03-01T11:50:00.000Z";
     let logon = if case.password == Password::Proven { at } else { "-" };
     let mapped = format!("mapped {at} {at} {logon}");
@@ -155,10 +155,10 @@ fn story(case: &Case) -> Story {
             Role::Foreign => world.foreign_instance(|host| host),
         };
     }
-    Story::new(world)
+    Setup::new(world)
 }
 
-fn body(story: &Story, case: &Case, happening: &Happening) -> String {
+fn body(story: &Setup, case: &Case, happening: &Happening) -> String {
     let id = id(number(happening.host));
     let time = time_of(happening);
     let has_registration = case.roles[happening.host] != Role::Foreign;
@@ -191,7 +191,7 @@ fn time_of(happening: &Happening) -> Timestamp {
 }
 
 /// What must hold of a record that was acknowledged, by live state alone.
-fn check_acknowledged(story: &Story, case: &Case, happening: &Happening) -> Result<(), TestCaseError> {
+fn check_acknowledged(story: &Setup, case: &Case, happening: &Happening) -> Result<(), TestCaseError> {
     let id = id(number(happening.host));
     let role = case.roles[happening.host];
     let aws = story.local.aws();
@@ -214,7 +214,7 @@ fn check_acknowledged(story: &Story, case: &Case, happening: &Happening) -> Resu
 }
 
 /// What must hold at any time.
-fn check_always(story: &Story, case: &Case) -> Result<(), TestCaseError> {
+fn check_always(story: &Setup, case: &Case) -> Result<(), TestCaseError> {
     let mut sent: BTreeMap<String, usize> = BTreeMap::new();
     let canaries = usize::from(case.password == Password::Refused);
     for target in story.commands().into_iter().skip(canaries).flatten() {
@@ -237,7 +237,7 @@ fn check_always(story: &Story, case: &Case) -> Result<(), TestCaseError> {
 }
 
 /// Replaces the faults by these.
-fn break_calls<'a>(story: &Story, faults: impl Iterator<Item = &'a (usize, &'static str, Fault, u32)>) {
+fn break_calls<'a>(story: &Setup, faults: impl Iterator<Item = &'a (usize, &'static str, Fault, u32)>) {
     let mut aws = story.local.aws();
     aws.faults.clear();
     for (_, operation, fault, times) in faults {
@@ -298,7 +298,7 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
 }
 
 /// Once no fault was in the way of its last event, a newcomer that did not restart has its command.
-fn check_complete(story: &Story, case: &Case) -> Result<(), TestCaseError> {
+fn check_complete(story: &Setup, case: &Case) -> Result<(), TestCaseError> {
     if case.password != Password::Proven || !case.faults.is_empty() {
         return Ok(());
     }

@@ -1,15 +1,15 @@
-//! Every row of the event table, with every kind of event there is: fresh, doubled, out of order, foreign, Linux,
-//! external, unreadable.
+//! Every row of the event table, for every kind of event: new, repeated, out of order, foreign, Linux, external,
+//! unreadable.
 
 use serde_json::json;
 use tests::local_aws::ecs::instances::Status;
 
 use super::*;
 
-/// What is on record of the instance that an event names.
+/// The instance that an event names.
 #[derive(Debug, Clone, Copy)]
 enum Host1 {
-    /// Windows, in the watched cluster, nothing on record.
+    /// Windows, in the watched cluster, without our attributes.
     New,
     /// The same, mapped at 11:50.
     Mapped,
@@ -24,22 +24,22 @@ enum Host1 {
     Foreign,
 }
 
-/// What an event did.
+/// The effect of a batch.
 #[derive(Debug, PartialEq)]
 enum Effect {
     /// A command was sent.
     Sent,
-    /// The gate was shut, `restarted` at that time recorded.
+    /// The gate was shut, with the state `restarted` at that time.
     Shut(&'static str),
     /// The drain was released.
     Released,
-    /// Nothing, without any call.
-    NothingForFree,
-    /// Nothing, but live state had to be read.
+    /// None, and no call was made.
+    NoCall,
+    /// None, but the current state was read.
     Nothing,
 }
 
-fn story(host1: Host1) -> Story {
+fn setup(host1: Host1) -> Setup {
     let drained = |host: Host| {
         host.attribute("smb.G.drain", "done 1130 2026-03-01T11:55:00.000Z").drained_by_operator()
     };
@@ -53,26 +53,26 @@ fn story(host1: Host1) -> Story {
         Host1::Elsewhere => world.windows_instances("others", 1),
         Host1::Foreign => world.foreign_instance(|host| host),
     };
-    Story::new(world.windows_instance("apps", mapped))
+    Setup::new(world.windows_instance("apps", mapped))
 }
 
-fn effect(story: &Story) -> Effect {
-    let calls = story.calls();
+fn effect(setup: &Setup) -> Effect {
+    let calls = setup.calls();
     if calls.is_empty() {
-        return Effect::NothingForFree;
+        return Effect::NoCall;
     }
-    if !story.commands().is_empty() {
-        assert_eq!(story.commands(), [[id(1)]]);
+    if !setup.commands().is_empty() {
+        assert_eq!(setup.commands(), [[id(1)]]);
         return Effect::Sent;
     }
-    let aws = story.local.aws();
+    let aws = setup.local.aws();
     let Some(instance) = aws.container_instance(&id(1)) else { return Effect::Nothing };
     if instance.attribute("smb.G.drain").is_some_and(|drain| drain.starts_with("released")) {
         return Effect::Released;
     }
     match instance.attribute("smb.G.state") {
         Some(state) if state.starts_with("restarted") => {
-            assert_eq!(instance.attribute("smb.G"), Some("shut"), "gate and state never part");
+            assert_eq!(instance.attribute("smb.G"), Some("shut"), "gate and state are written together");
             let at = ["12:00:00", "11:58:00", "11:40:00"];
             Effect::Shut(at.into_iter().find(|at| state.contains(at)).unwrap())
         }
@@ -83,9 +83,9 @@ fn effect(story: &Story) -> Effect {
     }
 }
 
-/// An ECS event of host 1, changed.
-fn ecs(story: &Story, change: impl FnOnce(&mut Value)) -> Value {
-    let mut event = story.event(&id(1));
+/// ECS's event for host 1, changed.
+fn ecs(setup: &Setup, change: impl FnOnce(&mut Value)) -> Value {
+    let mut event = setup.event(&id(1));
     change(&mut event["detail"]);
     event
 }
@@ -108,19 +108,19 @@ fn termination(id: &str) -> Value {
     envelope("aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", base(), detail)
 }
 
-/// Hands the events over as one batch and looks what happened; nothing of it ever comes again.
+/// Delivers the events as one batch and checks its effect. Every record is acknowledged.
 async fn check(
     case: &str,
     host1: Host1,
-    events: impl FnOnce(&Story) -> Vec<Value>,
+    events: impl FnOnce(&Setup) -> Vec<Value>,
     expected: (Effect, &str),
 ) {
-    let story = story(host1);
-    let events = events(&story);
-    story.calls();
-    assert!(story.batch(&events).await.is_empty(), "{case}: acknowledged");
-    assert_eq!(effect(&story), expected.0, "{case}");
-    let mut counted = story.metrics();
+    let setup = setup(host1);
+    let events = events(&setup);
+    setup.calls();
+    assert!(setup.batch(&events).await.is_empty(), "{case}: acknowledged");
+    assert_eq!(effect(&setup), expected.0, "{case}");
+    let mut counted = setup.metrics();
     counted.retain(|name, _| {
         ["EventsHandled", "EventsSkipped", "EventsForeign", "EventsUnreadable", "LeftToReconcile"]
             .contains(&name.as_str())
@@ -132,9 +132,9 @@ async fn check(
 #[tokio::test(start_paused = true)]
 async fn container_instance_state_change() {
     use Effect::*;
-    let one = |change: fn(&mut Value)| move |story: &Story| vec![ecs(story, change)];
-    check("fresh", Host1::New, one(|_| {}), (Sent, "EventsHandled 1")).await;
-    check("fresh, mapped", Host1::Mapped, one(|_| {}), (NothingForFree, "EventsSkipped 1")).await;
+    let one = |change: fn(&mut Value)| move |setup: &Setup| vec![ecs(setup, change)];
+    check("new", Host1::New, one(|_| {}), (Sent, "EventsHandled 1")).await;
+    check("new, mapped", Host1::Mapped, one(|_| {}), (NoCall, "EventsSkipped 1")).await;
     let hides_its_gate: fn(&mut Value) = |detail| {
         detail["attributes"]
             .as_array_mut()
@@ -142,36 +142,36 @@ async fn container_instance_state_change() {
             .retain(|a| a["name"].as_str().unwrap().starts_with("ecs."));
     };
     check("mapped since the event", Host1::Mapped, one(hides_its_gate), (Nothing, "EventsSkipped 1")).await;
-    let twice = |story: &Story| vec![ecs(story, |_| {}), ecs(story, |_| {})];
-    check("doubled", Host1::New, twice, (Sent, "EventsHandled 1, EventsSkipped 1")).await;
-    let older_later = |story: &Story| {
+    let twice = |setup: &Setup| vec![ecs(setup, |_| {}), ecs(setup, |_| {})];
+    check("repeated", Host1::New, twice, (Sent, "EventsHandled 1, EventsSkipped 1")).await;
+    let older_later = |setup: &Setup| {
         let disconnected = |detail: &mut Value| {
             detail["version"] = json!(0);
             detail["agentConnected"] = json!(false);
         };
-        vec![ecs(story, |_| {}), ecs(story, disconnected)]
+        vec![ecs(setup, |_| {}), ecs(setup, disconnected)]
     };
     check("out of order", Host1::New, older_later, (Sent, "EventsHandled 1, EventsSkipped 1")).await;
     let off = one(|detail| detail["agentConnected"] = json!(false));
-    check("disconnected", Host1::New, off, (NothingForFree, "LeftToReconcile 1")).await;
+    check("disconnected", Host1::New, off, (NoCall, "LeftToReconcile 1")).await;
     let draining = one(|detail| detail["status"] = json!("DRAINING"));
-    check("draining", Host1::New, draining, (NothingForFree, "EventsSkipped 1")).await;
+    check("draining", Host1::New, draining, (NoCall, "EventsSkipped 1")).await;
     let registering = one(|detail| {
         detail["status"] = json!("REGISTERING");
         detail["attributes"] = Value::Null;
     });
-    check("registering", Host1::New, registering, (NothingForFree, "EventsSkipped 1")).await;
+    check("registering", Host1::New, registering, (NoCall, "EventsSkipped 1")).await;
     let elsewhere = one(|detail| {
         detail["clusterArn"] = json!("arn:aws:ecs:eu-west-1:111122223333:cluster/others");
     });
-    check("another cluster", Host1::Elsewhere, elsewhere, (NothingForFree, "EventsForeign 1")).await;
+    check("another cluster", Host1::Elsewhere, elsewhere, (NoCall, "EventsForeign 1")).await;
     check("not in that cluster", Host1::Elsewhere, one(|_| {}), (Nothing, "EventsSkipped 1")).await;
-    check("linux", Host1::Linux, one(|_| {}), (NothingForFree, "EventsForeign 1")).await;
+    check("linux", Host1::Linux, one(|_| {}), (NoCall, "EventsForeign 1")).await;
     let silent = one(|detail| detail["attributes"] = Value::Null);
-    check("linux, not said", Host1::Linux, silent, (Nothing, "EventsForeign 1")).await;
-    check("windows, not said", Host1::New, silent, (Sent, "EventsHandled 1")).await;
+    check("linux, not in the event", Host1::Linux, silent, (Nothing, "EventsForeign 1")).await;
+    check("windows, not in the event", Host1::New, silent, (Sent, "EventsHandled 1")).await;
     let external = one(|detail| detail["ec2InstanceId"] = json!("mi-0123456789abcdef0"));
-    check("external", Host1::New, external, (NothingForFree, "EventsForeign 1")).await;
+    check("external", Host1::New, external, (NoCall, "EventsForeign 1")).await;
     let unreadable: [fn(&mut Value); 5] = [
         |detail| *detail = Value::Null,
         |detail| *detail = json!("ACTIVE"),
@@ -180,7 +180,7 @@ async fn container_instance_state_change() {
         |detail| detail["ec2InstanceId"] = json!("web-1"),
     ];
     for change in unreadable {
-        check("unreadable", Host1::New, one(change), (NothingForFree, "EventsUnreadable 1")).await;
+        check("unreadable", Host1::New, one(change), (NoCall, "EventsUnreadable 1")).await;
     }
     let odd = one(|detail| {
         detail["ec2InstanceId"] = json!(format!(" {}", id(1)));
@@ -197,20 +197,20 @@ async fn container_instance_state_change() {
 async fn instance_state_change() {
     use Effect::*;
     for state in ["stopping", "stopped", "running"] {
-        let fresh = |_: &Story| vec![state_change(&id(1), state, minutes_before(2))];
+        let fresh = |_: &Setup| vec![state_change(&id(1), state, minutes_before(2))];
         check(state, Host1::Mapped, fresh, (Shut("11:58:00"), "EventsHandled 1")).await;
         check(state, Host1::New, fresh, (Shut("11:58:00"), "EventsHandled 1")).await;
         check(state, Host1::Linux, fresh, (Nothing, "EventsForeign 1")).await;
         check(state, Host1::Elsewhere, fresh, (Nothing, "EventsForeign 1")).await;
         check(state, Host1::Foreign, fresh, (Nothing, "EventsForeign 1")).await;
-        let late = |_: &Story| vec![state_change(&id(1), state, minutes_before(20))];
+        let late = |_: &Setup| vec![state_change(&id(1), state, minutes_before(20))];
         check(state, Host1::Mapped, late, (Nothing, "EventsSkipped 1")).await;
-        let early = |_: &Story| vec![state_change(&id(1), state, minutes_before(90))];
+        let early = |_: &Setup| vec![state_change(&id(1), state, minutes_before(90))];
         check("before it registered", Host1::New, early, (Nothing, "EventsSkipped 1")).await;
-        let external = |_: &Story| vec![state_change("mi-0123456789abcdef0", state, base())];
-        check("external", Host1::New, external, (NothingForFree, "EventsForeign 1")).await;
+        let external = |_: &Setup| vec![state_change("mi-0123456789abcdef0", state, base())];
+        check("external", Host1::New, external, (NoCall, "EventsForeign 1")).await;
     }
-    let all = |_: &Story| {
+    let all = |_: &Setup| {
         vec![
             state_change(&id(1), "running", base()),
             state_change(&id(1), "stopping", minutes_before(2)),
@@ -218,17 +218,17 @@ async fn instance_state_change() {
         ]
     };
     check(
-        "doubled, out of order",
+        "repeated, out of order",
         Host1::Mapped,
         all,
         (Shut("12:00:00"), "EventsHandled 1, EventsSkipped 2"),
     )
     .await;
-    let ahead = |_: &Story| vec![state_change(&id(1), "running", minutes_before(-600))];
+    let ahead = |_: &Setup| vec![state_change(&id(1), "running", minutes_before(-600))];
     check("ahead of our clock", Host1::Mapped, ahead, (Shut("12:00:00"), "EventsHandled 1")).await;
     for state in ["pending", "shutting-down", "terminated", "something-new"] {
-        let other = |_: &Story| vec![state_change(&id(1), state, base())];
-        check(state, Host1::Mapped, other, (NothingForFree, "EventsSkipped 1")).await;
+        let other = |_: &Setup| vec![state_change(&id(1), state, base())];
+        check(state, Host1::Mapped, other, (NoCall, "EventsSkipped 1")).await;
     }
     let unreadable: [fn(&mut Value); 5] = [
         |event| event["time"] = Value::Null,
@@ -238,14 +238,14 @@ async fn instance_state_change() {
         |event| event["detail"] = json!([]),
     ];
     for change in unreadable {
-        let events = move |_: &Story| {
+        let events = move |_: &Setup| {
             let mut event = state_change(&id(1), "stopped", base());
             change(&mut event);
             vec![event]
         };
-        check("unreadable", Host1::Mapped, events, (NothingForFree, "EventsUnreadable 1")).await;
+        check("unreadable", Host1::Mapped, events, (NoCall, "EventsUnreadable 1")).await;
     }
-    let bare = |_: &Story| {
+    let bare = |_: &Setup| {
         let mut event = state_change(&format!(" {}", id(1)), "stopped", base());
         event
             .as_object_mut()
@@ -257,43 +257,43 @@ async fn instance_state_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_about_to_die() {
+async fn interruption_warning_and_termination() {
     use Effect::*;
     for event in [spot, termination] {
-        let fresh = |_: &Story| vec![event(&id(1))];
+        let fresh = |_: &Setup| vec![event(&id(1))];
         check("ours", Host1::DrainedByUs, fresh, (Released, "EventsHandled 1")).await;
         check("operator's", Host1::DrainedByOperator, fresh, (Nothing, "EventsSkipped 1")).await;
         check("not drained", Host1::Mapped, fresh, (Nothing, "EventsSkipped 1")).await;
         check("linux", Host1::Linux, fresh, (Nothing, "EventsForeign 1")).await;
         check("another cluster", Host1::Elsewhere, fresh, (Nothing, "EventsForeign 1")).await;
         check("foreign", Host1::Foreign, fresh, (Nothing, "EventsForeign 1")).await;
-        let twice = |_: &Story| vec![event(&id(1)), event(&id(1))];
-        check("doubled", Host1::DrainedByUs, twice, (Released, "EventsHandled 1, EventsSkipped 1")).await;
-        let external = |_: &Story| vec![event("mi-0123456789abcdef0")];
-        check("external", Host1::DrainedByUs, external, (NothingForFree, "EventsForeign 1")).await;
-        let broken = |_: &Story| {
+        let twice = |_: &Setup| vec![event(&id(1)), event(&id(1))];
+        check("repeated", Host1::DrainedByUs, twice, (Released, "EventsHandled 1, EventsSkipped 1")).await;
+        let external = |_: &Setup| vec![event("mi-0123456789abcdef0")];
+        check("external", Host1::DrainedByUs, external, (NoCall, "EventsForeign 1")).await;
+        let broken = |_: &Setup| {
             vec![event("web-1"), {
                 let mut event = event(&id(1));
                 event["detail"] = Value::Null;
                 event
             }]
         };
-        check("unreadable", Host1::DrainedByUs, broken, (NothingForFree, "EventsUnreadable 2")).await;
+        check("unreadable", Host1::DrainedByUs, broken, (NoCall, "EventsUnreadable 2")).await;
     }
-    let both = |_: &Story| vec![termination(&id(1)), spot(&id(1))];
+    let both = |_: &Setup| vec![termination(&id(1)), spot(&id(1))];
     check("both", Host1::DrainedByUs, both, (Released, "EventsHandled 1, EventsSkipped 1")).await;
-    let test = |_: &Story| {
+    let test = |_: &Setup| {
         let mut event = termination(&id(1));
         event["detail"] = json!({"Event": "autoscaling:TEST_NOTIFICATION", "LifecycleTransition": "autoscaling:TEST_NOTIFICATION"});
         vec![event]
     };
-    check("test notification", Host1::DrainedByUs, test, (NothingForFree, "EventsSkipped 1")).await;
+    check("test notification", Host1::DrainedByUs, test, (NoCall, "EventsSkipped 1")).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn anything_else_is_acknowledged_and_counted() {
-    use Effect::NothingForFree;
-    let other = |_: &Story| {
+async fn other_events_are_acknowledged_and_counted() {
+    use Effect::NoCall;
+    let other = |_: &Setup| {
         vec![
             envelope(
                 "aws.ec2",
@@ -302,7 +302,7 @@ async fn anything_else_is_acknowledged_and_counted() {
                 json!({"instance-id": id(1)}),
             ),
             envelope("aws.ecs", "ECS Task State Change", base(), json!({})),
-            // Somebody's own event that calls itself ours.
+            // A custom event with a detail type of EC2.
             envelope(
                 "my.app",
                 "EC2 Instance State-change Notification",
@@ -311,21 +311,21 @@ async fn anything_else_is_acknowledged_and_counted() {
             ),
         ]
     };
-    check("other kinds", Host1::Mapped, other, (NothingForFree, "EventsSkipped 3")).await;
+    check("other kinds", Host1::Mapped, other, (NoCall, "EventsSkipped 3")).await;
 
-    let story = story(Host1::New);
-    let good = story.event(&id(1)).to_string();
+    let setup = setup(Host1::New);
+    let good = setup.event(&id(1)).to_string();
     let bodies =
         ["", "not JSON", "null", "7", "[]", "{}", r#"{"detail-type": 7}"#, r#"{"Message": "from SNS"}"#];
     let bodies = bodies.into_iter().map(str::to_owned).chain([format!("\u{feff}{good}")]);
     let mut batch = sqs_of(bodies);
     let records = batch["Records"].as_array_mut().unwrap();
     records.extend([json!(null), json!({}), json!({"messageId": "", "body": 7}), json!("record")]);
-    story.calls();
-    let answer = story.invoke(batch).await.unwrap();
+    setup.calls();
+    let answer = setup.invoke(batch).await.unwrap();
     assert!(failures(&answer).is_empty());
-    assert_eq!(story.commands(), [[id(1)]], "the one behind a byte-order mark");
-    assert_eq!(story.metrics()["EventsUnreadable"], 12.0);
+    assert_eq!(setup.commands(), [[id(1)]], "the record with a byte-order mark");
+    assert_eq!(setup.metrics()["EventsUnreadable"], 12.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -339,17 +339,17 @@ async fn by_hand() {
         (Host1::Elsewhere, false),
         (Host1::Foreign, false),
     ] {
-        let story = story(host1);
-        let answer = story.by_hand(&[&id(1)]).await;
+        let setup = setup(host1);
+        let answer = setup.by_hand(&[&id(1)]).await;
         assert_eq!(answer["sent"].as_array().unwrap().len(), usize::from(is_sent), "{host1:?}: {answer}");
-        assert_eq!(story.commands().len(), usize::from(is_sent), "{host1:?}");
-        let again = story.by_hand(&[&id(1)]).await;
-        assert_eq!(story.commands().len(), usize::from(is_sent), "in flight");
+        assert_eq!(setup.commands().len(), usize::from(is_sent), "{host1:?}");
+        let again = setup.by_hand(&[&id(1)]).await;
+        assert_eq!(setup.commands().len(), usize::from(is_sent), "in flight");
         if is_sent {
             assert_eq!(again["skipped"][0]["reason"], "a command for it is in flight");
         }
     }
-    let story = story(Host1::New);
+    let setup = setup(Host1::New);
     for payload in [
         json!({}),
         json!(null),
@@ -359,23 +359,23 @@ async fn by_hand() {
         json!({"instanceIds": [7]}),
         json!({"Records": {}}),
     ] {
-        let answer = story.invoke(payload.clone()).await.unwrap();
+        let answer = setup.invoke(payload.clone()).await.unwrap();
         let reason = answer["skipped"][0]["reason"].as_str().unwrap();
         assert!(
             reason.contains("instance id") || reason.contains("neither an SQS batch"),
             "{payload}: {reason}"
         );
     }
-    assert!(story.calls().is_empty());
-    let nothing = story.invoke(json!({"instanceIds": []})).await.unwrap();
+    assert!(setup.calls().is_empty());
+    let nothing = setup.invoke(json!({"instanceIds": []})).await.unwrap();
     assert_eq!(nothing["skipped"], json!([]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operators_word_in_ecs_is_read_live() {
-    let story = story(Host1::New);
-    let event = story.event(&id(1));
-    story.local.aws().operator_sets_status(&id(1), Status::Draining);
-    assert!(story.batch(&[event]).await.is_empty());
-    assert!(story.commands().is_empty(), "drained since the event");
+async fn an_operators_drain_is_read_from_ecs() {
+    let setup = setup(Host1::New);
+    let event = setup.event(&id(1));
+    setup.local.aws().operator_sets_status(&id(1), Status::Draining);
+    assert!(setup.batch(&[event]).await.is_empty());
+    assert!(setup.commands().is_empty(), "drained since the event");
 }

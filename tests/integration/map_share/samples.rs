@@ -1,4 +1,4 @@
-//! Every payload under `events/map-share`, in a fleet that holds the hosts which it names.
+//! Every payload in `events/map-share`, with a fleet of the hosts that it names.
 
 use tests::fleet::samples::named_in;
 
@@ -10,11 +10,11 @@ const DRAINED: &str = "i-0a1b2c3d4e5f60721";
 pub(crate) const LINUX: &str = "i-0a1b2c3d4e5f60731";
 pub(crate) const FOREIGN: &str = "i-0a1b2c3d4e5f60741";
 
-fn story() -> Story {
-    Story::new(world()).with("CLUSTERS", "windows")
+fn setup() -> Setup {
+    Setup::new(world()).with("CLUSTERS", "windows")
 }
 
-/// The hosts that the payloads name, by the names that they give them.
+/// The hosts that the payloads name, with the ids in the payloads.
 pub(crate) fn world() -> World {
     let at = "2026-11-22T07:30:00.000Z";
     let mapped = format!("mapped {at} {at} {at}");
@@ -37,12 +37,15 @@ pub(crate) fn world() -> World {
     });
     world.with(|world| {
         for named in named_in(&tests::events::folder("map-share")).unwrap() {
-            world.hosts.entry(named.id.as_str().into()).and_modify(|host| *host = named.dress(host.clone()));
+            world
+                .hosts
+                .entry(named.id.as_str().into())
+                .and_modify(|host| *host = named.apply_ids(host.clone()));
         }
     })
 }
 
-/// What the payload of that name does: sends to these, writes that attribute's value on that host, is counted so.
+/// The effect of a payload: the targets of the command, the attribute written (host, name, value), and the counts.
 struct Expected {
     sent: &'static [&'static str],
     written: Option<(&'static str, &'static str, &'static str)>,
@@ -93,17 +96,17 @@ fn expected(file: &str) -> Expected {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_payload_does_what_its_name_says() {
+async fn every_payload_has_the_effect_that_its_name_tells() {
     for (file, payload) in tests::events::of("map-share") {
-        let story = story();
-        let answer = story.invoke(payload).await.unwrap_or_else(|error| panic!("{file}: {error}"));
+        let setup = setup();
+        let answer = setup.invoke(payload).await.unwrap_or_else(|error| panic!("{file}: {error}"));
         if answer.get("batchItemFailures").is_some() {
             assert!(failures(&answer).is_empty(), "{file}: {answer}");
         }
         let Expected { sent, written, counted } = expected(&file);
         let sent: Vec<Vec<&str>> = if sent.is_empty() { Vec::new() } else { vec![sent.to_vec()] };
-        assert_eq!(story.commands(), sent, "{file}");
-        let mut counts = story.metrics();
+        assert_eq!(setup.commands(), sent, "{file}");
+        let mut counts = setup.metrics();
         counts.retain(|name, _| {
             let others =
                 ["EventsContainer", "EventsState", "EventsSpot", "EventsTermin", "EventsBy", "EventsOther"];
@@ -112,10 +115,10 @@ async fn every_payload_does_what_its_name_says() {
         });
         let counted = counted.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         assert_eq!(counts, counted, "{file}");
-        let puts = story.calls().into_iter().filter(|call| call == "PutAttributes").count();
+        let puts = setup.calls().into_iter().filter(|call| call == "PutAttributes").count();
         assert_eq!(puts, usize::from(written.is_some()), "{file}");
         if let Some((id, name, value)) = written {
-            let aws = story.local.aws();
+            let aws = setup.local.aws();
             assert_eq!(aws.container_instance(id).unwrap().attribute(name), Some(value), "{file}");
         }
     }

@@ -13,7 +13,7 @@ use crate::local_aws::server::Server;
 use crate::local_aws::throttles::Bucket;
 use crate::map_share::{event_of, mapped_at, sqs};
 use crate::runtime_api::function::wall_clock;
-use crate::runtime_api::{Failure, Function, FunctionSettings, Invocation};
+use crate::runtime_api::{Function, FunctionSettings, InvocationFailure, InvocationOutcome};
 
 /// The watched cluster.
 const CLUSTER: &str = "apps";
@@ -147,7 +147,7 @@ impl Scene {
     ///
     /// # Errors
     /// Where there is no answer, or one that gives records back to the queue.
-    pub async fn invoke(&mut self) -> Result<Invocation, Failure> {
+    pub async fn invoke(&mut self) -> Result<InvocationOutcome, InvocationFailure> {
         let event = self.next_event();
         let mut invocation = self.function.invoke(&event).await;
         let answer = std::mem::replace(&mut invocation.outcome, Ok(Value::Null))?;

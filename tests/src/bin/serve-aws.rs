@@ -102,7 +102,7 @@ fn world(options: &Options) -> Result<World, String> {
         {
             world = world.cluster(cluster);
         }
-        let host = |host: Host| named.dress(host);
+        let host = |host: Host| named.apply_ids(host);
         world = match (named.platform, named.cluster.as_deref()) {
             (Platform::Windows, Some(cluster)) => world.windows_instance(cluster, host),
             (Platform::Linux, Some(cluster)) => world.linux_instance(cluster, host),

@@ -8,7 +8,9 @@ use super::cast::CLUSTER;
 use crate::local_aws::LocalAws;
 use crate::local_aws::server::Server;
 use crate::runtime_api::function::wall_clock;
-use crate::runtime_api::{Batch, EventSource, Function, FunctionSettings, Kind, Queue, Settings};
+use crate::runtime_api::{
+    BatchSettings, DeliveredBatch, EventSource, Function, FunctionSettings, Queue, QueueKind,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -44,8 +46,8 @@ pub struct Stage {
     pub drain_unmapped: Arc<EventSource>,
     /// The three functions, in the order of [`NAMES`].
     pub functions: [Arc<Function>; 3],
-    map_share_batches: UnboundedReceiver<Batch>,
-    drain_unmapped_batches: UnboundedReceiver<Batch>,
+    map_share_batches: UnboundedReceiver<DeliveredBatch>,
+    drain_unmapped_batches: UnboundedReceiver<DeliveredBatch>,
     /// Event sources and schedule; dropped, they end.
     running: JoinSet<()>,
 }
@@ -83,14 +85,14 @@ impl Stage {
             [function(NAMES[0], minute), function(NAMES[1], SWEEP_TIMEOUT), function(NAMES[2], minute)];
         let visibility = Duration::from_secs(30);
         let map_share = Arc::new(EventSource::new(
-            Queue::new("instance-events", Kind::Standard, visibility, 5),
+            Queue::new("instance-events", QueueKind::Standard, visibility, 5),
             functions[0].clone(),
-            Settings { batch_size: 500, window: WINDOW },
+            BatchSettings { batch_size: 500, window: WINDOW },
         ));
         let drain_unmapped = Arc::new(EventSource::new(
-            Queue::new("sweep.fifo", Kind::Fifo, visibility, 5),
+            Queue::new("sweep.fifo", QueueKind::Fifo, visibility, 5),
             functions[1].clone(),
-            Settings { batch_size: 10, window: Duration::ZERO },
+            BatchSettings { batch_size: 10, window: Duration::ZERO },
         ));
         let mut running = JoinSet::new();
         let (sender, map_share_batches) = mpsc::unbounded_channel();
@@ -134,12 +136,12 @@ impl Stage {
     }
 
     /// Batches of `map-share` that were settled since the last call.
-    pub fn map_share_batches(&mut self) -> Vec<Batch> {
+    pub fn map_share_batches(&mut self) -> Vec<DeliveredBatch> {
         std::iter::from_fn(|| self.map_share_batches.try_recv().ok()).collect()
     }
 
     /// Sweeps that ended since the last call.
-    pub fn sweeps(&mut self) -> Vec<Batch> {
+    pub fn sweeps(&mut self) -> Vec<DeliveredBatch> {
         std::iter::from_fn(|| self.drain_unmapped_batches.try_recv().ok()).collect()
     }
 

@@ -1,4 +1,4 @@
-//! One directory account: its password, its lock-out, and a record of every log-on with what was presented.
+//! One directory account: its password, its lockout, and a record of every log-on.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,72 +7,69 @@ use jiff::Timestamp;
 
 use super::InstanceId;
 
-/// Win32 codes a log-on ends with.
-pub mod code {
-    /// `ERROR_LOGON_FAILURE`: unknown user name or bad password.
-    pub const LOGON_FAILURE: u32 = 1326;
-    /// `ERROR_NO_SUCH_LOGON_SESSION`: a user name without its domain.
-    pub const NO_SUCH_LOGON_SESSION: u32 = 1312;
-    /// `ERROR_ACCOUNT_LOCKED_OUT`.
-    pub const ACCOUNT_LOCKED_OUT: u32 = 1909;
-}
+/// `ERROR_LOGON_FAILURE`: unknown user name or bad password.
+const LOGON_FAILURE: u32 = 1326;
+/// `ERROR_NO_SUCH_LOGON_SESSION`: a user name without its domain.
+const NO_SUCH_LOGON_SESSION: u32 = 1312;
+/// `ERROR_ACCOUNT_LOCKED_OUT`.
+const ACCOUNT_LOCKED_OUT: u32 = 1909;
 
 /// The directory account that may use the share.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// `DOMAIN\user`.
     pub user: String,
-    /// The password that the directory holds.
+    /// The password in the directory.
     pub password: String,
-    /// When bad log-ons lock it; `None`: never.
+    /// The lockout policy, if there is one.
     pub lock_out: Option<LockOut>,
-    /// Refuses every log-on with this code, whatever is presented: 1331 disabled, 1907 password expired, …
+    /// The Win32 error of every log-on: 1331 disabled, 1907 password expired, …
     pub refuses_with: Option<u32>,
     /// Every log-on, oldest first.
     pub log_ons: Vec<LogOn>,
-    /// For each time that it was locked, the log-ons that locked it, by their places among all.
+    /// For each lockout, the indexes in `log_ons` of the failures that caused it.
     pub locked_by: Vec<Vec<usize>>,
     bad: VecDeque<(usize, Timestamp)>,
     locked_until: Option<Timestamp>,
 }
 
-/// A directory's lock-out policy.
+/// The directory's lockout policy.
 #[derive(Debug, Clone, Copy)]
 pub struct LockOut {
-    /// That many bad log-ons lock the account …
+    /// How many failures lock the account.
     pub threshold: usize,
-    /// … when they fall into this time …
+    /// Within what time they count together.
     pub window: Duration,
-    /// … for this long.
+    /// How long the account stays locked.
     pub duration: Duration,
 }
 
-/// What a host presented.
+/// The credential of a log-on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presented {
-    /// What the two parameters held.
+    /// The values of the two parameters.
     Parameters,
-    /// What Windows kept of an earlier mapping.
+    /// What Windows kept from an earlier mapping.
     Kept,
 }
 
 /// One log-on that reached the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogOn {
-    /// When it happened.
+    /// The time.
     pub at: Timestamp,
-    /// From which host.
+    /// The host.
     pub instance: InstanceId,
-    /// What was presented.
+    /// The credential.
     pub presented: Presented,
-    /// The password in it.
+    /// The password.
     pub password: String,
-    /// `Ok`, or the Win32 code.
+    /// `Ok`, or the Win32 error.
     pub result: Result<(), u32>,
 }
 
 impl Account {
-    /// An account that never locks.
+    /// An account without a lockout policy.
     pub fn new(user: &str, password: &str) -> Self {
         Self {
             user: user.to_owned(),
@@ -86,23 +83,23 @@ impl Account {
         }
     }
 
-    /// Whether a log-on at `now` would find the account locked.
+    /// Whether the account is locked.
     pub fn is_locked(&self, now: Timestamp) -> bool {
         self.locked_until.is_some_and(|until| now < until)
     }
 
-    /// An administrator unlocks it.
+    /// Unlocks the account.
     pub fn unlock(&mut self) {
         self.locked_until = None;
         self.bad.clear();
     }
 
-    /// How many log-ons presented that, and succeeded or not.
+    /// The number of log-ons with that credential that succeeded or failed.
     pub fn count(&self, presented: Presented, good: bool) -> usize {
         self.log_ons.iter().filter(|one| one.presented == presented && one.result.is_ok() == good).count()
     }
 
-    /// One log-on. A bad one counts towards the lock-out, a good one clears the count, a locked account refuses both.
+    /// One log-on. A failure counts towards the lockout; a success clears the count.
     pub fn log_on(
         &mut self,
         now: Timestamp,
@@ -111,25 +108,25 @@ impl Account {
         user: &str,
         password: &str,
     ) -> Result<(), u32> {
-        let result = self.judge(now, user, password);
+        let result = self.check(now, user, password);
         let (instance, password) = (instance.clone(), password.to_owned());
         self.log_ons.push(LogOn { at: now, instance, presented, password, result });
         result
     }
 
-    fn judge(&mut self, now: Timestamp, user: &str, password: &str) -> Result<(), u32> {
+    fn check(&mut self, now: Timestamp, user: &str, password: &str) -> Result<(), u32> {
         if !user.contains(['\\', '@']) {
-            return Err(code::NO_SUCH_LOGON_SESSION);
+            return Err(NO_SUCH_LOGON_SESSION);
         }
         if self.is_locked(now) {
-            return Err(code::ACCOUNT_LOCKED_OUT);
+            return Err(ACCOUNT_LOCKED_OUT);
         }
         if let Some(code) = self.refuses_with {
             return Err(code);
         }
-        // A wrong user name is somebody else's account: it fails and does not count here.
+        // Another user name is another account: the log-on fails, but does not count for this one.
         if !user.eq_ignore_ascii_case(&self.user) {
-            return Err(code::LOGON_FAILURE);
+            return Err(LOGON_FAILURE);
         }
         if password == self.password {
             self.bad.clear();
@@ -145,6 +142,6 @@ impl Account {
                 self.locked_until = Some(now + policy.duration);
             }
         }
-        Err(code::LOGON_FAILURE)
+        Err(LOGON_FAILURE)
     }
 }

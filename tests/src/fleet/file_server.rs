@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-/// The file server that the share lives on.
+/// The file server.
 #[derive(Debug, Clone)]
 pub struct FileServer {
-    /// Whether anything answers on port 445.
+    /// Whether it answers on port 445.
     pub up: bool,
     /// Whether its name resolves.
     pub resolves: bool,
-    /// The name of the share it offers; renaming it gives error 67 to whoever asks for the old one.
+    /// The name of its share. Any other share name gives error 67.
     pub share: String,
-    /// Answers every read of the root, after a good log-on, with this Win32 code (5 denied, 2 no such directory, …).
+    /// The Win32 error of every read of the root after a good log-on (5 access denied, 2 not found, …).
     pub read_error: Option<u32>,
-    /// How long an unused session lives before the next access has to log on again.
+    /// How long an unused session lasts.
     pub idle_limit: Duration,
     generation: u64,
 }
 
 impl FileServer {
-    /// A healthy server with that share.
+    /// A working server with that share.
     pub fn new(share: &str) -> Self {
         Self {
             up: true,
@@ -31,28 +31,25 @@ impl FileServer {
         }
     }
 
-    /// It fails or its network does; every session ends.
+    /// The server or its network fails; every session ends.
     pub fn goes_down(&mut self) {
         self.up = false;
         self.generation += 1;
     }
 
-    /// It answers again.
+    /// The server answers again.
     pub fn comes_back(&mut self) {
         self.up = true;
     }
 
-    /// Counts up whenever all sessions ended.
+    /// Increases whenever all sessions end.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Whether `\\server\share\…` names the share that exists, without case.
+    /// Whether `\\server\share\…` names the existing share, ignoring case.
     pub(crate) fn offers(&self, remote: &str) -> bool {
-        remote
-            .trim_start_matches('\\')
-            .split('\\')
-            .nth(1)
-            .is_some_and(|share| share.eq_ignore_ascii_case(&self.share))
+        let share = remote.trim_start_matches('\\').split('\\').nth(1);
+        share.is_some_and(|share| share.eq_ignore_ascii_case(&self.share))
     }
 }

@@ -1,65 +1,70 @@
-//! One EC2 instance: what stands on the drive letter, what its agents do, and the faults a test puts into it.
+//! One EC2 instance: its drive letter, its agents, and the faults that a test injects.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::InstanceId;
 
 /// An EC2 instance and what runs on it.
 #[derive(Debug, Clone)]
 pub struct Host {
-    /// Its EC2 id.
+    /// The EC2 instance id.
     pub id: InstanceId,
-    /// Windows or Linux.
+    /// The operating system.
     pub platform: Platform,
-    /// The ECS cluster that it joins; `None`: it is none of ECS's.
+    /// The ECS cluster that it joins, if any.
     pub cluster: Option<Arc<str>>,
-    /// Its EC2 state.
+    /// The EC2 state.
     pub power: Power,
-    /// When it last booted.
+    /// The time of the last boot.
     pub booted: Timestamp,
-    /// What stands on the drive letter.
+    /// What the drive letter holds.
     pub letter: Letter,
     /// Whether it is joined to the domain.
     pub domain_joined: bool,
-    /// A security group or firewall in the way of port 445.
+    /// Whether a security group or firewall blocks port 445.
     pub port_445_blocked: bool,
-    /// Its resolver does not know the file server.
+    /// Whether its resolver does not know the file server.
     pub dns_broken: bool,
     /// The SSM agent.
     pub agent: Agent,
-    /// On top of the usual time after a boot until the SSM agent is online.
+    /// Extra time after a boot until the SSM agent is online.
     pub agent_late_by: Duration,
-    /// A script on this host hangs.
+    /// How scripts on this host hang, if they do.
     pub hang: Option<Hang>,
-    /// On top of what a script usually takes (a cold AWS module, a slow disk).
+    /// Extra time that a script takes (a cold AWS module, a slow disk).
     pub script_delay: Duration,
-    /// Outcomes for the next commands, first in first out, whatever the model says.
+    /// Results of the next commands, in order, instead of the model's.
     pub scripted: VecDeque<Scripted>,
-    /// The outcome of every further command, whatever the model says.
+    /// The result of every further command, instead of the model's.
     pub always: Option<Scripted>,
-    /// What stands in the reported attribute `ecs.os-family`.
+    /// The attribute `ecs.os-family`.
     pub os_family: &'static str,
-    /// CPU units and MiB that its tasks share.
+    /// CPU units and MiB for its tasks.
     pub capacity: (i64, i64),
-    /// Custom attributes that it has from its registration on.
+    /// Custom attributes at registration.
     pub attributes: Vec<(String, String)>,
-    /// Drained by an operator before the story begins.
+    /// Whether an operator drained it before the world begins.
     pub drained_by_operator: bool,
-    /// The id of its first registration with ECS, where a test or a sample event names it; drawn otherwise.
+    /// The id of its first registration with ECS, where a test or a sample event names it; random otherwise.
     pub container_instance_id: Option<Arc<str>>,
+    /// When the running script ends.
     pub(crate) script_ends: Timestamp,
-    /// When the script at work gives up asking Parameter Store, if it is being throttled.
+    /// When the running script stops retrying Parameter Store, if it is throttled.
     pub(crate) asks_until: Option<Timestamp>,
+    /// Invocations that wait for the SSM agent.
     pub(crate) inbox: Vec<(u64, usize)>,
+    /// Invocations whose script is running.
     pub(crate) runs: Vec<(u64, usize)>,
 }
 
 /// The operating system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Platform {
     /// Windows Server.
     Windows,
@@ -67,25 +72,35 @@ pub enum Platform {
     Linux,
 }
 
+impl Platform {
+    /// The platform as SSM spells it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Windows => "Windows",
+            Self::Linux => "Linux",
+        }
+    }
+}
+
 /// EC2 instance states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Power {
-    /// Launched or started.
+    /// `pending`: launched or started.
     Pending,
-    /// Up.
+    /// `running`.
     Running,
-    /// Going down to be started again.
+    /// `stopping`.
     Stopping,
-    /// Down.
+    /// `stopped`.
     Stopped,
-    /// Going down for good.
+    /// `shutting-down`: being terminated.
     ShuttingDown,
-    /// Gone.
+    /// `terminated`.
     Terminated,
 }
 
 impl Power {
-    /// As EC2's events and API spell it.
+    /// The state as EC2 spells it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -98,31 +113,31 @@ impl Power {
     }
 }
 
-/// What stands on the drive letter.
+/// What the drive letter holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Letter {
     /// Nothing.
     Free,
     /// An SMB global mapping.
     Smb(Mapping),
-    /// A local disk, a `subst`, a `net use` of somebody else.
+    /// A local disk, a `subst` or another user's `net use`.
     Disk,
 }
 
-/// An SMB global mapping with what Windows keeps of it.
+/// An SMB global mapping, with the credential that Windows keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
     /// `\\server\share`.
     pub remote: String,
-    /// The user that Windows kept.
+    /// The kept user name.
     pub user: String,
-    /// The password that Windows kept.
+    /// The kept password.
     pub password: String,
-    /// Encrypted; without it containers lose access when idle.
+    /// `RequirePrivacy`: without it containers lose access when idle.
     pub privacy: bool,
-    /// What `Get-SmbGlobalMapping` would say, right or wrong.
+    /// The status that `Get-SmbGlobalMapping` shows, right or wrong.
     pub status: String,
-    /// The file server's generation and the last use of a live session.
+    /// The file server's generation and the last use of the live session, if there is one.
     pub(crate) session: Option<(u64, Timestamp)>,
 }
 
@@ -135,53 +150,49 @@ pub enum Agent {
     Starting,
     /// Answers.
     Online,
-    /// Registered and quiet since then; SSM calls it `ConnectionLost` five minutes later.
+    /// Does not answer since then; SSM shows `ConnectionLost` five minutes later.
     Silent(Timestamp),
-    /// As `Silent`, and no boot brings it back.
+    /// As `Silent`, and a boot does not bring it back.
     Dead(Timestamp),
 }
 
 /// How a script hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hang {
-    /// One call does; the script's own limit reports `call-hung`.
+    /// One call hangs: the script's own time limit reports `call-hung`.
     Call,
-    /// The whole process does; the agent ends it at the document's time-out: `ExecutionTimedOut`.
+    /// The process hangs: the agent stops it at the document's timeout, `ExecutionTimedOut`.
     Process,
     /// A child process holds the pipe: `InProgress` until the command expires.
     Child,
 }
 
-/// An outcome that a test dictates.
+/// A result of a command that a test sets.
 #[derive(Debug, Clone)]
 pub struct Scripted {
-    /// Any `StatusDetails`; one that is not final stays until the command expires.
+    /// Any `StatusDetails`. One that is not final stays until the command expires.
     pub details: String,
-    /// The step's exit code.
+    /// The exit code of the step.
     pub exit_code: i64,
-    /// What `Output` holds.
+    /// The `Output` of the step.
     pub output: String,
-    /// From being sent to that outcome.
+    /// From sending to the result.
     pub after: Duration,
 }
 
 impl Scripted {
-    /// `Success` with that output, two seconds after being sent.
+    /// `Success` with that output, after two seconds.
     pub fn success(output: &str) -> Self {
         Self::new("Success", 0, output)
     }
 
-    /// Any outcome, two seconds after being sent.
+    /// Any result, after two seconds.
     pub fn new(details: &str, exit_code: i64, output: &str) -> Self {
-        Self {
-            details: details.to_owned(),
-            exit_code,
-            output: output.to_owned(),
-            after: Duration::from_secs(2),
-        }
+        let (details, output, after) = (details.to_owned(), output.to_owned(), Duration::from_secs(2));
+        Self { details, exit_code, output, after }
     }
 
-    /// The same, that long after being sent.
+    /// The same result after another time.
     pub fn after(self, after: Duration) -> Self {
         Self { after, ..self }
     }
@@ -217,59 +228,49 @@ impl Host {
         }
     }
 
-    /// With that EC2 id.
-    pub fn named(mut self, id: &str) -> Self {
-        self.id = Arc::from(id);
-        self
+    /// With that EC2 instance id.
+    pub fn named(self, id: &str) -> Self {
+        Self { id: Arc::from(id), ..self }
     }
 
-    /// Mapped before, by hand, with that path and credential.
-    pub fn mapped_by_hand(mut self, remote: &str, user: &str, password: &str) -> Self {
-        self.letter = Letter::Smb(Mapping::new(remote, user, password));
-        self
+    /// With a mapping of that path and credential, made by hand.
+    pub fn mapped_by_hand(self, remote: &str, user: &str, password: &str) -> Self {
+        Self { letter: Letter::Smb(Mapping::new(remote, user, password)), ..self }
     }
 
-    /// A disk stands on the letter.
-    pub fn disk_on_letter(mut self) -> Self {
-        self.letter = Letter::Disk;
-        self
+    /// With a disk on the drive letter.
+    pub fn disk_on_letter(self) -> Self {
+        Self { letter: Letter::Disk, ..self }
     }
 
-    /// SSM does not know it.
-    pub fn without_agent(mut self) -> Self {
-        self.agent = Agent::Absent;
-        self
+    /// With an SSM agent that never registered.
+    pub fn without_agent(self) -> Self {
+        Self { agent: Agent::Absent, ..self }
     }
 
-    /// Its SSM agent comes online that long after the usual time; for a host that is there from the start, after that.
-    pub fn agent_late(mut self, by: Duration) -> Self {
-        self.agent = Agent::Starting;
-        self.agent_late_by = by;
-        self
+    /// With an SSM agent that comes online later than usual.
+    pub fn agent_late(self, by: Duration) -> Self {
+        Self { agent: Agent::Starting, agent_late_by: by, ..self }
     }
 
-    /// Its SSM agent has been silent since it booted.
-    pub fn agent_dead(mut self) -> Self {
-        self.agent = Agent::Dead(self.booted);
-        self
+    /// With an SSM agent that has not answered since the boot.
+    pub fn agent_dead(self) -> Self {
+        Self { agent: Agent::Dead(self.booted), ..self }
     }
 
-    /// Port 445 is blocked.
-    pub fn port_445_blocked(mut self) -> Self {
-        self.port_445_blocked = true;
-        self
+    /// With port 445 blocked.
+    pub fn port_445_blocked(self) -> Self {
+        Self { port_445_blocked: true, ..self }
     }
 
     /// Not joined to the domain.
-    pub fn outside_domain(mut self) -> Self {
-        self.domain_joined = false;
-        self
+    pub fn outside_domain(self) -> Self {
+        Self { domain_joined: false, ..self }
     }
 
-    /// Drained by an operator before the story begins.
-    pub fn drained_by_operator(mut self) -> Self {
-        self.drained_by_operator = true;
-        self
+    /// Drained by an operator before the world begins.
+    pub fn drained_by_operator(self) -> Self {
+        Self { drained_by_operator: true, ..self }
     }
 
     /// With a custom attribute from the start.
@@ -278,44 +279,43 @@ impl Host {
         self
     }
 
-    /// Arbitrary changes in the middle of a chain of builders.
+    /// Any other change in a chain of builders.
     pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
     }
 
-    /// Whether the letter holds a mapping of that path.
+    /// Whether the drive letter holds a mapping of that path.
     pub fn is_mapped_to(&self, remote: &str) -> bool {
         matches!(&self.letter, Letter::Smb(mapping) if mapping.names(remote))
     }
 
-    /// Someone removes the mapping.
+    /// Removes what the drive letter holds.
     pub fn lose_mapping(&mut self) {
         self.letter = Letter::Free;
     }
 
-    /// SSM's view of the agent: `None` where it never registered.
+    /// The `PingStatus` of the agent; `None` where it never registered.
     pub fn ping_status(&self, now: Timestamp) -> Option<&'static str> {
         match self.agent {
-            Agent::Absent => None,
-            Agent::Starting => None,
+            Agent::Absent | Agent::Starting => None,
             Agent::Online => Some("Online"),
             Agent::Silent(since) | Agent::Dead(since) if now < since + PING_LOST_AFTER => Some("Online"),
             Agent::Silent(_) | Agent::Dead(_) => Some("ConnectionLost"),
         }
     }
 
-    /// Whether a command that waits at SSM is picked up now.
+    /// Whether the SSM agent takes a waiting command.
     pub(crate) fn answers(&self) -> bool {
         self.agent == Agent::Online && self.power == Power::Running
     }
 }
 
-/// SSM's health ping comes every five minutes; one that is missed turns `Online` into `ConnectionLost`.
-pub const PING_LOST_AFTER: Duration = Duration::from_secs(300);
+/// The SSM agent pings every five minutes; one missed ping turns `Online` into `ConnectionLost`.
+const PING_LOST_AFTER: Duration = Duration::from_secs(300);
 
 impl Mapping {
-    /// With privacy, status OK and no live session.
+    /// A mapping with privacy, status `OK` and no live session.
     pub fn new(remote: &str, user: &str, password: &str) -> Self {
         Self {
             remote: remote.to_owned(),
@@ -327,7 +327,7 @@ impl Mapping {
         }
     }
 
-    /// Whether it maps that path: ordinal, without case, slashes normalised, a trailing one dropped.
+    /// Whether it maps that path. Case, the kind of slashes and a trailing one do not count.
     pub fn names(&self, remote: &str) -> bool {
         let plain = |path: &str| path.replace('/', "\\").trim_end_matches('\\').to_ascii_uppercase();
         plain(&self.remote) == plain(remote)

@@ -1,12 +1,12 @@
-//! The modelled world outside AWS's API: Windows hosts with a drive letter, one file server with a share, one directory
-//! account that locks, and the two parameters whose values only a script on a host may read.
+//! A model of what the AWS API does not show: Windows hosts with a drive letter, one file server with a share, one
+//! directory account that can be locked, and two parameters whose values only a script on a host reads.
 //!
-//! [`World`] is plain data, built with small builders, changed by tests at will and asked by
-//! [`LocalAws`](crate::local_aws::LocalAws) when an agent picks up a command. [`script`] is the model of the PowerShell
-//! script; whoever wants the real script instead sets [`Scripts::External`] and answers the started runs.
+//! [`World`] is plain data that tests build and change; [`LocalAws`](crate::local_aws::LocalAws) reads it when an agent
+//! runs a command. [`script`] models the PowerShell script. A test that runs the real script sets
+//! [`Scripts::External`] and completes the started runs itself.
 //!
-//! It deliberately knows no AWS API, no clock and no chance: everything that takes time is told `now`, and what looks
-//! like jitter is a hash of the seed.
+//! It deliberately knows no AWS API, no clock and no random numbers: `now` is passed in, and jitter is a hash of the
+//! seed.
 
 pub mod account;
 pub mod file_server;
@@ -30,12 +30,12 @@ pub use parameters::{Parameter, Parameters, Readable};
 /// An EC2 instance id, cheap to clone.
 pub type InstanceId = Arc<str>;
 
-/// Everything that exists beside AWS's API.
+/// The modelled world.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// What every draw is hashed from: same seed, same world, same history.
+    /// The seed of all jitter: the same seed gives the same history.
     pub seed: u64,
-    /// When the world begins. Instances added by the builders have been there for an hour by then.
+    /// The time at which the world begins. The builders' instances were registered an hour earlier.
     pub base: Timestamp,
     /// Every host, in a cluster or not.
     pub hosts: BTreeMap<InstanceId, Host>,
@@ -43,68 +43,68 @@ pub struct World {
     pub file_server: FileServer,
     /// The one directory account that may use the share.
     pub account: Account,
-    /// The two parameters, with values that only a script can read.
+    /// The two parameters of the credential.
     pub parameters: Parameters,
-    /// SSM documents by name. [`World::new`] puts in `ecs-smb-mapper-G` and, unmodelled, `AWS-RunPowerShellScript`.
+    /// SSM documents by name: at first `ecs-smb-mapper-G`, and `AWS-RunPowerShellScript` without a modelled script.
     pub documents: BTreeMap<Arc<str>, Document>,
-    /// Names of the ECS clusters.
+    /// The names of the ECS clusters.
     pub clusters: Vec<Arc<str>>,
-    /// Task definitions, as `RegisterTaskDefinition` takes them, registered at the start.
+    /// Task definitions that are registered at the start, as `RegisterTaskDefinition` takes them.
     pub task_definitions: Vec<Value>,
-    /// Services, as (cluster, what `DescribeServices` shows beside the names and ARNs).
+    /// Services: the cluster, and what `DescribeServices` shows beside the names and ARNs.
     pub services: Vec<(Arc<str>, Value)>,
     /// How long things take.
     pub pace: Pace,
-    /// Who carries out a started script.
+    /// What runs a started script.
     pub scripts: Scripts,
     next_host: u64,
 }
 
-/// An SSM document, as far as sending it goes.
+/// The parts of an SSM document that matter for sending it.
 #[derive(Debug, Clone)]
 pub struct Document {
-    /// What becomes of it on Linux.
-    pub elsewhere: Elsewhere,
-    /// The document's own `timeoutSeconds`.
+    /// What happens on Linux.
+    pub on_linux: OnLinux,
+    /// The `timeoutSeconds` of the document.
     pub execution_timeout: Duration,
-    /// What the script of this document maps; `None` for a document whose script is not modelled: it succeeds, silent.
+    /// The mapping settings; `None` where the script is not modelled: it succeeds without output.
     pub mapping: Option<MappingSettings>,
-    /// Parameter names and, where the document restricts them, the allowed values.
+    /// Parameter names and their allowed values; an empty list allows every value.
     pub parameters: BTreeMap<String, Vec<String>>,
 }
 
-/// What becomes of a document where it is not sent to Windows.
+/// What happens when a document is sent to a Linux instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Elsewhere {
-    /// It runs.
+pub enum OnLinux {
+    /// The script runs.
     Runs,
-    /// Its step has a precondition and is skipped, which SSM reports as `Success`.
+    /// The step's precondition skips it, which SSM reports as `Success`.
     Skipped,
-    /// An old schema without preconditions: `UnsupportedPlatformType` refuses the whole call.
+    /// An old schema without preconditions: SSM refuses the whole call with `UnsupportedPlatformType`.
     Refused,
 }
 
-/// The settings that the mapping document carries.
+/// The settings in the mapping document.
 #[derive(Debug, Clone)]
 pub struct MappingSettings {
     /// With colon: `G:`.
     pub drive: String,
-    /// `\\server\share` or below.
+    /// `\\server\share` or a directory below it.
     pub remote: String,
-    /// Whether a host outside the domain is refused.
+    /// Whether the script fails on a host outside the domain.
     pub require_domain: bool,
 }
 
-/// Who carries out a script that an agent has started.
+/// What runs a started script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scripts {
-    /// [`script::run`], after the delay that [`script::duration`] says.
+    /// [`script::run`], after the delay of [`script::duration`].
     Model,
-    /// Somebody else, who takes started runs from `LocalAws::take_started_runs` and answers `LocalAws::complete_run`.
+    /// The test, with `LocalAws::take_started_runs` and `LocalAws::complete_run`.
     External,
 }
 
-/// How long things take; each is varied by a quarter up or down, hashed from seed and subject, unless `steady`.
+/// How long things take. A hash of the seed varies each by up to a quarter, unless `steady`.
 #[derive(Debug, Clone)]
 pub struct Pace {
     /// From launch to EC2 `running`, and from `stopping` to `stopped`.
@@ -117,15 +117,15 @@ pub struct Pace {
     pub pick_up: Duration,
     /// A script that finds the mapping in place.
     pub check: Duration,
-    /// A script that fetches credentials and creates the mapping.
+    /// A script that reads the parameters and creates the mapping.
     pub map: Duration,
-    /// Three reads of an unreadable root before a mapping may be replaced.
+    /// The three reads of an unreadable root before a mapping may be replaced.
     pub reread: Duration,
-    /// What a script waits for a name or a port that does not answer.
+    /// The wait for a name or a port that does not answer.
     pub unreachable: Duration,
-    /// From placing a task to it running, and from stopping to stopped.
+    /// From placing a task to `RUNNING`, and from stopping it to `STOPPED`.
     pub task: Duration,
-    /// No variation at all.
+    /// No variation.
     pub steady: bool,
 }
 
@@ -148,7 +148,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Everything in a fraction of a second, for a demo in wall time.
+    /// Fractions of a second, for wall time.
     pub fn quick() -> Self {
         let ms = Duration::from_millis;
         Self {
@@ -167,7 +167,7 @@ impl Pace {
 }
 
 impl World {
-    /// An empty world with a file server, an account, good parameters and the mapping document for `G:`.
+    /// A world without hosts: a file server, an account, matching parameters and the mapping document for `G:`.
     pub fn new(seed: u64, base: Timestamp) -> Self {
         let remote = r"\\fs1.corp.example.com\share".to_owned();
         let mapping = MappingSettings { drive: "G:".to_owned(), remote, require_domain: true };
@@ -201,7 +201,7 @@ impl World {
         self
     }
 
-    /// Adds a Windows container instance, registered for an hour, changed by `with`.
+    /// Adds a Windows container instance, changed by `with`.
     pub fn windows_instance(self, cluster: &str, with: impl FnOnce(Host) -> Host) -> Self {
         self.instance(Platform::Windows, Some(cluster), with)
     }
@@ -219,12 +219,12 @@ impl World {
         self.instance(Platform::Linux, Some(cluster), with)
     }
 
-    /// Adds a Windows EC2 instance that is in no cluster.
+    /// Adds a Windows EC2 instance outside all clusters.
     pub fn foreign_instance(self, with: impl FnOnce(Host) -> Host) -> Self {
         self.instance(Platform::Windows, None, with)
     }
 
-    /// Adds a document under a name; replaces one of that name.
+    /// Adds or replaces a document.
     pub fn document(mut self, name: &str, document: Document) -> Self {
         self.documents.insert(Arc::from(name), document);
         self
@@ -248,13 +248,7 @@ impl World {
         self
     }
 
-    /// Hands started scripts to somebody else instead of the model.
-    pub fn scripts(mut self, scripts: Scripts) -> Self {
-        self.scripts = scripts;
-        self
-    }
-
-    /// Arbitrary changes in the middle of a chain of builders.
+    /// Any other change in a chain of builders.
     pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
@@ -271,7 +265,7 @@ impl World {
         self
     }
 
-    /// Adds a host that boots at `booted`; its id is the next in the series unless `with` names it.
+    /// Adds a host that booted at `booted`. Its id is the next in the series unless `with` names it.
     pub(crate) fn add(
         &mut self,
         platform: Platform,
@@ -287,25 +281,25 @@ impl World {
         id
     }
 
-    /// The host of that id.
+    /// The host with that id.
     ///
     /// # Panics
-    /// Where there is none: a test that names a wrong id is wrong.
+    /// There is none: the test names a wrong id.
     pub fn host(&mut self, id: &str) -> &mut Host {
         self.hosts.get_mut(id).unwrap_or_else(|| panic!("no host {id} in this world"))
     }
 
-    /// Someone changes the password in the directory only: mappings that log on again with the kept one fail.
+    /// Changes the password in the directory only: log-ons with the kept password fail.
     pub fn change_password_in_directory(&mut self, password: &str) {
         self.account.password = password.to_owned();
     }
 
-    /// Someone writes the password parameter.
+    /// Writes the password parameter.
     pub fn write_password_parameter(&mut self, password: &str, now: Timestamp) {
         self.parameters.password.write(password, now);
     }
 
-    /// `base` varied by up to a quarter either way, by a hash of the seed, the subject and the moment.
+    /// `base` varied by up to a quarter, by a hash of the seed, the subject and the time.
     pub(crate) fn vary(&self, base: Duration, subject: &str, now: Timestamp) -> Duration {
         if self.pace.steady {
             return base;
@@ -316,20 +310,20 @@ impl World {
 }
 
 impl Document {
-    /// The mapping document: Windows only, 600 s, `Action` = `check` or `map`.
+    /// The mapping document: Windows only, 600 s, `Action` is `check` or `map`.
     pub fn mapping(settings: MappingSettings) -> Self {
         Self {
-            elsewhere: Elsewhere::Skipped,
+            on_linux: OnLinux::Skipped,
             execution_timeout: Duration::from_secs(600),
             mapping: Some(settings),
             parameters: [("Action".to_owned(), vec!["check".to_owned(), "map".to_owned()])].into(),
         }
     }
 
-    /// Some other document, whose script does nothing we model.
+    /// Another document, whose script is not modelled.
     pub fn unmodelled() -> Self {
         Self {
-            elsewhere: Elsewhere::Runs,
+            on_linux: OnLinux::Runs,
             execution_timeout: Duration::from_secs(3600),
             mapping: None,
             parameters: ["commands", "workingDirectory", "executionTimeout"]
@@ -339,12 +333,12 @@ impl Document {
     }
 }
 
-/// The id of the n-th host, counted from 1, that the builders add.
+/// The id of the builders' n-th host, counted from 1.
 pub fn instance_id(n: u64) -> InstanceId {
     Arc::from(format!("i-0f1ee7{n:011x}"))
 }
 
-/// FNV-1a over seed, subject and moment, finished with a multiply-shift so that neighbours differ in every bit.
+/// FNV-1a over seed, subject and time, then a multiply-shift so that similar inputs give unrelated hashes.
 pub(crate) fn hash(seed: u64, subject: &str, moment: i64) -> u64 {
     let bytes = seed.to_le_bytes().into_iter().chain(subject.bytes()).chain(moment.to_le_bytes());
     let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

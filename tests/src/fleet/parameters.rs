@@ -1,4 +1,4 @@
-//! The two Parameter Store parameters. Their values are readable for the script model alone.
+//! The two Parameter Store parameters. Only the model of the script reads their values.
 
 use jiff::Timestamp;
 
@@ -14,25 +14,26 @@ pub struct Parameters {
 /// One parameter.
 #[derive(Debug, Clone)]
 pub struct Parameter {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// `SecureString` rather than `String`.
+    /// Whether it is a `SecureString`.
     pub secure: bool,
-    /// Counts every write.
+    /// The version, which increases with every write.
     pub version: u64,
-    /// When it was last written.
+    /// The time of the last write.
     pub modified: Timestamp,
-    /// What becomes of a host that asks for it.
+    /// The result of reading it on a host.
     pub readable: Readable,
     value: String,
 }
 
-/// What `GetParameters` on a host gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The result of `GetParameters` on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Readable {
     /// The value.
     Yes,
-    /// There is no such parameter; `DescribeParameters` does not list it either.
+    /// The parameter does not exist; `DescribeParameters` does not list it either.
     Missing,
     /// The instance role may not read it.
     Denied,
@@ -58,12 +59,12 @@ impl Parameters {
         }
     }
 
-    /// Those that exist.
+    /// The parameters that exist.
     pub fn existing(&self) -> impl Iterator<Item = &Parameter> {
         [&self.user, &self.password].into_iter().filter(|one| one.readable != Readable::Missing)
     }
 
-    /// One `GetParameters` for both, as the script makes it: the values, or the cause that it reports.
+    /// The script's one `GetParameters` for both: the values, or the cause that the script reports.
     pub(crate) fn fetch(&self) -> Result<(&str, &str), &'static str> {
         for one in [&self.user, &self.password] {
             match one.readable {
@@ -82,7 +83,12 @@ impl Parameters {
 }
 
 impl Parameter {
-    /// Somebody writes it.
+    /// The type as Parameter Store spells it.
+    pub(crate) fn kind(&self) -> &'static str {
+        if self.secure { "SecureString" } else { "String" }
+    }
+
+    /// Writes a value.
     pub fn write(&mut self, value: &str, now: Timestamp) {
         value.clone_into(&mut self.value);
         self.version += 1;

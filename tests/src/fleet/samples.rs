@@ -1,4 +1,4 @@
-//! The hosts that sample events name, so that a served fleet has them and the events can be tried on it.
+//! The hosts that the sample events name, so that a served fleet has them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,39 +9,39 @@ use serde_json::Value;
 
 use super::{Host, Platform};
 
-/// A host that some sample event names.
+/// A host that a sample event names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
-    /// Its EC2 id.
+pub struct SampleHost {
+    /// The EC2 instance id.
     pub id: String,
-    /// Its operating system, as far as the events say; else Windows.
+    /// The operating system in the events; Windows where they name none.
     pub platform: Platform,
-    /// The name of its cluster, if an event of ECS's names it.
+    /// The cluster name in an event of ECS.
     pub cluster: Option<String>,
-    /// The last part of its container instance's ARN.
+    /// The last part of the container instance's ARN.
     pub container_instance_id: Option<String>,
 }
 
-impl Named {
-    /// Gives a host this one's names.
-    pub fn dress(&self, host: Host) -> Host {
+impl SampleHost {
+    /// Gives a host this one's ids.
+    pub fn apply_ids(&self, host: Host) -> Host {
         let mut host = host.named(&self.id);
         host.container_instance_id = self.container_instance_id.as_deref().map(Arc::from);
         host
     }
 }
 
-/// The hosts that the payloads under a folder name, by id. A folder that is not there names none.
+/// The hosts that the payloads in a folder name, by id. A missing folder names none.
 ///
 /// # Errors
-/// Where a file cannot be read or is no JSON.
-pub fn named_in(folder: &Path) -> Result<Vec<Named>, String> {
+/// A file cannot be read or is not JSON.
+pub fn named_in(folder: &Path) -> Result<Vec<SampleHost>, String> {
     let mut found = BTreeMap::new();
     walk_folder(folder, &mut found)?;
     Ok(found.into_values().collect())
 }
 
-fn walk_folder(folder: &Path, found: &mut BTreeMap<String, Named>) -> Result<(), String> {
+fn walk_folder(folder: &Path, found: &mut BTreeMap<String, SampleHost>) -> Result<(), String> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         if path.is_dir() {
@@ -55,14 +55,14 @@ fn walk_folder(folder: &Path, found: &mut BTreeMap<String, Named>) -> Result<(),
     Ok(())
 }
 
-fn walk(value: &Value, found: &mut BTreeMap<String, Named>) {
+fn walk(value: &Value, found: &mut BTreeMap<String, SampleHost>) {
     match value {
         Value::Object(members) => {
             note(value, found);
             members.values().for_each(|member| walk(member, found));
         }
         Value::Array(items) => items.iter().for_each(|item| walk(item, found)),
-        // An SQS record's body is an event as text.
+        // The body of an SQS record is an event as text.
         Value::String(text) if text.starts_with('{') => {
             if let Ok(inner) = serde_json::from_str(text) {
                 walk(&inner, found);
@@ -72,13 +72,13 @@ fn walk(value: &Value, found: &mut BTreeMap<String, Named>) {
     }
 }
 
-fn note(object: &Value, found: &mut BTreeMap<String, Named>) {
+fn note(object: &Value, found: &mut BTreeMap<String, SampleHost>) {
     let text = |member: &str| object[member].as_str();
     let last = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
     let by_hand = object["instanceIds"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let ids = ["ec2InstanceId", "instance-id", "EC2InstanceId"].into_iter().filter_map(text).chain(by_hand);
     for id in ids.filter(|id| crate::local_aws::ssm::is_instance_id(id) && id.starts_with("i-")) {
-        let named = found.entry(id.to_owned()).or_insert_with(|| Named {
+        let named = found.entry(id.to_owned()).or_insert_with(|| SampleHost {
             id: id.to_owned(),
             platform: Platform::Windows,
             cluster: None,
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_found_in_bare_and_in_queued_events() {
+    fn hosts_are_found_in_plain_and_in_queued_events() {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("map-share");
         fs::create_dir(&inner).unwrap();

@@ -1,9 +1,9 @@
-//! The model of the mapping script: what it finds, does and says on a host.
+//! The model of the mapping script: what it finds, does and reports on a host.
 //!
-//! The rules are those of the PowerShell script: `check` changes nothing and never presents the parameters' password,
-//! though reading an idle mapping makes Windows log on with the credential it kept; `map` leaves a readable mapping
-//! alone, creates a missing one, and replaces only our own unreadable one, after the credentials were fetched.
-//! It does not model time limits of single calls; [`Hang`] stands for those.
+//! The rules are those of the PowerShell script. `check` changes nothing and does not use the parameters; but reading an
+//! idle mapping makes Windows log on with the kept credential. `map` leaves a readable mapping alone, creates a missing
+//! one, and replaces only our own unreadable one, after it has read the parameters. Time limits of single calls are not
+//! modelled; [`Hang`] stands for them.
 
 use std::time::Duration;
 
@@ -14,40 +14,46 @@ use super::{
     Account, FileServer, Hang, Host, Letter, Mapping, MappingSettings, Parameters, Presented, World,
 };
 
-/// What a run ends with.
+/// How a run ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
-    /// The exit code: 0, 75 (may heal) or 78 (will not).
+    /// The exit code: 0, 75 (a later run may succeed) or 78 (it will not).
     pub exit_code: i64,
-    /// The one result line on standard output.
+    /// The result line on standard output.
     pub line: String,
 }
 
-/// What the script is told to do.
+/// The document's parameter `Action`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Look.
+pub enum ScriptAction {
+    /// `check`: read the mapping.
     Check,
-    /// Look, and mend.
+    /// `map`: also create or replace it.
     Map,
 }
 
-struct Failure {
+impl ScriptAction {
+    pub(crate) fn parse(text: Option<&str>) -> Self {
+        if text == Some("map") { Self::Map } else { Self::Check }
+    }
+}
+
+struct RunFailure {
     cause: String,
     step: &'static str,
     message: &'static str,
 }
 
-fn fail<T>(cause: impl ToString, step: &'static str, message: &'static str) -> Result<T, Failure> {
-    Err(Failure { cause: cause.to_string(), step, message })
+fn fail<T>(cause: impl ToString, step: &'static str, message: &'static str) -> Result<T, RunFailure> {
+    Err(RunFailure { cause: cause.to_string(), step, message })
 }
 
-/// How long a run that starts now takes; `None`: it never ends by itself.
+/// How long a run that starts now takes; `None` where it never ends by itself.
 pub fn duration(
     world: &World,
     host: &Host,
     settings: &MappingSettings,
-    action: Action,
+    action: ScriptAction,
     now: Timestamp,
 ) -> Option<Duration> {
     let pace = &world.pace;
@@ -57,8 +63,8 @@ pub fn duration(
         None if host.dns_broken || !world.file_server.resolves => pace.unreachable,
         None if host.port_445_blocked || !world.file_server.up => pace.unreachable,
         None => match (&host.letter, action) {
-            (Letter::Free, Action::Map) => pace.map,
-            (Letter::Smb(mapping), Action::Map)
+            (Letter::Free, ScriptAction::Map) => pace.map,
+            (Letter::Smb(mapping), ScriptAction::Map)
                 if mapping.names(&settings.remote) && mapping.password != world.account.password =>
             {
                 pace.reread + pace.map
@@ -69,30 +75,26 @@ pub fn duration(
     Some(world.vary(own, &host.id, now) + host.script_delay)
 }
 
-/// Carries a run out at the moment it ends.
+/// The effect and the report of a run, at the time at which it ends.
 pub fn run(
     world: &mut World,
     id: &str,
     settings: &MappingSettings,
-    action: Action,
+    action: ScriptAction,
     now: Timestamp,
 ) -> Finished {
     let World { hosts, file_server, account, parameters, .. } = world;
     let Some(host) = hosts.get_mut(id) else {
-        return report(
-            Err(Failure { cause: "unlisted".into(), step: "host", message: "no such host" }),
-            settings,
-        );
+        return report(fail("unlisted", "host", "no such host"), settings);
     };
     let boot = host.booted;
     let outcome = Run { host, file_server, account, parameters, settings, now }.carry_out(action);
     report(outcome.map(|(changed, mapping)| (changed, mapping, boot)), settings)
 }
 
-/// A run that gave up waiting for another on the same host.
+/// The report of a run that waited too long for another run on the same host.
 pub fn busy(settings: &MappingSettings) -> Finished {
-    let busy = Failure { cause: "busy".into(), step: "mutex", message: "another run holds the mutex" };
-    report(Err(busy), settings)
+    report(fail("busy", "mutex", "another run holds the mutex"), settings)
 }
 
 struct Run<'a> {
@@ -105,7 +107,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn carry_out(mut self, action: Action) -> Result<(bool, Mapping), Failure> {
+    /// Whether the run changed the mapping, and the mapping.
+    fn carry_out(mut self, action: ScriptAction) -> Result<(bool, Mapping), RunFailure> {
         if self.settings.require_domain && !self.host.domain_joined {
             return fail("not-domain-joined", "domain", "the computer is not joined to a domain");
         }
@@ -127,8 +130,8 @@ impl Run<'_> {
             Letter::Free => None,
         };
         match (ours, action) {
-            (None, Action::Check) => fail("not-mapped", "look-up", "the drive letter is free"),
-            (None, Action::Map) => {
+            (None, ScriptAction::Check) => fail("not-mapped", "look-up", "the drive letter is free"),
+            (None, ScriptAction::Map) => {
                 let (user, password) = self.credentials()?;
                 self.create(&user, &password)
             }
@@ -136,8 +139,12 @@ impl Run<'_> {
         }
     }
 
-    fn adopt_or_replace(&mut self, mut mapping: Mapping, action: Action) -> Result<(bool, Mapping), Failure> {
-        let tries = if action == Action::Map { READS_BEFORE_REPLACING } else { 1 };
+    fn adopt_or_replace(
+        &mut self,
+        mut mapping: Mapping,
+        action: ScriptAction,
+    ) -> Result<(bool, Mapping), RunFailure> {
+        let tries = if action == ScriptAction::Map { READS_BEFORE_REPLACING } else { 1 };
         let mut error = 0;
         for _ in 0..tries {
             match self.read(&mut mapping) {
@@ -147,22 +154,22 @@ impl Run<'_> {
                 }
                 Err(code) => error = code,
             }
-            // The answer would be the same, and every one counts towards locking the account.
+            // Another log-on would be refused too, and each counts towards locking the account.
             if LOGON_REFUSED.contains(&error) {
                 break;
             }
         }
         let replaceable = REPLACEABLE.contains(&error) || mapping.status != "OK";
-        if action == Action::Check || !replaceable {
+        if action == ScriptAction::Check || !replaceable {
             return fail(error, "read", "the mapped root cannot be read");
         }
-        // Only with the credentials in hand is anything taken away.
+        // The mapping is removed only after the parameters were read.
         let (user, password) = self.credentials()?;
         self.host.letter = Letter::Free;
         self.create(&user, &password)
     }
 
-    fn credentials(&self) -> Result<(String, String), Failure> {
+    fn credentials(&self) -> Result<(String, String), RunFailure> {
         if self.host.asks_until.is_some_and(|until| until <= self.now) {
             return fail("parameter-store", "parameters", "Rate exceeded");
         }
@@ -172,7 +179,7 @@ impl Run<'_> {
         }
     }
 
-    fn create(&mut self, user: &str, password: &str) -> Result<(bool, Mapping), Failure> {
+    fn create(&mut self, user: &str, password: &str) -> Result<(bool, Mapping), RunFailure> {
         let message = "New-SmbGlobalMapping failed";
         if let Err(code) = self.account.log_on(self.now, &self.host.id, Presented::Parameters, user, password)
         {
@@ -190,7 +197,7 @@ impl Run<'_> {
         }
     }
 
-    /// Reads the root: over a live session, or by logging on with what Windows kept.
+    /// Reads the root over the live session, or else after a log-on with the kept credential.
     fn read(&mut self, mapping: &mut Mapping) -> Result<(), u32> {
         let generation = self.file_server.generation();
         let live = mapping.session.is_some_and(|(of, used)| {
@@ -212,22 +219,22 @@ impl Run<'_> {
     }
 }
 
-/// Read errors that make our own mapping a candidate for replacement.
+/// Read errors after which `map` may replace our own mapping.
 const REPLACEABLE: [u32; 6] = [5, 86, 1326, 1311, 2, 3];
 
-/// Codes of a refused log-on.
+/// The error codes of a refused log-on.
 const LOGON_REFUSED: [u32; 13] = [86, 1326, 1327, 1328, 1329, 1330, 1331, 1385, 1793, 1907, 1909, 1937, 2202];
 
-/// `map` reads an unreadable root three times over 30 s before it takes the mapping away, unless a log-on was refused.
+/// How often `map` reads an unreadable root before it replaces the mapping, unless a log-on is refused.
 const READS_BEFORE_REPLACING: usize = 3;
 
-/// The exit code that the table of causes says; a code that is not in it may heal.
+/// The exit code in the table of causes; 75 for an unknown code.
 fn exit_code(cause: &str) -> i64 {
     let row = cause::known().find(|row| row.cause.as_str() == cause);
     row.and_then(Row::exit_code).map_or(75, i64::from)
 }
 
-fn report(outcome: Result<(bool, Mapping, Timestamp), Failure>, settings: &MappingSettings) -> Finished {
+fn report(outcome: Result<(bool, Mapping, Timestamp), RunFailure>, settings: &MappingSettings) -> Finished {
     let text = |value: &str| serde_json::Value::from(value).to_string();
     match outcome {
         Ok((changed, mapping, boot)) => Finished {
@@ -240,9 +247,9 @@ fn report(outcome: Result<(bool, Mapping, Timestamp), Failure>, settings: &Mappi
                 mapping.privacy,
             ),
         },
-        Err(Failure { cause, step, message }) => Finished {
+        Err(RunFailure { cause, step, message }) => Finished {
             exit_code: match cause.as_str() {
-                // The look itself succeeded, and SSM's error count is kept for real errors.
+                // The check itself succeeded. SSM's error count is for real errors.
                 "not-mapped" => 0,
                 cause => exit_code(cause),
             },

@@ -1,4 +1,4 @@
-//! What happens by itself as time goes on.
+//! Timers: what happens by itself as time passes.
 
 use std::time::Duration;
 
@@ -7,37 +7,37 @@ use jiff::Timestamp;
 use super::LocalAws;
 use crate::fleet::{InstanceId, Power};
 
-/// Something that falls due.
+/// A timer's action. An invocation is named by its command's key and its index among the command's targets.
 #[derive(Debug, Clone)]
 pub(crate) enum Timer {
     /// The EC2 instance reaches that state.
     Power(InstanceId, Power),
-    /// The ECS agent of the instance registers, or connects again.
+    /// The ECS agent registers or reconnects, unless the host has booted again since that time.
     EcsAgent(InstanceId, Timestamp),
-    /// The SSM agent of the instance comes online, if it still is the boot of that time.
+    /// The SSM agent comes online, unless the host has booted again since that time.
     SsmAgent(InstanceId, Timestamp),
-    /// The agent looks for the command's invocation.
+    /// The SSM agent takes the invocation.
     PickUp(u64, usize),
-    /// The agent has not taken the invocation within the delivery time.
+    /// The delivery timeout of the invocation has passed.
     Undelivered(u64, usize),
-    /// The script asks Parameter Store, having been refused so often.
+    /// The script calls `GetParameters`, after that many throttled calls.
     GetParameters(u64, usize, u32),
-    /// The script ends by itself.
+    /// The script ends.
     RunEnds(u64, usize),
-    /// The agent ends the script.
+    /// The document's timeout has passed, and the agent stops the script.
     RunTimesOut(u64, usize),
-    /// A dictated outcome is due.
+    /// The invocation gets its scripted result.
     Dictated(u64, usize),
     /// A cancelled script has stopped.
     Cancelled(u64, usize),
-    /// The command's total time is over.
+    /// The command expires.
     Expires(u64),
-    /// A task placed on a container instance is running, or a stopping one has stopped.
+    /// A task that was placed is running, or a task that was stopping has stopped.
     Task(std::sync::Arc<str>),
 }
 
 impl LocalAws {
-    /// Lets everything happen that falls due up to `now`, in order. A clock that goes back changes nothing.
+    /// Fires every timer up to `now`, in order. A clock that goes back changes nothing.
     pub fn advance(&mut self, now: Timestamp) {
         while let Some(entry) = self.timers.first_entry() {
             let due = entry.key().0;
@@ -51,7 +51,7 @@ impl LocalAws {
         self.now = self.now.max(now);
     }
 
-    /// When the next thing falls due by itself.
+    /// When the next timer fires.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.timers.keys().next().map(|(due, _)| *due)
     }

@@ -1,12 +1,11 @@
-//! A public AWS endpoint as its clients see it: TLS with HTTP/1.1 alone, one address a service, connections closed when
-//! they have been idle, but no sooner than a test says so; and all that is opened, counted.
+//! An AWS endpoint as clients see it: TLS with HTTP/1.1, one address per service, idle connections closed when a test
+//! says so, and counts of what was opened.
 //!
-//! The certificate is made anew each time, and signed by an authority that only `AWS_CA_BUNDLE` makes known.
+//! Each endpoint has a new certificate, signed by an authority that clients trust only through `AWS_CA_BUNDLE`.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,18 +24,18 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::server::{Lost, Server};
 
-/// The services' addresses: two, since a client keeps its connections by address.
+/// Two addresses, because a client keeps its connections by address.
 const SERVICES: [(&str, Ipv4Addr); 2] =
     [("SSM", Ipv4Addr::new(127, 0, 0, 1)), ("ECS", Ipv4Addr::new(127, 0, 0, 2))];
 
-/// What was opened and asked, of both services together.
+/// The counts of both services together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// TCP connections.
     pub connections: usize,
-    /// TLS handshakes that were carried through.
+    /// Completed TLS handshakes.
     pub handshakes: usize,
-    /// Requests.
+    /// HTTP requests.
     pub requests: usize,
 }
 
@@ -48,14 +47,14 @@ struct Counters {
     open: AtomicUsize,
 }
 
-/// What becomes of the connections that are open.
+/// How the connections that are open now end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Keep,
-    /// Closed once they have been idle for so long, and the client is told.
-    Close(Duration),
-    /// Closed when it is used again: the client had no word of it, as after a sandbox was frozen.
-    Forget,
+enum Closing {
+    KeepOpen,
+    /// Closed after that much idle time, and the client notices.
+    WhenIdle(Duration),
+    /// Closed when used again: the client did not notice, as after a sandbox was frozen.
+    OnNextUse,
 }
 
 /// Both services of a local AWS behind TLS, until it is dropped.
@@ -63,95 +62,87 @@ pub struct Endpoint {
     urls: BTreeMap<String, String>,
     authority: NamedTempFile,
     counters: Arc<Counters>,
-    orders: watch::Sender<(u64, Order)>,
+    /// The latest change, with its number.
+    closing: watch::Sender<(u64, Closing)>,
     _listeners: tokio::task::JoinSet<()>,
 }
 
 impl Endpoint {
-    /// Serves that world.
+    /// Serves the services of that server.
     ///
     /// # Errors
-    /// Where no port can be listened on, or the certificate cannot be written.
+    /// No port can be listened on, or the certificate cannot be written.
     ///
     /// # Panics
-    /// Where the certificate cannot be made, which depends on nothing outside.
+    /// The certificate cannot be made; this depends on nothing outside.
     pub async fn start(server: &Server) -> std::io::Result<Self> {
         let (acceptor, authority) = certify();
         let mut file = NamedTempFile::new()?;
         file.write_all(authority.as_bytes())?;
-        let (orders, order) = watch::channel((0, Order::Keep));
+        let (sender, closing) = watch::channel((0, Closing::KeepOpen));
         let counters = Arc::<Counters>::default();
         let mut urls = BTreeMap::new();
         let mut listeners = tokio::task::JoinSet::new();
         for (service, address) in SERVICES {
             let listener = TcpListener::bind(SocketAddr::new(IpAddr::V4(address), 0)).await?;
             urls.insert(format!("AWS_ENDPOINT_URL_{service}"), format!("https://{}", listener.local_addr()?));
-            let (server, acceptor, counters, order) =
-                (server.clone(), acceptor.clone(), counters.clone(), order.clone());
+            let acceptor = acceptor.clone();
+            let connection =
+                Connection { server: server.clone(), counters: counters.clone(), closing: closing.clone() };
             listeners.spawn(async move {
                 while let Ok((stream, _)) = listener.accept().await {
-                    counters.connections.fetch_add(1, Ordering::Relaxed);
-                    let connection = Connection {
-                        server: server.clone(),
-                        counters: counters.clone(),
-                        order: order.clone(),
-                    };
-                    tokio::spawn(connection.serve(acceptor.clone(), stream));
+                    connection.counters.connections.fetch_add(1, Ordering::Relaxed);
+                    tokio::spawn(connection.clone().serve(acceptor.clone(), stream));
                 }
             });
         }
-        Ok(Endpoint { urls, authority: file, counters, orders, _listeners: listeners })
+        Ok(Endpoint { urls, authority: file, counters, closing: sender, _listeners: listeners })
     }
 
-    /// The variables that lead a function here: one URL a service, and whom to trust.
+    /// The variables that make a function use this endpoint: one URL per service, and the authority to trust.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let mut variables = self.urls.clone();
-        variables.insert("AWS_CA_BUNDLE".to_owned(), self.authority_path().display().to_string());
+        variables.insert("AWS_CA_BUNDLE".to_owned(), self.authority.path().display().to_string());
         variables
     }
 
-    /// The authority's certificate, in PEM.
-    pub fn authority_path(&self) -> &Path {
-        self.authority.path()
-    }
-
-    /// What was opened and asked so far.
+    /// The counts so far.
     pub fn counts(&self) -> Counts {
         let read = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         let Counters { connections, handshakes, requests, .. } = &*self.counters;
         Counts { connections: read(connections), handshakes: read(handshakes), requests: read(requests) }
     }
 
-    /// Closes every connection that is open once it has been idle for so long, and waits until all are closed.
+    /// Closes every open connection after that much idle time, and waits until all are closed.
     pub async fn close_idle(&self, idle: Duration) {
-        self.order(Order::Close(idle));
+        self.change(Closing::WhenIdle(idle));
         while self.counters.open.load(Ordering::Relaxed) > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
-    /// From now on, whoever uses one of the connections that are open finds it closed.
+    /// Every connection that is open now is found closed when it is used again.
     pub fn forget_all(&self) {
-        self.order(Order::Forget);
+        self.change(Closing::OnNextUse);
     }
 
-    fn order(&self, order: Order) {
-        self.orders.send_modify(|(count, last)| (*count, *last) = (*count + 1, order));
+    fn change(&self, closing: Closing) {
+        self.closing.send_modify(|(count, last)| (*count, *last) = (*count + 1, closing));
     }
 }
 
-/// An acceptor for both addresses, and the PEM of the authority that vouches for it.
+/// An acceptor for both addresses, and the certificate of its authority in PEM.
 fn certify() -> (TlsAcceptor, String) {
-    let key = || KeyPair::generate().expect("a key is made");
+    let key = || KeyPair::generate().expect("ring makes keys");
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // Another name than the certificate's, or OpenSSL takes that for one that vouches for itself.
+    // With the name of the certificate itself, OpenSSL would take that certificate for self-signed.
     params.distinguished_name.push(DnType::CommonName, "authority of the local AWS");
-    let authority = CertifiedIssuer::self_signed(params, key()).expect("an authority is made");
+    let authority = CertifiedIssuer::self_signed(params, key()).expect("the authority signs itself");
     let mut params = CertificateParams::default();
     params.subject_alt_names = SERVICES.map(|(_, address)| SanType::IpAddress(IpAddr::V4(address))).to_vec();
     let own = key();
-    let certificate = params.signed_by(&own, &authority).expect("a certificate is signed");
+    let certificate = params.signed_by(&own, &authority).expect("the authority signs");
     let secret = PrivateKeyDer::Pkcs8(own.serialize_der().into());
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -167,13 +158,13 @@ fn certify() -> (TlsAcceptor, String) {
 struct Connection {
     server: Server,
     counters: Arc<Counters>,
-    order: watch::Receiver<(u64, Order)>,
+    closing: watch::Receiver<(u64, Closing)>,
 }
 
 impl Connection {
     async fn serve(mut self, acceptor: TlsAcceptor, stream: TcpStream) {
-        // Orders are for connections that were open when they were given.
-        let opened = self.order.borrow_and_update().0;
+        // A change applies to the connections that were open when it was made.
+        let opened = self.closing.borrow_and_update().0;
         let Ok(stream) = acceptor.accept(stream).await else { return };
         self.counters.handshakes.fetch_add(1, Ordering::Relaxed);
         self.counters.open.fetch_add(1, Ordering::Relaxed);
@@ -183,8 +174,8 @@ impl Connection {
             used.send_replace(());
             let used = &used;
             async move {
-                let (count, order) = *this.order.borrow();
-                if count > opened && order == Order::Forget {
+                let (count, closing) = *this.closing.borrow();
+                if count > opened && closing == Closing::OnNextUse {
                     return Err(Lost);
                 }
                 this.counters.requests.fetch_add(1, Ordering::Relaxed);
@@ -193,23 +184,24 @@ impl Connection {
                 answer
             }
         });
-        let mut order = self.order.clone();
-        let closing = async {
-            let is_close =
-                |(count, order): &(u64, Order)| *count > opened && matches!(order, Order::Close(_));
-            // Without an endpoint nobody gives orders.
-            let Ok(Order::Close(idle)) = order.wait_for(is_close).await.map(|given| given.1) else {
+        let mut changes = self.closing.clone();
+        let closed = async {
+            let is_meant = |(count, closing): &(u64, Closing)| {
+                *count > opened && matches!(closing, Closing::WhenIdle(_))
+            };
+            // An error means that the endpoint was dropped.
+            let Ok(Closing::WhenIdle(idle)) = changes.wait_for(is_meant).await.map(|change| change.1) else {
                 return std::future::pending().await;
             };
             while let Ok(Ok(())) = tokio::time::timeout(idle, last_used.changed()).await {}
         };
         let http = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         let mut http = pin!(http);
-        // An error here is a peer that went away, or an answer that was to be lost.
+        // An error here is a peer that disconnected, or a response that is to be lost.
         tokio::select! {
             biased;
             _ = http.as_mut() => {}
-            () = closing => {
+            () = closed => {
                 http.as_mut().graceful_shutdown();
                 let _ = http.await;
             }

@@ -1,28 +1,27 @@
-//! The EventBridge events that AWS would emit, as JSON in a queue.
+//! A queue of the EventBridge events that AWS would emit, as JSON.
 //!
-//! Delivery is not modelled: whoever drains the queue may lose, double and reorder them as EventBridge does.
+//! Delivery is not modelled: the reader of the queue may lose, repeat and reorder events, as EventBridge does.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, LocalAws, REGION};
 use crate::fleet::{InstanceId, Power};
 
 impl LocalAws {
-    /// Takes all events since the last time, oldest first.
+    /// Takes all queued events, oldest first.
     pub fn drain_events(&mut self) -> Vec<Value> {
         self.events.drain(..).collect()
     }
 
-    /// An EC2 Spot Instance Interruption Warning for that instance.
+    /// Emits an EC2 Spot Instance Interruption Warning.
     pub fn warn_of_spot_interruption(&mut self, id: &str) {
         let detail = json!({"instance-id": id, "instance-action": "terminate"});
-        // AWS's own form here: an Availability Zone and no account, which is no valid ARN and documented so.
+        // AWS documents this form, with an Availability Zone and without an account, though it is not a valid ARN.
         let resource = format!("arn:aws:ec2:{REGION}a:instance/{id}");
         self.emit("EC2 Spot Instance Interruption Warning", "aws.ec2", vec![resource], detail);
     }
 
-    /// An EC2 Instance-terminate Lifecycle Action of an Auto Scaling group for that instance.
+    /// Emits an EC2 Instance-terminate Lifecycle Action of an Auto Scaling group.
     pub fn start_terminate_lifecycle_action(&mut self, id: &str) {
         let group = "windows-hosts";
         let detail = json!({
@@ -41,15 +40,16 @@ impl LocalAws {
         self.emit("EC2 Instance-terminate Lifecycle Action", "aws.autoscaling", vec![resource], detail);
     }
 
-    /// Somebody writes one of the two parameters; Parameter Store tells, without the value.
+    /// Writes one of the two parameters and emits Parameter Store's event, which does not hold the value.
     pub fn write_parameter(&mut self, name: &str, value: &str) {
         let now = self.now;
         let parameters = &mut self.world.parameters;
         let parameter =
             if parameters.user.name == name { &mut parameters.user } else { &mut parameters.password };
         parameter.write(value, now);
-        let kind = if parameter.secure { "SecureString" } else { "String" };
-        let detail = json!({"operation": "Update", "name": parameter.name, "type": kind, "description": ""});
+        let detail = json!({
+            "operation": "Update", "name": parameter.name, "type": parameter.kind(), "description": "",
+        });
         let resource = format!("arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{}", parameter.name);
         self.emit("Parameter Store Change", "aws.ssm", vec![resource], detail);
     }
@@ -65,7 +65,7 @@ impl LocalAws {
             "detail-type": detail_type,
             "source": source,
             "account": ACCOUNT,
-            "time": whole_seconds(self.now),
+            "time": format!("{:.0}", self.now),
             "region": REGION,
             "resources": resources,
             "detail": detail,
@@ -78,8 +78,8 @@ impl LocalAws {
         self.emit("EC2 Instance State-change Notification", "aws.ec2", vec![resource], detail);
     }
 
-    /// ECS emits one for every task that starts or stops, every connection and every change of status; not for
-    /// attributes that are put.
+    /// ECS emits this event for every task that starts or stops, every connection and every change of status, but not
+    /// for `PutAttributes`.
     pub(crate) fn emit_container_instance(&mut self, cluster: &str, id: &str) {
         if !self.keep_events {
             return;
@@ -87,20 +87,12 @@ impl LocalAws {
         let Some(instance) = self.ecs.instance(cluster, id) else { return };
         let mut detail = instance.describe();
         if let Value::Object(detail) = &mut detail {
-            // The event writes times as text, and adds its cluster and moment.
-            detail.insert("registeredAt".into(), milliseconds(instance.registered_at).into());
-            detail.insert("updatedAt".into(), milliseconds(self.now).into());
+            // Unlike the API, the event writes times as text and adds the cluster.
+            detail.insert("registeredAt".into(), format!("{:.3}", instance.registered_at).into());
+            detail.insert("updatedAt".into(), format!("{:.3}", self.now).into());
             detail.insert("clusterArn".into(), super::ecs::cluster_arn(cluster).into());
         }
         let resource = instance.arn.to_string();
         self.emit("ECS Container Instance State Change", "aws.ecs", vec![resource], detail);
     }
-}
-
-fn whole_seconds(at: Timestamp) -> String {
-    format!("{at:.0}")
-}
-
-fn milliseconds(at: Timestamp) -> String {
-    format!("{at:.3}")
 }

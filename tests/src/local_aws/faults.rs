@@ -1,4 +1,4 @@
-//! Faults on demand: which calls fail, how, and how often; or by chance, as somebody else draws it.
+//! Fault injection: which calls fail, how, and how often, by rules or at random.
 
 use std::time::Duration;
 
@@ -6,39 +6,39 @@ use jiff::Timestamp;
 
 use super::Caller;
 
-/// What goes wrong with a call.
+/// How a call fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// `ThrottlingException`, without effect.
     Throttle,
     /// A 5xx, without effect.
     ErrorBefore(u16),
-    /// The effect, then a 5xx.
+    /// A 5xx, with effect.
     ErrorAfter(u16),
     /// The request does not arrive.
     NotReached,
-    /// The effect, but no answer.
+    /// The call takes effect, but its response is lost.
     AnswerLost,
-    /// The effect, and the answer that much later.
+    /// The call takes effect, and its response comes that much later.
     Late(Duration),
     /// `AccessDeniedException`, without effect.
     Denied,
-    /// `InvalidInstanceId`, without effect: some target cannot be sent to, though its agent is said to be online.
+    /// `InvalidInstanceId`, without effect: SSM refuses a target although it lists its agent as online.
     InvalidInstance,
 }
 
 /// A rule that makes calls fail.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultRule {
-    /// Which operation, without prefix: `SendCommand`; `None`: every one.
+    /// The operation without its prefix: `SendCommand`; `None` for every operation.
     pub operation: Option<String>,
-    /// Whose calls; `None`: everybody's.
+    /// The caller; `None` for every caller.
     pub caller: Option<String>,
-    /// Lets that many matching calls through first.
+    /// How many matching calls succeed first.
     pub skip: u32,
-    /// How many calls fail; then the rule is spent.
+    /// How many calls then fail before the rule is removed.
     pub times: u32,
-    /// What happens to them.
+    /// How they fail.
     pub fault: Fault,
 }
 
@@ -48,17 +48,17 @@ impl FaultRule {
         Self { operation: Some(operation.to_owned()), caller: None, skip: 0, times: 1, fault }
     }
 
-    /// That many calls in a row.
+    /// That many calls in a row fail.
     pub fn times(self, times: u32) -> Self {
         Self { times, ..self }
     }
 
-    /// After that many have got through.
+    /// That many calls succeed first.
     pub fn after(self, skip: u32) -> Self {
         Self { skip, ..self }
     }
 
-    /// Of one caller only.
+    /// Only calls of one caller fail.
     pub fn of(self, caller: &str) -> Self {
         Self { caller: Some(caller.to_owned()), ..self }
     }
@@ -69,15 +69,15 @@ impl FaultRule {
     }
 }
 
-/// Says of a call, by caller, operation and time, how it fails.
-pub type Chance = Box<dyn FnMut(&Caller, &str, Timestamp) -> Option<Fault> + Send>;
+/// Chooses the fault of a call by caller, operation and time.
+pub type FaultSource = Box<dyn FnMut(&Caller, &str, Timestamp) -> Option<Fault> + Send>;
 
-/// The rules in force, asked in the order they were added; then chance.
+/// The rules in the order in which they were added, then the random faults.
 #[derive(Default)]
 pub struct Faults {
     rules: Vec<FaultRule>,
-    /// Asked about every call that no rule strikes.
-    pub chance: Option<Chance>,
+    /// Chooses the fault of every call that no rule matches.
+    pub random: Option<FaultSource>,
 }
 
 impl Faults {
@@ -86,20 +86,20 @@ impl Faults {
         self.rules.push(rule);
     }
 
-    /// All faults stop, those by chance too.
+    /// Removes all rules and the random faults.
     pub fn clear(&mut self) {
-        self.rules.clear();
-        self.chance = None;
+        *self = Self::default();
     }
 
-    /// Whether any rule is still to strike.
+    /// Whether no rule is left.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    pub(crate) fn strike(&mut self, caller: &Caller, operation: &str, now: Timestamp) -> Option<Fault> {
+    /// The fault of this call, if any.
+    pub(crate) fn next(&mut self, caller: &Caller, operation: &str, now: Timestamp) -> Option<Fault> {
         let Some(index) = self.rules.iter().position(|rule| rule.matches(caller, operation)) else {
-            return self.chance.as_mut()?(caller, operation, now);
+            return self.random.as_mut()?(caller, operation, now);
         };
         let rule = &mut self.rules[index];
         if rule.skip > 0 {

@@ -1,10 +1,10 @@
-//! The in-process shell: an HTTP client for the real SDK, under paused tokio time.
+//! An HTTP client for the real SDK, under paused tokio time.
 //!
-//! A call takes effect in the core at once; then the shell waits the reply's delay on tokio's time, and answers or fails.
-//! [`VirtualClock`] is the wall clock that goes with it: tokio's time counted from the world's base.
+//! A call takes effect in the core at once. The client then waits for the response's delay in tokio time, and returns
+//! the response or an error. [`VirtualClock`] is the matching wall clock: tokio time counted from the world's base.
 //!
-//! [`Process`] stands for one run of one function. It can be killed before or after the effect of its n-th call
-//! ([`Process::kill_at`], [`Process::run`]), watched after each ([`Process::observe`]), and its clock may be wrong
+//! A [`Process`] is one run of one function. A test can kill it before or after the effect of its n-th call
+//! ([`Process::kill_at`], [`Process::run`]), observe each call ([`Process::observe`]), and set its clock ahead
 //! ([`Process::clock_ahead`]).
 
 use std::fmt;
@@ -34,14 +34,14 @@ use tokio::time::Instant;
 use super::reply::{Broken, Reply};
 use super::{Caller, LocalAws, REGION};
 
-/// A core that is shared by the processes of one test, and its clock.
+/// A core that the processes of one test share, and its clock.
 #[derive(Clone)]
 pub struct Local {
     core: Arc<Mutex<LocalAws>>,
     clock: VirtualClock,
 }
 
-/// Wall-clock time that follows tokio's, so that a paused runtime moves both at once.
+/// A wall clock that follows tokio's time, so that a paused runtime advances both.
 #[derive(Debug, Clone)]
 pub struct VirtualClock {
     base: Timestamp,
@@ -49,24 +49,14 @@ pub struct VirtualClock {
 }
 
 impl VirtualClock {
-    /// A clock that shows `base` now. Must be called in the runtime whose time it follows.
-    pub fn starting_at(base: Timestamp) -> Self {
-        Self { base, began: Instant::now() }
-    }
-
-    /// What it shows.
+    /// The time that the clock shows.
     pub fn now(&self) -> Timestamp {
         self.base + self.began.elapsed()
     }
 
-    /// The same clock, that much ahead.
+    /// The same clock, set ahead.
     pub fn ahead(&self, by: SignedDuration) -> Self {
         Self { base: self.base + by, began: self.began }
-    }
-
-    /// As the SDK takes it, and our own code with it.
-    pub fn time_source(&self) -> SharedTimeSource {
-        SharedTimeSource::new(self.clone())
     }
 }
 
@@ -78,13 +68,13 @@ impl TimeSource for VirtualClock {
 }
 
 impl Local {
-    /// Shares a core; its clock begins at the core's time.
+    /// Shares a core. The clock starts at the core's time and follows the runtime of the caller.
     pub fn new(core: LocalAws) -> Self {
-        let clock = VirtualClock::starting_at(core.now());
+        let clock = VirtualClock { base: core.now(), began: Instant::now() };
         Self { core: Arc::new(Mutex::new(core)), clock }
     }
 
-    /// The core, advanced to now: to look at and to change. Do not hold it over an `await`.
+    /// The core, advanced to now, to read and to change. Do not hold it across an `await`.
     pub fn aws(&self) -> MutexGuard<'_, LocalAws> {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         core.advance(self.clock.now());
@@ -96,34 +86,34 @@ impl Local {
         &self.clock
     }
 
-    /// Lets that much time go by, in the world too.
+    /// Lets that much time pass, in the world too.
     pub async fn wait(&self, time: Duration) {
         tokio::time::sleep(time).await;
         drop(self.aws());
     }
 }
 
-/// On which side of a call's effect a process dies.
+/// Whether a process is killed before or after the effect of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     /// The call does not happen.
     Before,
-    /// The call happens, its answer is never seen.
+    /// The call happens, but its response is never read.
     After,
 }
 
 /// How a process ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ended<T> {
-    /// It came to its end.
+    /// It returned.
     Done(T),
-    /// It was killed at the call that it was to be killed at.
+    /// It was killed.
     Killed,
 }
 
 type Observer = Box<dyn FnMut(&mut LocalAws, &Reply) + Send>;
 
-/// One run of one function: a caller with its own retry budget, that can be killed and watched.
+/// One run of one function: a caller with its own retry budget.
 #[derive(Clone)]
 pub struct Process {
     inner: Arc<Inner>,
@@ -132,12 +122,12 @@ pub struct Process {
 struct Inner {
     local: Local,
     caller: Caller,
-    state: Mutex<State>,
+    state: Mutex<ProcessState>,
     killed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct ProcessState {
     calls: u32,
     kill: Option<(u32, Moment)>,
     ahead: SignedDuration,
@@ -145,7 +135,7 @@ struct State {
 }
 
 impl Process {
-    /// A process that calls in that name.
+    /// A process with that caller name.
     pub fn new(local: &Local, name: &str) -> Self {
         let inner = Inner {
             local: local.clone(),
@@ -156,35 +146,35 @@ impl Process {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Dies at its n-th call, counted from 1, retries included.
+    /// Kills the process at its n-th call, counted from 1, retries included.
     pub fn kill_at(self, call: u32, moment: Moment) -> Self {
         self.state().kill = Some((call, moment));
         self
     }
 
-    /// Its clock is that much ahead of AWS's. To be said before its clients are made.
+    /// Sets the process's clock ahead of AWS's. Call it before making clients.
     pub fn clock_ahead(self, by: SignedDuration) -> Self {
         self.state().ahead = by;
         self
     }
 
-    /// Its clock, right or wrong.
+    /// The process's clock.
     pub fn clock(&self) -> VirtualClock {
         self.inner.local.clock.ahead(self.state().ahead)
     }
 
-    /// Runs after the effect of each call; the call is the last of [`LocalAws::calls`]. May change the world.
+    /// Runs `observer` after the effect of each call, which is the last of [`LocalAws::calls`]. It may change the world.
     pub fn observe(self, observer: impl FnMut(&mut LocalAws, &Reply) + Send + 'static) -> Self {
         self.state().observer = Some(Box::new(observer));
         self
     }
 
-    /// How many calls it has made.
+    /// The number of calls made.
     pub fn calls(&self) -> u32 {
         self.state().calls
     }
 
-    /// Runs a function's future to its end, or drops it where it is killed.
+    /// Runs a function's future to its end, or drops it when the process is killed.
     pub async fn run<T>(&self, function: impl Future<Output = T>) -> Ended<T> {
         tokio::select! {
             biased;
@@ -193,18 +183,15 @@ impl Process {
         }
     }
 
-    /// The SDK configuration of this process: static credentials, the virtual clock, tokio's sleep, and
-    /// the retries and time-outs that ship.
-    ///
-    /// The SDK keeps retry budgets in statics by partition, which only a service's own configuration can name: where
-    /// the clients are not [`Self::clients`], give them [`Self::retry_partition`].
+    /// The SDK configuration: static credentials, the virtual clock, tokio's sleep, and the retries and timeouts that
+    /// ship. For clients other than [`Self::clients`], also set [`Self::retry_partition`].
     pub fn sdk_config(&self) -> SdkConfig {
         let credentials = Credentials::new("AKIDLOCAL", "local", None, None, "local");
         SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())
             .region(Region::from_static(REGION))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .time_source(self.clock().time_source())
+            .time_source(SharedTimeSource::new(self.clock()))
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .retry_config(shared::aws::retry_config())
             .timeout_config(shared::aws::timeout_config())
@@ -212,13 +199,13 @@ impl Process {
             .build()
     }
 
-    /// A retry budget of its own: the SDK's static ones would leak from one simulated process into the next.
+    /// A retry budget of its own: the SDK's static budgets would leak from one simulated process into the next.
     pub fn retry_partition(&self) -> RetryPartition {
         let name = self.inner.caller.0.to_string();
         RetryPartition::custom(name).token_bucket(Default::default()).build()
     }
 
-    /// The clients that a function of this process works with.
+    /// The clients of a function in this process.
     pub fn clients(&self) -> Clients {
         Clients::with_retry_partition(self.sdk_config(), self.retry_partition())
     }
@@ -233,12 +220,12 @@ impl Process {
         self.clients().ecs().clone()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProcessState> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a call and says whether the process dies at it.
-    fn dies(&self) -> Option<Moment> {
+    /// Counts a call and returns when the process is killed at it.
+    fn count_call(&self) -> Option<Moment> {
         let mut state = self.state();
         state.calls += 1;
         let calls = state.calls;
@@ -260,14 +247,14 @@ impl Process {
         request: HttpRequest,
         read_timeout: Option<Duration>,
     ) -> Result<HttpResponse, ConnectorError> {
-        let dies = self.dies();
-        if dies == Some(Moment::Before) {
+        let killed = self.count_call();
+        if killed == Some(Moment::Before) {
             return self.die().await;
         }
         let operation = request.headers().get("x-amz-target").unwrap_or_default();
         let body = request.body().bytes().unwrap_or_default();
         let reply = self.carry_out(operation, body);
-        if dies == Some(Moment::After) {
+        if killed == Some(Moment::After) {
             return self.die().await;
         }
         if let Some(timeout) = read_timeout.filter(|timeout| *timeout < reply.delay) {

@@ -1,4 +1,4 @@
-//! The hosts' life as EC2, ECS and the SSM agent see it: launch, stop, start, reboot, terminate, register again.
+//! The lifecycle of hosts as EC2, ECS and SSM see it: launch, stop, start, reboot, terminate, register again.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use super::advance::Timer;
 use crate::fleet::{Agent, Host, InstanceId, Letter, Platform, Power};
 
 impl LocalAws {
-    /// Puts the world's hosts where they belong when the story begins.
-    pub(crate) fn found(&mut self) {
-        // What was there before the story gives no events in it.
+    /// Creates the clusters, task definitions, services and registrations that the world describes.
+    pub(crate) fn register_world(&mut self) {
+        // The initial state emits no events.
         let keep_events = std::mem::replace(&mut self.keep_events, false);
         for cluster in self.world.clusters.clone() {
-            self.ecs.found_cluster(cluster);
+            self.ecs.create_cluster(cluster);
         }
         for definition in std::mem::take(&mut self.world.task_definitions) {
-            self.found_task_definition(&definition);
+            self.create_task_definition(&definition);
         }
         for (cluster, service) in std::mem::take(&mut self.world.services) {
-            self.found_service(&cluster, service);
+            self.create_service(&cluster, service);
         }
         let ids: Vec<_> = self.world.hosts.keys().cloned().collect();
         for id in ids {
@@ -40,7 +40,7 @@ impl LocalAws {
         self.keep_events = keep_events;
     }
 
-    /// Launches a host: EC2 `pending`, then `running`, then its agents come, as the world's pace says.
+    /// Launches a host: EC2 `pending`, then `running`, then its agents come online, at the world's pace.
     pub fn launch(
         &mut self,
         platform: Platform,
@@ -57,23 +57,23 @@ impl LocalAws {
         id
     }
 
-    /// EC2 stops it: its agents fall silent, the registration stays, as do attributes.
+    /// EC2 stops the instance: its agents disconnect; its registration and attributes stay.
     pub fn stop(&mut self, id: &str) {
         self.go_down(id, Power::Stopping, Power::Stopped);
     }
 
-    /// EC2 terminates it: as a stop, and once it is gone its registration becomes `INACTIVE`.
+    /// EC2 terminates the instance: as a stop, and then its registration becomes `INACTIVE`.
     pub fn terminate(&mut self, id: &str) {
         self.go_down(id, Power::ShuttingDown, Power::Terminated);
     }
 
-    /// EC2 starts a stopped one: a boot; Windows brings persistent mappings back, without a session.
+    /// EC2 starts a stopped instance. Windows restores persistent mappings, without a session.
     pub fn start(&mut self, id: &str) {
         let id = self.world.host(id).id.clone();
         self.boot(&id);
     }
 
-    /// The operating system reboots: no EC2 event; running scripts are lost.
+    /// The operating system reboots: EC2 emits no event, and running scripts are lost.
     pub fn reboot(&mut self, id: &str) {
         let id = self.world.host(id).id.clone();
         self.silence(&id);
@@ -83,7 +83,7 @@ impl LocalAws {
         self.after(delay, Timer::Power(id, Power::Running));
     }
 
-    /// The ECS agent lost its state and registers the host anew: the old registration stays behind as a ghost.
+    /// The ECS agent lost its state and registers the host again: the old registration stays behind, stale.
     pub fn register_again(&mut self, id: &str) {
         let now = self.now;
         let host = self.world.host(id);
@@ -92,13 +92,13 @@ impl LocalAws {
         self.register(&cluster, &id, now);
     }
 
-    /// The ECS agent connects or disconnects, as it does several times an hour.
+    /// The ECS agent connects or disconnects, which happens several times an hour.
     pub fn set_ecs_connected(&mut self, id: &str, connected: bool) {
         let id = self.world.host(id).id.clone();
         self.connect(&id, connected);
     }
 
-    /// The SSM agent falls silent, until it [speaks again](Self::ssm_agent_returns).
+    /// The SSM agent stops answering, until it [returns](Self::ssm_agent_returns).
     pub fn ssm_agent_falls_silent(&mut self, id: &str) {
         let now = self.now;
         let host = self.world.host(id);
@@ -107,17 +107,12 @@ impl LocalAws {
         }
     }
 
-    /// A silent, absent or dead SSM agent answers from now on, and takes what waits for it.
+    /// A silent, absent or dead SSM agent comes online and takes the invocations that wait for it.
     pub fn ssm_agent_returns(&mut self, id: &str) {
         let host = self.world.host(id);
         let (id, booted) = (host.id.clone(), host.booted);
         host.agent = Agent::Starting;
         self.ssm_agent_online(&id, booted);
-    }
-
-    /// Everything about the letter is forgotten, as if the host were new.
-    pub fn lose_mapping(&mut self, id: &str) {
-        self.world.host(id).lose_mapping();
     }
 
     fn boot(&mut self, id: &InstanceId) {
@@ -160,12 +155,12 @@ impl LocalAws {
     pub(crate) fn power(&mut self, id: &InstanceId, power: Power) {
         let host = self.world.host(id);
         let before = host.power;
-        // Started, stopped or terminated meanwhile.
         let follows = match power {
             Power::Running => before == Power::Pending,
             Power::Stopped => before == Power::Stopping,
             _ => before == Power::ShuttingDown,
         };
+        // Otherwise it was started, stopped or terminated in the meantime.
         if !follows {
             return;
         }
@@ -184,7 +179,7 @@ impl LocalAws {
                     self.after(delay + late, Timer::SsmAgent(id.clone(), booted));
                 }
             }
-            Power::Terminated => self.ecs_forgets(id),
+            Power::Terminated => self.deregister(id),
             _ => {}
         }
     }

@@ -1,10 +1,10 @@
-//! A local AWS: as much of SSM and ECS as keeping a share mapped takes, with the documented limits, errors, pages,
-//! rates and delays, over a [`World`] of modelled hosts.
+//! A local AWS: the part of SSM and ECS that the functions use, with the documented limits, errors, pages, rates and
+//! delays, over a [`World`] of modelled hosts.
 //!
-//! [`LocalAws`] is a synchronous core that knows no socket, no clock and no async runtime: every call is told `now`, and
-//! whatever fell due since the last call happens first, in order. Two thin shells stand over it: [`in_process`], an HTTP
-//! client for the real SDK under paused tokio time, and [`server`], over TCP in wall time, for real binaries, boto3 and
-//! the AWS CLI. [`endpoint`] puts TLS before the latter.
+//! [`LocalAws`] is a synchronous core without socket, clock or async runtime. Every call passes `now`; timers that
+//! expired since the last call fire first, in order. Two thin layers make the core reachable: [`in_process`] is an HTTP
+//! client for the real SDK under paused tokio time; [`server`] is a TCP server in wall time for real binaries, boto3 and
+//! the AWS CLI. [`endpoint`] adds TLS to the server.
 //!
 //! ```
 //! # use std::time::Duration;
@@ -21,13 +21,24 @@
 //! let clients = process.clients(); // real SDK clients; `process.sdk_config()` is what they are made of
 //! let listed = clients.ecs().list_container_instances().cluster("apps").send().await?;
 //! assert_eq!(listed.container_instance_arns().len(), 4);
-//! local.wait(Duration::from_secs(30)).await; // tokio time and the world go on
+//! local.wait(Duration::from_secs(30)).await; // tokio time and the world both advance
 //! local.aws().world.host("i-0f1ee700000000001").lose_mapping();
 //! assert_eq!(local.aws().calls()[0].operation, "ListContainerInstances");
 //! # Ok(()) }
 //! ```
 //!
-//! It deliberately checks no signature and no permission, and stores nothing.
+//! It deliberately checks no signature and no permission, and writes nothing to disk.
+
+/// The table of a service's operations: name, rate limit, handler.
+macro_rules! operations {
+    ($prefix:literal; $($name:literal, $bucket:ident, $handler:path;)*) => {
+        pub(crate) const OPERATIONS: &[crate::local_aws::Operation] = &[$(crate::local_aws::Operation {
+            target: concat!($prefix, ".", $name),
+            bucket: crate::local_aws::throttles::Bucket::$bucket,
+            handler: $handler,
+        }),*];
+    };
+}
 
 mod advance;
 pub mod control;
@@ -56,12 +67,12 @@ use faults::{Fault, Faults};
 use reply::{ApiError, Broken, Outcome, Reply};
 use throttles::{Bucket, Throttles};
 
-/// The account that everything lives in.
+/// The one AWS account of all tests.
 pub const ACCOUNT: &str = "111122223333";
-/// The region that everything lives in.
+/// The one AWS Region of all tests.
 pub const REGION: &str = "eu-west-1";
 
-/// Who makes a call: the name of a function, `customer`, `boto3`, …
+/// The caller of an operation: the name of a function, `customer`, `boto3`, …
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Caller(pub Arc<str>);
 
@@ -72,49 +83,49 @@ impl Caller {
     }
 }
 
-/// One line of the log of calls.
+/// One entry of the log of calls.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// When it arrived.
+    /// When the request arrived.
     pub at: Timestamp,
-    /// Who made it.
+    /// Who called.
     pub caller: Caller,
-    /// Without prefix: `SendCommand`.
+    /// The operation without its prefix: `SendCommand`.
     pub operation: String,
-    /// What was asked.
+    /// The request body.
     pub body: Vec<u8>,
-    /// Whether it took effect: refused and undelivered ones did not.
+    /// Whether the call took effect. Refused and undelivered calls do not.
     pub effect: bool,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     pub status: u16,
-    /// The error code, where the answer was one.
+    /// The error code of an error response.
     pub error: Option<&'static str>,
-    /// How it was made to fail.
+    /// The injected fault.
     pub fault: Option<Fault>,
 }
 
 impl Call {
-    /// What was asked, as JSON; `null` where it was none.
+    /// The request body as JSON; `null` where it is not JSON.
     pub fn request(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 }
 
-/// The core. See the module's documentation.
+/// The synchronous core. See the module's documentation.
 pub struct LocalAws {
-    /// The hosts and what they depend on: for tests to look at and to change.
+    /// The hosts and what they depend on. Tests read and change it.
     pub world: World,
-    /// Faults on demand.
+    /// The injected faults.
     pub faults: Faults,
-    /// The account's rates.
+    /// The rate limits of the account.
     pub throttles: Throttles,
-    /// How late and how slow answers are.
+    /// How late and how slow responses are.
     pub lag: Lag,
-    /// Off: no event is kept (a long simulation that looks at none).
+    /// Whether events are queued. A long simulation that reads no events turns it off.
     pub keep_events: bool,
-    /// `StatusDetails` as documents print it ("Delivery Timed Out") instead of as filters take it.
+    /// `StatusDetails` with spaces ("Delivery Timed Out"), as some AWS pages print it; filters take it without.
     pub spaced_details: bool,
-    /// A `PutAttributes` that is refused for a missing target has put what stood before it: AWS documents neither.
+    /// A `PutAttributes` refused for a missing target has put the attributes before that target. AWS documents neither.
     pub partial_puts: bool,
     pub(crate) ssm: ssm::Ssm,
     pub(crate) ecs: ecs::Ecs,
@@ -126,14 +137,14 @@ pub struct LocalAws {
     calls: Vec<Call>,
 }
 
-/// How late and how slow answers are.
+/// How late and how slow responses are.
 #[derive(Debug, Clone)]
 pub struct Lag {
-    /// From request to answer.
+    /// From request to response.
     pub answer: Duration,
-    /// SSM's listings show a command, an invocation or its outcome this much later than it happened.
+    /// SSM's listings show commands, invocations and results with this delay.
     pub ssm: Duration,
-    /// ECS's listings and descriptions show a change this much later than it happened.
+    /// ECS's listings and descriptions show changes with this delay.
     pub ecs: Duration,
 }
 
@@ -145,15 +156,16 @@ impl Default for Lag {
 
 type Handler = fn(&mut LocalAws, &[u8]) -> Outcome;
 
-/// One operation: the target header, the bucket it takes from, and what carries it out.
+/// One operation of a service.
 pub(crate) struct Operation {
+    /// The value of the header `X-Amz-Target`.
     pub(crate) target: &'static str,
     bucket: Bucket,
     handler: Handler,
 }
 
 impl LocalAws {
-    /// AWS over a world, at the world's base time.
+    /// A local AWS over a world, at the world's base time.
     pub fn new(world: World) -> Self {
         let now = world.base;
         let mut aws = Self {
@@ -173,7 +185,7 @@ impl LocalAws {
             calls: Vec::new(),
             world,
         };
-        aws.found();
+        aws.register_world();
         aws
     }
 
@@ -182,11 +194,11 @@ impl LocalAws {
         self.now
     }
 
-    /// One call. `operation` is what stands in `X-Amz-Target`; its prefix may be left out.
+    /// One call. `operation` is the value of `X-Amz-Target`, with or without its prefix.
     pub fn handle(&mut self, now: Timestamp, caller: &Caller, operation: &str, body: &[u8]) -> Reply {
         self.advance(now);
         let name = operation.rsplit('.').next().unwrap_or(operation);
-        let fault = self.faults.strike(caller, name, now);
+        let fault = self.faults.next(caller, name, now);
         let (outcome, effect) = match &fault {
             Some(Fault::Throttle) => (Err(ApiError::throttled()), false),
             Some(Fault::ErrorBefore(status)) => (Err(server_error(name, *status)), false),
@@ -244,12 +256,12 @@ impl LocalAws {
         &self.calls
     }
 
-    /// Forgets the log of calls, so that a test looks at what comes next.
+    /// Clears the log of calls.
     pub fn forget_calls(&mut self) {
         self.calls.clear();
     }
 
-    /// The targets of all operations that it knows, as in `X-Amz-Target`.
+    /// The `X-Amz-Target` of every known operation.
     pub fn operations() -> impl Iterator<Item = &'static str> {
         ssm::OPERATIONS.iter().chain(ecs::OPERATIONS).map(|known| known.target)
     }
@@ -271,7 +283,7 @@ impl LocalAws {
     }
 }
 
-/// The service's own error, as each of the two models it.
+/// A 5xx error with the code that the service's model gives it.
 fn server_error(operation: &str, status: u16) -> ApiError {
     let of_ecs = ecs::OPERATIONS.iter().any(|known| known.target.ends_with(operation));
     let code = match status {

@@ -1,12 +1,13 @@
-//! What the core answers, and the errors that an operation ends with.
+//! The core's response, and the errors of an operation.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// What a shell has to deliver: after `delay`, either the answer or, with a `fault`, a broken connection.
+/// A response for the in-process client or the server to deliver: after `delay` the response, or with a `fault` a
+/// broken connection.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// The HTTP status.
@@ -15,52 +16,52 @@ pub struct Reply {
     pub headers: Vec<(&'static str, String)>,
     /// The JSON body.
     pub body: Vec<u8>,
-    /// How long the caller waits for it. The effect has happened already.
+    /// How long the caller waits for it. The effect has already happened.
     pub delay: Duration,
-    /// The answer does not arrive.
+    /// The response does not arrive.
     pub fault: Option<Broken>,
 }
 
-/// Why no answer arrives.
+/// Why no response arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broken {
     /// The request never arrived: no effect.
     NotReached,
-    /// The request took effect, its answer got lost.
+    /// The request took effect, but its response was lost.
     AnswerLost,
 }
 
-/// An error answer of an operation.
+/// An error response of an operation.
 #[derive(Debug, Clone)]
 pub struct ApiError {
-    /// The code, as in `__type`.
+    /// The error code, as in `__type`.
     pub code: &'static str,
-    /// What it says.
+    /// The error message.
     pub message: String,
-    /// 400, or 500 for the service's own.
+    /// The HTTP status.
     pub status: u16,
 }
 
-/// What an operation ends with: the JSON body, or an error.
+/// The result of an operation: the JSON body, or an error.
 pub(crate) type Outcome = Result<Vec<u8>, ApiError>;
 
 impl ApiError {
-    /// An error of the caller's: 400.
+    /// A client error: status 400.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), status: 400 }
     }
 
-    /// The service's own: 500.
+    /// A server error: status 500.
     pub(crate) fn internal(code: &'static str) -> Self {
         Self { code, message: "An internal error occurred".to_owned(), status: 500 }
     }
 
-    /// ECS and SSM both answer it, neither models it.
+    /// Both services return this code, and neither has it in its model.
     pub(crate) fn throttled() -> Self {
         Self::new("ThrottlingException", "Rate exceeded")
     }
 
-    /// What SSM says where a member breaks a constraint of its model.
+    /// SSM's error for a member that violates a constraint of the model.
     pub(crate) fn validation(value: &str, member: &str, constraint: &str) -> Self {
         Self::new(
             "ValidationException",
@@ -70,7 +71,7 @@ impl ApiError {
         )
     }
 
-    /// What ECS says to most of what it does not like.
+    /// ECS's error for most invalid requests.
     pub(crate) fn parameter(message: impl Into<String>) -> Self {
         Self::new("InvalidParameterException", message)
     }
@@ -84,7 +85,7 @@ impl ApiError {
     }
 }
 
-/// How the service's model spells the message's member; some of SSM's errors have none.
+/// The member that holds the message, as the service's model spells it. Some errors of SSM have none.
 fn message_member(code: &str) -> Option<&'static str> {
     match code {
         "DuplicateInstanceId"
@@ -120,15 +121,23 @@ impl Reply {
     }
 }
 
-/// The request as a struct; a member of a wrong type is a `SerializationException`, as on AWS.
+/// The request as a struct. A member of a wrong type is a `SerializationException`, as on AWS.
 pub(crate) fn request<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let body = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| ApiError::new("SerializationException", error.to_string()))
 }
 
-/// The answer as JSON.
+/// A response body.
 pub(crate) fn answer(value: &impl Serialize) -> Outcome {
-    Ok(serde_json::to_vec(value).expect("answers are plain data"))
+    Ok(serde_json::to_vec(value).expect("responses are plain data"))
+}
+
+/// A response body with the token of the next page in `member`, if there is a next page.
+pub(crate) fn answer_page(mut body: Value, member: &str, token: Option<String>) -> Outcome {
+    if let Some(token) = token {
+        body[member] = token.into();
+    }
+    answer(&body)
 }
 
 /// A timestamp as both services write it: seconds since 1970 with milliseconds.

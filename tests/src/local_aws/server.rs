@@ -1,7 +1,7 @@
-//! The TCP shell: HTTP/1.1 in wall time, for real binaries, boto3 and the AWS CLI, through `AWS_ENDPOINT_URL`.
+//! A TCP server: HTTP/1.1 in wall time, for real binaries, boto3 and the AWS CLI, through `AWS_ENDPOINT_URL`.
 //!
-//! The caller's name is the access key id of the request's signature, so that whoever starts several processes gives
-//! each its own. Signatures are not checked.
+//! The caller's name is the access key id of the request's signature, so several processes are told apart by their
+//! keys. Signatures are not checked.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,23 +18,24 @@ use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Caller, LocalAws, control};
+use super::control::{self, ControlResponse};
+use super::{Caller, LocalAws};
 
 /// A core that is served over TCP, and its clock.
 #[derive(Clone)]
 pub struct Server {
     core: Arc<Mutex<LocalAws>>,
     time: SharedTimeSource,
-    /// Milliseconds that the world is ahead of the wall clock.
+    /// By how many milliseconds the world's time is ahead of the wall clock.
     ahead: Arc<AtomicU64>,
     address: SocketAddr,
 }
 
-/// The world goes on by itself that often, so that events come out while nobody calls.
+/// How often the world advances without a call, so that events are emitted in time.
 const TICK: Duration = Duration::from_millis(50);
 
 impl Server {
-    /// The wall clock, for a world that is to begin now.
+    /// The wall-clock time, as the base of a world that begins now.
     pub fn wall_clock() -> Timestamp {
         now_of(&SharedTimeSource::new(SystemTimeSource::new()))
     }
@@ -42,7 +43,7 @@ impl Server {
     /// Serves a core on an address (`127.0.0.1:0` for any free port) until the runtime ends.
     ///
     /// # Errors
-    /// Where the address cannot be listened on.
+    /// The address cannot be listened on.
     pub async fn start(core: LocalAws, address: &str) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let time = SharedTimeSource::new(SystemTimeSource::new());
@@ -53,31 +54,31 @@ impl Server {
         Ok(server)
     }
 
-    /// What goes into `AWS_ENDPOINT_URL`.
+    /// The value for `AWS_ENDPOINT_URL`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The core, advanced to now: to look at and to change. Do not hold it over an `await`.
+    /// The core, advanced to now, to read and to change. Do not hold it across an `await`.
     pub fn aws(&self) -> MutexGuard<'_, LocalAws> {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         core.advance(self.now());
         core
     }
 
-    /// The world's time: the wall clock, and what it was [moved ahead](Self::move_ahead).
+    /// The world's time: the wall clock, moved ahead by [`Self::move_ahead`].
     pub fn now(&self) -> Timestamp {
         now_of(&self.time) + Duration::from_millis(self.ahead.load(Ordering::Relaxed))
     }
 
-    /// Lets that much time go by in the world at once. Callers' own clocks do not know.
+    /// Moves the world's time ahead at once. The callers' own clocks do not follow.
     pub fn move_ahead(&self, time: Duration) {
         let millis = u64::try_from(time.as_millis()).unwrap_or(0);
         self.ahead.fetch_add(millis, Ordering::Relaxed);
         drop(self.aws());
     }
 
-    fn control(&self, method: &str, path: &str, query: &str, body: &[u8]) -> control::Answer {
+    fn control(&self, method: &str, path: &str, query: &str, body: &[u8]) -> ControlResponse {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Advance {
@@ -106,7 +107,6 @@ impl Server {
 
     async fn accept(self, listener: TcpListener) {
         loop {
-            // A connection that fails to be accepted is its peer's loss.
             if let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(self.clone().serve(stream));
             }
@@ -115,12 +115,12 @@ impl Server {
 
     async fn serve(self, stream: TcpStream) {
         let service = service_fn(|request| self.answer(request));
-        // An error here is a peer that went away, or an answer that was to be lost.
+        // An error here is a peer that disconnected, or a response that is to be lost.
         let _ =
             hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 
-    /// `Err` closes the connection without an answer.
+    /// `Err` closes the connection without a response.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Lost> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
@@ -146,16 +146,16 @@ impl Server {
     }
 }
 
-fn json_response((status, body): control::Answer) -> Result<Response<Full<Bytes>>, Lost> {
+fn json_response((status, body): ControlResponse) -> Result<Response<Full<Bytes>>, Lost> {
     let mut body = body.to_string();
     body.push('\n');
     let response = Response::builder().status(status).header("content-type", "application/json");
     response.body(Full::new(Bytes::from(body))).map_err(|_| Lost)
 }
 
-/// The answer does not arrive.
+/// The response does not arrive.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection is closed without an answer")]
+#[error("the connection is closed without a response")]
 pub(super) struct Lost;
 
 fn now_of(time: &SharedTimeSource) -> Timestamp {

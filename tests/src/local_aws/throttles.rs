@@ -1,11 +1,12 @@
-//! Token buckets with ECS's documented rates, an account's in one region, shared by every caller, the customer included.
+//! Token buckets with ECS's documented rates for one account and Region. All callers share them.
 //!
-//! SSM publishes no rate for the calls that are used here; its buckets are unlimited until a test sets one.
+//! SSM publishes no rates for the operations used here; its buckets are unlimited until a test sets a limit.
 
 use jiff::Timestamp;
 
-/// Which bucket a call takes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The bucket that limits an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Bucket {
     /// `PutAttributes`, `DeleteAttributes`, `UpdateContainerInstancesState`, `RunTask`, `StopTask`: 100 at once, 40/s.
     ClusterResourceModify,
@@ -21,29 +22,29 @@ pub enum Bucket {
     ClusterRead,
     /// `SendCommand`.
     SendCommand,
-    /// Everything else of SSM that the functions call.
+    /// The other operations of SSM that the functions call.
     Ssm,
     /// `GetParameters`, which only scripts on hosts call.
     GetParameters,
 }
 
-/// Thousandths of a token, so that refilling by the millisecond is exact.
+/// One token in thousandths, so that refilling by the millisecond is exact.
 const TOKEN: i64 = 1000;
 
-/// More than any test calls.
+/// More calls than any test makes.
 const UNLIMITED: i64 = 1_000_000;
 
 #[derive(Debug, Clone)]
 struct Tokens {
     burst: i64,
     per_second: i64,
-    /// What others of the same account take of the sustained rate.
+    /// What the customer's own calls take of the sustained rate.
     taken_per_second: i64,
     left: i64,
     at: Timestamp,
 }
 
-/// All buckets of the account.
+/// All buckets of the account, in the order of [`Bucket`].
 #[derive(Debug, Clone)]
 pub struct Throttles {
     buckets: [Tokens; 9],
@@ -51,27 +52,10 @@ pub struct Throttles {
 
 impl Throttles {
     pub(crate) fn new(now: Timestamp) -> Self {
-        let tokens = |burst: i64, per_second: i64| Tokens {
-            burst: burst * TOKEN,
-            per_second,
-            taken_per_second: 0,
-            left: burst * TOKEN,
-            at: now,
-        };
-        let unlimited = || tokens(UNLIMITED, UNLIMITED);
-        Self {
-            buckets: [
-                tokens(100, 40),
-                tokens(100, 20),
-                tokens(100, 20),
-                tokens(20, 1),
-                tokens(50, 20),
-                tokens(50, 20),
-                unlimited(),
-                unlimited(),
-                unlimited(),
-            ],
-        }
+        let unlimited = (UNLIMITED, UNLIMITED);
+        let limits =
+            [(100, 40), (100, 20), (100, 20), (20, 1), (50, 20), (50, 20), unlimited, unlimited, unlimited];
+        Self { buckets: limits.map(|(burst, per_second)| Tokens::new(burst, per_second, now)) }
     }
 
     /// Takes one token; `false` means `ThrottlingException`.
@@ -79,12 +63,12 @@ impl Throttles {
         self.take_many(bucket, 1, now) == 1
     }
 
-    /// Whether there is a rate to keep to.
+    /// Whether the bucket has a rate limit.
     pub(crate) fn is_limited(&self, bucket: Bucket) -> bool {
         self.buckets[bucket as usize].per_second < UNLIMITED
     }
 
-    /// The customer's own calls: takes up to `count`, says how many got through.
+    /// The customer's own calls: takes up to `count` tokens and returns how many it got.
     pub fn take_many(&mut self, bucket: Bucket, count: u32, now: Timestamp) -> u32 {
         let tokens = &mut self.buckets[bucket as usize];
         tokens.refill(now);
@@ -93,26 +77,25 @@ impl Throttles {
         u32::try_from(got).unwrap_or(0)
     }
 
-    /// From now on the customer's own calls take that much of the sustained rate.
+    /// The customer's own calls take that much of the sustained rate from now on.
     pub fn customer_takes(&mut self, bucket: Bucket, per_second: u32, now: Timestamp) {
         let tokens = &mut self.buckets[bucket as usize];
         tokens.refill(now);
         tokens.taken_per_second = i64::from(per_second);
     }
 
-    /// Sets another size and rate.
+    /// Sets another burst and rate.
     pub fn limit(&mut self, bucket: Bucket, burst: u32, per_second: u32, now: Timestamp) {
-        self.buckets[bucket as usize] = Tokens {
-            burst: i64::from(burst) * TOKEN,
-            per_second: i64::from(per_second),
-            taken_per_second: 0,
-            left: i64::from(burst) * TOKEN,
-            at: now,
-        };
+        self.buckets[bucket as usize] = Tokens::new(burst.into(), per_second.into(), now);
     }
 }
 
 impl Tokens {
+    fn new(burst: i64, per_second: i64, now: Timestamp) -> Self {
+        let burst = burst * TOKEN;
+        Self { burst, per_second, taken_per_second: 0, left: burst, at: now }
+    }
+
     fn refill(&mut self, now: Timestamp) {
         let elapsed = (now.as_millisecond() - self.at.as_millisecond()).max(0);
         // A rate of n per second is n thousandths of a token in a millisecond.

@@ -1,17 +1,17 @@
-//! Where a test finds the functions' binaries, built from the sources as they are.
+//! The functions' binaries for tests, built from the current sources.
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Builds the workspace's binaries, once a process, and returns their directory.
+/// Builds the workspace's binaries, once per process, and returns their directory.
 ///
-/// `cargo test` builds binaries of its own package only, and a binary from an earlier build would be a test of the past.
-/// The command is the Makefile's `build-programs`, which has the same features as `cargo test` and so compiles no
-/// dependency again. The packaged functions have the shipped features alone.
+/// `cargo test` builds the binaries of its own package only, and binaries of an earlier build would be out of date. The
+/// command is the Makefile's `build-programs`, whose features are those of `cargo test`, so that no dependency is compiled
+/// again. The packaged functions have the shipped features alone.
 ///
 /// # Panics
-/// When they cannot be built.
+/// The binaries cannot be built.
 pub fn build_functions() -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY
@@ -21,8 +21,8 @@ pub fn build_functions() -> PathBuf {
             build
                 .args(["build", "--workspace", "--bins", "--examples", "--locked", "--quiet"])
                 .current_dir(root);
-            // Cargo tells a test about its package; build scripts that watch these (ring's) would run again, and with them
-            // everything above, now and at the next `cargo test`.
+            // Build scripts that watch these variables (ring's) would run again, and everything above them would be
+            // rebuilt, now and at the next `cargo test`.
             for (name, _) in std::env::vars_os() {
                 let text = name.to_string_lossy();
                 if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {

@@ -1,46 +1,46 @@
-//! The event source mapping between a [`Queue`] and a [`Function`]: one batch at a time, settled by its answer.
+//! The event source mapping between a [`Queue`] and a [`Function`]: one batch at a time.
 //!
-//! One poller, so a function never runs twice at once from one queue; Lambda scales pollers on standard queues.
+//! There is one poller, so one queue never causes two concurrent runs. Lambda scales the pollers of standard queues.
 
-use super::function::{Function, Invocation};
+use super::function::{Function, InvocationOutcome};
 use super::queue::{Queue, settle};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-/// Of the mapping.
+/// The settings of the mapping.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
-    /// Messages a batch, at most.
+pub struct BatchSettings {
+    /// The largest number of messages in a batch.
     pub batch_size: usize,
-    /// How long a first message waits for company, unless the batch is full before.
+    /// How long the first message waits for others, unless the batch is full earlier.
     pub window: Duration,
 }
 
-/// A batch that was handed to the function and settled.
+/// A batch that the function got.
 #[derive(Debug)]
-pub struct Batch {
-    /// Messages in it.
+pub struct DeliveredBatch {
+    /// The number of messages.
     pub size: usize,
-    /// Messages that will come again.
+    /// The number of messages that stay on the queue.
     pub kept: usize,
-    /// What the function made of it.
-    pub invocation: Invocation,
+    /// The invocation.
+    pub invocation: InvocationOutcome,
 }
 
-/// A queue with a function behind it. [`Self::send`] may be called while [`Self::run`] runs.
+/// A queue and its function. [`Self::send`] may be called while [`Self::run`] runs.
 pub struct EventSource {
     queue: Mutex<Queue>,
     function: Arc<Function>,
-    settings: Settings,
+    settings: BatchSettings,
     arrived: Notify,
     started: Instant,
 }
 
 impl EventSource {
     /// A mapping that does nothing until [`Self::run`] is polled.
-    pub fn new(queue: Queue, function: Arc<Function>, settings: Settings) -> Self {
+    pub fn new(queue: Queue, function: Arc<Function>, settings: BatchSettings) -> Self {
         let (arrived, started) = (Notify::new(), Instant::now());
         Self { queue: Mutex::new(queue), function, settings, arrived, started }
     }
@@ -51,25 +51,25 @@ impl EventSource {
         self.arrived.notify_one();
     }
 
-    /// The queue, to look at.
+    /// The queue.
     pub fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().expect("no holder of this lock can panic")
     }
 
-    /// Hands over batches for ever, and tells `batches` of each.
-    pub async fn run(&self, batches: mpsc::UnboundedSender<Batch>) {
+    /// Delivers batches for ever, and sends each to `batches`.
+    pub async fn run(&self, batches: mpsc::UnboundedSender<DeliveredBatch>) {
         loop {
             self.wait_for_message().await;
             self.wait_for_batch().await;
             if let Some(batch) = self.pump().await {
-                // Nobody need listen.
+                // The receiver may be gone.
                 let _ = batches.send(batch);
             }
         }
     }
 
-    /// Hands over one batch of what is visible now. `None`: nothing is.
-    pub async fn pump(&self) -> Option<Batch> {
+    /// Delivers one batch of the visible messages; `None` where there are none.
+    pub async fn pump(&self) -> Option<DeliveredBatch> {
         let (messages, event) = {
             let mut queue = self.queue();
             let messages = queue.receive(self.now(), self.settings.batch_size);
@@ -83,7 +83,7 @@ impl EventSource {
         let done = settle(&messages, invocation.outcome.as_ref().ok());
         let mut queue = self.queue();
         done.iter().for_each(|id| queue.delete(id));
-        Some(Batch { size: messages.len(), kept: messages.len() - done.len(), invocation })
+        Some(DeliveredBatch { size: messages.len(), kept: messages.len() - done.len(), invocation })
     }
 
     async fn wait_for_message(&self) {
@@ -96,7 +96,7 @@ impl EventSource {
             if wait.is_zero() {
                 return;
             }
-            // Cut short by a message; `timeout` caps a time too far away to reckon with.
+            // A message ends the wait early. `timeout` accepts a duration that no clock can hold.
             let _ = tokio::time::timeout(wait, arrived).await;
         }
     }
@@ -111,7 +111,7 @@ impl EventSource {
                 arrived.await;
             }
         };
-        // Over or full, the batch goes.
+        // The batch is delivered when the window ends or the batch is full.
         let _ = tokio::time::timeout(self.settings.window, full).await;
     }
 

@@ -1,10 +1,11 @@
-//! A function: its settings and at most one warm sandbox. Invocations wait their turn, first come, first served.
+//! A function: its settings and at most one warm sandbox. Invocations run one after the other, in order.
 //!
-//! A sandbox is reused until it crashes, times out, or an invocation is given up (its future dropped), and replaced
-//! at the next invocation, as Lambda does.
+//! As in Lambda, a sandbox is reused until it crashes, times out, or its invocation is abandoned (the future dropped).
+//! The next invocation then starts another.
 
-use super::protocol::{ErrorBody, Work};
-use super::sandbox::{Ended, Line, Lines, Sandbox};
+use super::protocol::{ErrorBody, NextInvocation};
+use super::sandbox::{Line, Lines, Sandbox, SandboxEnd};
+use crate::local_aws::{ACCOUNT, REGION};
 use aws_smithy_async::time::SharedTimeSource;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -15,141 +16,131 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Lambda's own limit for the init phase.
-pub const INIT_LIMIT: Duration = Duration::from_secs(10);
+/// Lambda's limit for the init phase.
+const INIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// The account that every made-up ARN of the local world names.
-pub const ACCOUNT: &str = "111122223333";
-/// The region that every made-up ARN of the local world names.
-pub const REGION: &str = "eu-west-1";
-
-/// What the template says about a function.
+/// The settings of a function.
 #[derive(Debug, Clone)]
 pub struct FunctionSettings {
-    /// E.g. `map-share`.
+    /// For example `map-share`.
     pub name: String,
-    /// The binary, as cargo built it.
+    /// The binary.
     pub program: PathBuf,
-    /// The function's own variables. Nothing is inherited; Lambda's variables are added, and yours win.
+    /// The function's own variables. They override Lambda's; no other variable is passed on.
     pub environment: BTreeMap<String, String>,
-    /// After so long an invocation is over and its sandbox killed.
+    /// The timeout of an invocation.
     pub timeout: Duration,
 }
 
-/// What became of one invocation.
+/// The outcome of one invocation.
 #[derive(Debug)]
-pub struct Invocation {
-    /// As the function saw it.
+pub struct InvocationOutcome {
+    /// The request id.
     pub request_id: String,
     /// Whether a process was started for it.
     pub cold_start: bool,
-    /// From the start of the process, or the handing over to a warm one, to the answer.
+    /// From the start of the process, or from the request to a warm one, to the response.
     pub took: Duration,
-    /// The handler's answer, or why there is none.
-    pub outcome: Result<Value, Failure>,
+    /// The handler's response, or the failure.
+    pub outcome: Result<Value, InvocationFailure>,
 }
 
-/// Why an invocation has no answer. `printed` is what the process printed since the invocation began.
+/// Why an invocation has no response. `printed` is the output since the invocation began.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The program cannot be started at all.
+pub enum InvocationFailure {
+    /// The program cannot be started.
     #[error("cannot start {program}: {source}")]
     NotStarted {
         /// The binary.
         program: PathBuf,
-        /// The operating system's word.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The process ended, or reported `init/error`, before it asked for work.
-    #[error("failed to start: {}{}{}", said(.error), ended(.status), printed_last(.printed))]
+    /// The process ended, or called `init/error`, before it asked for an invocation.
+    #[error("failed to start: {}{}{}", error_text(.error), status_text(.status), last_line(.printed))]
     Init {
         /// The body of `init/error`, if it was called.
         error: Option<ErrorBody>,
-        /// If the process ended.
+        /// The exit status, if the process ended.
         status: Option<ExitStatus>,
-        /// Its output.
+        /// The output.
         printed: Vec<Line>,
     },
-    /// The handler answered with an error.
+    /// The handler returned an error.
     #[error("{}: {}", .0.error_type, .0.error_message)]
     Handler(ErrorBody),
-    /// The handler's answer is no JSON.
-    #[error("the answer is no JSON: {0}")]
+    /// The handler's response is not JSON.
+    #[error("the response is not JSON: {0}")]
     Answer(serde_json::Error),
-    /// The process ended in the middle of the invocation.
-    #[error("runtime exited: {status}{}", printed_last(.printed))]
+    /// The process ended during the invocation.
+    #[error("runtime exited: {status}{}", last_line(.printed))]
     Crashed {
-        /// How.
+        /// The exit status.
         status: ExitStatus,
-        /// Its output.
+        /// The output.
         printed: Vec<Line>,
     },
-    /// The process was killed at the time-out.
-    #[error("task timed out after {:.2} seconds{}", .after.as_secs_f64(), printed_last(.printed))]
+    /// The process was killed at the timeout.
+    #[error("task timed out after {:.2} seconds{}", .after.as_secs_f64(), last_line(.printed))]
     TimedOut {
-        /// The function's time-out, or the limit for init.
+        /// The function's timeout, or the limit of the init phase.
         after: Duration,
-        /// Its output.
+        /// The output.
         printed: Vec<Line>,
     },
 }
 
-fn said(error: &Option<ErrorBody>) -> String {
+fn error_text(error: &Option<ErrorBody>) -> String {
     error.as_ref().map_or_else(String::new, |error| format!("{}: {}", error.error_type, error.error_message))
 }
 
-fn ended(status: &Option<ExitStatus>) -> String {
+fn status_text(status: &Option<ExitStatus>) -> String {
     status.map_or_else(String::new, |status| status.to_string())
 }
 
-fn printed_last(printed: &[Line]) -> String {
+fn last_line(printed: &[Line]) -> String {
     printed.last().map_or_else(String::new, |line| format!("; printed last: {}", line.text))
 }
 
-/// A function that can be invoked. Dropped, it kills its process.
+/// A function that can be invoked. Dropping it kills its process.
 pub struct Function {
     settings: FunctionSettings,
     clock: SharedTimeSource,
     lines: Lines,
     count: AtomicU64,
-    /// Held for as long as an invocation runs, so that others wait in order.
+    /// Locked during an invocation, so that others wait in order.
     sandbox: Mutex<Option<Sandbox>>,
 }
 
 impl Function {
-    /// A function without a process yet: the first invocation starts it. `clock` tells the deadlines.
+    /// A function without a process; the first invocation starts one. `clock` is used for deadlines.
     pub fn new(settings: FunctionSettings, clock: SharedTimeSource) -> Self {
         Self { settings, clock, lines: Lines::default(), count: AtomicU64::new(0), sandbox: Mutex::new(None) }
     }
 
-    /// Its name.
+    /// The function's name.
     pub fn name(&self) -> &str {
         &self.settings.name
     }
 
-    /// Its ARN.
-    pub fn arn(&self) -> String {
-        format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}", self.settings.name)
-    }
-
-    /// All that its processes printed, from line `from` on. What a running process printed last may not have been
-    /// read yet; after [`Self::stop`] nothing is missing.
+    /// The output of its processes from line `from` on. The last lines of a running process may be missing; after
+    /// [`Self::stop`] none is.
     pub fn lines(&self, from: usize) -> Vec<Line> {
         let lines = self.lines.lock().expect("no holder of this lock can panic");
         lines.get(from..).unwrap_or_default().to_vec()
     }
 
-    /// Invokes the function and waits for the answer. Dropping the future kills the process.
-    pub async fn invoke(&self, payload: &Value) -> Invocation {
-        let mut place = self.sandbox.lock().await;
+    /// Invokes the function and waits for the response. Dropping the future kills the process.
+    pub async fn invoke(&self, payload: &Value) -> InvocationOutcome {
+        let mut warm = self.sandbox.lock().await;
         let request_id =
             format!("00000000-0000-4000-8000-{:012x}", self.count.fetch_add(1, Ordering::Relaxed) + 1);
         let first_line = self.line_count();
         let begun = Instant::now();
         let mut cold_start = false;
         let outcome = loop {
-            let mut sandbox = match place.take_if(Sandbox::is_alive) {
-                Some(warm) => warm,
+            let mut sandbox = match warm.take_if(Sandbox::is_alive) {
+                Some(sandbox) => sandbox,
                 None => {
                     cold_start = true;
                     match self.start_sandbox(first_line, INIT_LIMIT).await {
@@ -158,42 +149,42 @@ impl Function {
                     }
                 }
             };
-            let ended = sandbox.invoke(self.work(&request_id, payload), self.settings.timeout).await;
-            match ended {
-                Ended::Answered(answer) => {
-                    *place = Some(sandbox);
+            let end = sandbox.invoke(self.next(&request_id, payload), self.settings.timeout).await;
+            match end {
+                SandboxEnd::Answered(answer) => {
+                    *warm = Some(sandbox);
                     break match answer {
-                        Ok(bytes) => serde_json::from_slice(&bytes).map_err(Failure::Answer),
-                        Err(error) => Err(Failure::Handler(error)),
+                        Ok(bytes) => serde_json::from_slice(&bytes).map_err(InvocationFailure::Answer),
+                        Err(error) => Err(InvocationFailure::Handler(error)),
                     };
                 }
-                Ended::DiedIdle => continue,
+                SandboxEnd::DiedIdle => continue,
                 other => break Err(self.failure(other, self.settings.timeout, first_line)),
             }
         };
-        Invocation { request_id, cold_start, took: begun.elapsed(), outcome }
+        InvocationOutcome { request_id, cold_start, took: begun.elapsed(), outcome }
     }
 
-    /// Starts a process, unless a warm one is there, and waits until it asks for work: the init phase. How long it took.
-    /// Waits for as long as an invocation may take, since whoever counts instructions slows it down.
+    /// Runs the init phase, unless a warm process exists, and returns its duration. The limit is the function's timeout,
+    /// because a process whose instructions are counted is slow.
     ///
     /// # Errors
-    /// [`Failure::NotStarted`], [`Failure::Init`] or [`Failure::TimedOut`].
-    pub async fn initialize(&self) -> Result<Duration, Failure> {
-        let mut place = self.sandbox.lock().await;
+    /// `NotStarted`, `Init` or `TimedOut`.
+    pub async fn initialize(&self) -> Result<Duration, InvocationFailure> {
+        let mut warm = self.sandbox.lock().await;
         let begun = Instant::now();
-        if !place.as_mut().is_some_and(Sandbox::is_alive) {
-            *place = Some(self.start_sandbox(self.line_count(), self.settings.timeout).await?);
+        if !warm.as_mut().is_some_and(Sandbox::is_alive) {
+            *warm = Some(self.start_sandbox(self.line_count(), self.settings.timeout).await?);
         }
         Ok(begun.elapsed())
     }
 
-    /// The process's id, while there is one.
+    /// The process id, if there is a process.
     pub async fn process_id(&self) -> Option<u32> {
         self.sandbox.lock().await.as_ref().and_then(Sandbox::process_id)
     }
 
-    /// Kills the process, if there is one, and returns every line that the function ever printed.
+    /// Kills the process, if there is one, and returns all lines that the function printed.
     pub async fn stop(&self) -> Vec<Line> {
         if let Some(mut sandbox) = self.sandbox.lock().await.take() {
             sandbox.kill().await;
@@ -201,34 +192,34 @@ impl Function {
         self.lines(0)
     }
 
-    async fn start_sandbox(&self, first_line: usize, limit: Duration) -> Result<Sandbox, Failure> {
+    async fn start_sandbox(&self, first_line: usize, limit: Duration) -> Result<Sandbox, InvocationFailure> {
         let program = &self.settings.program;
         let mut sandbox = Sandbox::start(program, &self.environment(), &self.lines)
             .await
-            .map_err(|source| Failure::NotStarted { program: program.clone(), source })?;
+            .map_err(|source| InvocationFailure::NotStarted { program: program.clone(), source })?;
         match sandbox.initialize(limit).await {
             None => Ok(sandbox),
             Some(ended) => Err(self.failure(ended, limit, first_line)),
         }
     }
 
-    fn failure(&self, ended: Ended, limit: Duration, first_line: usize) -> Failure {
+    fn failure(&self, ended: SandboxEnd, limit: Duration, first_line: usize) -> InvocationFailure {
         let printed = self.lines(first_line);
         match ended {
-            Ended::FailedToStart(error, status) => Failure::Init { error, status, printed },
-            Ended::Crashed(status) => Failure::Crashed { status, printed },
-            Ended::Answered(Err(error)) => Failure::Handler(error),
-            Ended::TimedOut | Ended::DiedIdle | Ended::Answered(Ok(_)) => {
-                Failure::TimedOut { after: limit, printed }
+            SandboxEnd::FailedToStart(error, status) => InvocationFailure::Init { error, status, printed },
+            SandboxEnd::Crashed(status) => InvocationFailure::Crashed { status, printed },
+            SandboxEnd::Answered(Err(error)) => InvocationFailure::Handler(error),
+            SandboxEnd::TimedOut | SandboxEnd::DiedIdle | SandboxEnd::Answered(Ok(_)) => {
+                InvocationFailure::TimedOut { after: limit, printed }
             }
         }
     }
 
-    fn work(&self, request_id: &str, payload: &Value) -> Work {
+    fn next(&self, request_id: &str, payload: &Value) -> NextInvocation {
         let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Work {
+        NextInvocation {
             request_id: request_id.to_owned(),
-            function_arn: self.arn(),
+            function_arn: format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}", self.settings.name),
             deadline_ms: (now + self.settings.timeout).as_millis(),
             payload: payload.to_string().into(),
         }
@@ -238,8 +229,8 @@ impl Function {
         self.lines.lock().expect("no holder of this lock can panic").len()
     }
 
-    /// What Lambda sets (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>), then the
-    /// function's own. Credentials are there, as on AWS, and worth nothing.
+    /// Lambda's variables (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>), overridden by the
+    /// function's own. The credentials are dummies.
     fn environment(&self) -> BTreeMap<String, String> {
         let name = &self.settings.name;
         let lambda = [
@@ -265,7 +256,7 @@ impl Function {
     }
 }
 
-/// A clock that a function and its test can share: the machine's.
+/// The machine's clock.
 pub fn wall_clock() -> SharedTimeSource {
     SharedTimeSource::new(aws_smithy_async::time::SystemTimeSource::new())
 }

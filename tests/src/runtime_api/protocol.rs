@@ -1,6 +1,6 @@
-//! The Lambda Runtime API 2018-06-01 as values: which call a request is, and the headers of `next`.
+//! The calls and responses of the Lambda Runtime API 2018-06-01, without sockets and processes.
 //!
-//! Knows no socket and no process. Source: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+//! Source: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
@@ -11,21 +11,21 @@ const ROOT: &str = "/2018-06-01/runtime/";
 
 /// A request of the runtime client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Call {
-    /// `GET invocation/next`: waits for work. The first one says that init is over.
+pub enum RuntimeCall {
+    /// `GET invocation/next`: waits for an invocation. The first one ends the init phase.
     Next,
-    /// `POST invocation/{id}/response`: the handler's answer.
+    /// `POST invocation/{id}/response`: the handler's response.
     Response(String),
     /// `POST invocation/{id}/error`: the handler's error.
     Error(String),
     /// `POST init/error`: the function cannot start.
     InitError,
-    /// None of the calls above.
+    /// Any other request.
     Unknown,
 }
 
-impl Call {
-    /// Reads a call from a request's method and path.
+impl RuntimeCall {
+    /// The call of a request with that method and path.
     pub fn parse(method: &Method, path: &str) -> Self {
         let Some(rest) = path.strip_prefix(ROOT) else { return Self::Unknown };
         let parts: Vec<&str> = rest.split('/').collect();
@@ -39,21 +39,21 @@ impl Call {
     }
 }
 
-/// One invocation as `next` hands it over.
+/// One invocation as `next` returns it.
 #[derive(Debug, Clone)]
-pub struct Work {
-    /// Unique in this process, of a UUID's shape.
+pub struct NextInvocation {
+    /// Unique in this process, in the form of a UUID.
     pub request_id: String,
-    /// ARN of the function, as the caller named it.
+    /// The function's ARN.
     pub function_arn: String,
-    /// When the sandbox will be killed, in milliseconds since 1970.
+    /// When the sandbox is killed, in milliseconds since 1970.
     pub deadline_ms: u128,
-    /// The event, JSON.
+    /// The event, as JSON.
     pub payload: Bytes,
 }
 
-impl Work {
-    /// The answer to `next`.
+impl NextInvocation {
+    /// The response to `next`.
     pub fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.payload));
         let trace =
@@ -72,19 +72,19 @@ impl Work {
     }
 }
 
-/// What a function says when it fails: in the body of both error calls.
+/// The body of both error calls.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
-    /// E.g. `alloc::boxed::Box<dyn core::error::Error>`.
+    /// For example `alloc::boxed::Box<dyn core::error::Error>`.
     #[serde(default)]
     pub error_type: String,
-    /// For people.
+    /// The message.
     #[serde(default)]
     pub error_message: String,
 }
 
-/// `202` with the body that Lambda sends.
+/// `202` with the body of Lambda.
 pub fn accepted() -> Response<Full<Bytes>> {
     status(StatusCode::ACCEPTED, r#"{"status":"OK"}"#)
 }
@@ -107,20 +107,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_call_of_the_runtime_api_is_read_and_nothing_else() {
+    fn every_call_of_the_runtime_api_is_recognised_and_no_other_request() {
         let table = [
-            ("GET", "/2018-06-01/runtime/invocation/next", Call::Next),
-            ("POST", "/2018-06-01/runtime/invocation/a-1/response", Call::Response("a-1".into())),
-            ("POST", "/2018-06-01/runtime/invocation/a-1/error", Call::Error("a-1".into())),
-            ("POST", "/2018-06-01/runtime/init/error", Call::InitError),
-            ("POST", "/2018-06-01/runtime/invocation/next", Call::Unknown),
-            ("GET", "/2018-06-01/runtime/invocation/a-1/response", Call::Unknown),
-            ("POST", "/2018-06-01/runtime/invocation/a-1/response/b", Call::Unknown),
-            ("GET", "/2020-01-01/extension/event/next", Call::Unknown),
+            ("GET", "/2018-06-01/runtime/invocation/next", RuntimeCall::Next),
+            ("POST", "/2018-06-01/runtime/invocation/a-1/response", RuntimeCall::Response("a-1".into())),
+            ("POST", "/2018-06-01/runtime/invocation/a-1/error", RuntimeCall::Error("a-1".into())),
+            ("POST", "/2018-06-01/runtime/init/error", RuntimeCall::InitError),
+            ("POST", "/2018-06-01/runtime/invocation/next", RuntimeCall::Unknown),
+            ("GET", "/2018-06-01/runtime/invocation/a-1/response", RuntimeCall::Unknown),
+            ("POST", "/2018-06-01/runtime/invocation/a-1/response/b", RuntimeCall::Unknown),
+            ("GET", "/2020-01-01/extension/event/next", RuntimeCall::Unknown),
         ];
         for (method, path, expected) in table {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            assert_eq!(Call::parse(&method, path), expected, "{method} {path}");
+            assert_eq!(RuntimeCall::parse(&method, path), expected, "{method} {path}");
         }
     }
 }

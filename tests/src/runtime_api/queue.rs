@@ -1,61 +1,61 @@
-//! Amazon SQS as far as a Lambda event source needs it: a pure value, told the time.
+//! The parts of Amazon SQS that a Lambda event source needs, as a value without clock.
 //!
-//! Standard and FIFO (one message group in flight at a time, content-based deduplication), visibility, receive
-//! counts, a dead-letter list. Time is a [`Duration`] since any start that the caller keeps to.
+//! It has standard and FIFO queues (one message group in flight at a time, content-based deduplication), visibility
+//! timeouts, receive counts and dead letters. Time is a [`Duration`] since a start that the caller chooses.
 //!
-//! Deliberately absent: retention, delays, message attributes, long polling, the 20,000 and 120,000 messages in
-//! flight, MD5 sums. A standard queue here keeps its order, which SQS does not promise.
+//! Deliberately absent: retention, delays, message attributes, long polling, the limits of messages in flight, MD5 sums.
+//! A standard queue here keeps its order, which SQS does not promise.
 
-use super::function::{ACCOUNT, REGION};
+use crate::local_aws::{ACCOUNT, REGION};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// SQS drops a message whose body it saw within this time, where deduplication is content-based.
+/// The interval of content-based deduplication: SQS drops a message whose body it accepted within it.
 const DEDUPLICATION: Duration = Duration::from_secs(300);
 
-/// Which kind of queue.
+/// The kind of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum QueueKind {
     /// Any number of messages in flight.
     Standard,
-    /// In order; while one message is in flight, none of the same group is given out.
+    /// In order; while a message is in flight, no other of its group is received.
     Fifo,
 }
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Unique in this process, of a UUID's shape.
+    /// Unique in this process, in the form of a UUID.
     pub id: String,
-    /// What was sent.
+    /// The body.
     pub body: String,
-    /// Of a FIFO queue; empty otherwise.
+    /// The message group in a FIFO queue; empty otherwise.
     pub group: String,
-    /// How often it was given out, this time included.
+    /// The receive count.
     pub receives: u32,
     sent: Duration,
     /// In flight until then.
     hidden_until: Option<Duration>,
 }
 
-/// A queue. [`Self::receive`] hides messages, [`Self::delete`] ends them, time brings back the rest.
+/// A queue. A received message is hidden until it is deleted or its visibility timeout ends.
 #[derive(Debug)]
 pub struct Queue {
     name: String,
-    kind: Kind,
+    kind: QueueKind,
     visibility: Duration,
     max_receives: u32,
     messages: Vec<Message>,
     dead: Vec<Message>,
-    /// Bodies seen, and when.
+    /// Accepted bodies, with the time of acceptance.
     seen: BTreeMap<String, Duration>,
     sent: u64,
 }
 
 impl Queue {
-    /// An empty queue. After `max_receives` a message becomes a dead letter instead of being given out again.
-    pub fn new(name: &str, kind: Kind, visibility: Duration, max_receives: u32) -> Self {
+    /// An empty queue. After `max_receives` a message becomes a dead letter.
+    pub fn new(name: &str, kind: QueueKind, visibility: Duration, max_receives: u32) -> Self {
         Self {
             name: name.to_owned(),
             kind,
@@ -68,9 +68,9 @@ impl Queue {
         }
     }
 
-    /// Puts a message in. `group` counts on a FIFO queue only. `false`: a duplicate, accepted and dropped.
+    /// Sends a message; a standard queue ignores `group`. `false` for a duplicate, which is dropped.
     pub fn send(&mut self, now: Duration, group: &str, body: &str) -> bool {
-        if self.kind == Kind::Fifo {
+        if self.kind == QueueKind::Fifo {
             let before = self.seen.insert(body.to_owned(), now);
             if let Some(before) = before
                 && now.saturating_sub(before) < DEDUPLICATION
@@ -84,7 +84,7 @@ impl Queue {
         self.messages.push(Message {
             id: format!("00000000-0000-4000-9000-{:012x}", self.sent),
             body: body.to_owned(),
-            group: if self.kind == Kind::Fifo { group.to_owned() } else { String::new() },
+            group: if self.kind == QueueKind::Fifo { group.to_owned() } else { String::new() },
             receives: 0,
             sent: now,
             hidden_until: None,
@@ -92,58 +92,52 @@ impl Queue {
         true
     }
 
-    /// Gives out at most `limit` visible messages, oldest first, and hides them.
+    /// Receives at most `limit` visible messages, oldest first, and hides them.
     pub fn receive(&mut self, now: Duration, limit: usize) -> Vec<Message> {
-        self.bury(now);
-        let busy: Vec<String> = match self.kind {
-            Kind::Standard => Vec::new(),
-            Kind::Fifo => {
-                self.messages.iter().filter(|m| !m.is_visible(now)).map(|m| m.group.clone()).collect()
-            }
-        };
+        self.move_dead_letters(now);
+        let in_flight = self.messages.iter().filter(|m| self.kind == QueueKind::Fifo && !m.is_visible(now));
+        let busy: Vec<String> = in_flight.map(|m| m.group.clone()).collect();
         let until = now + self.visibility;
         let given = self.messages.iter_mut().filter(|m| m.is_visible(now) && !busy.contains(&m.group));
-        given
-            .take(limit)
-            .map(|message| {
-                message.receives += 1;
-                message.hidden_until = Some(until);
-                message.clone()
-            })
-            .collect()
+        let receive = |message: &mut Message| {
+            message.receives += 1;
+            message.hidden_until = Some(until);
+            message.clone()
+        };
+        given.take(limit).map(receive).collect()
     }
 
-    /// Ends a message, wherever it stands. Unknown ids are ignored, as SQS does.
+    /// Deletes a message, in flight or not. Unknown ids are ignored, as SQS does.
     pub fn delete(&mut self, id: &str) {
         self.messages.retain(|message| message.id != id);
     }
 
-    /// When the next message will be visible: at once, later, or (empty) not at all.
+    /// When the next message is visible; `None` in an empty queue.
     pub fn next_visible(&self) -> Option<Duration> {
         self.messages.iter().map(|message| message.hidden_until.unwrap_or_default()).min()
     }
 
-    /// How many messages could be given out.
+    /// The number of visible messages.
     pub fn visible(&self, now: Duration) -> usize {
         self.messages.iter().filter(|message| message.is_visible(now)).count()
     }
 
-    /// Messages not yet deleted, in flight or not.
+    /// The number of messages, in flight or not.
     pub fn len(&self) -> usize {
         self.messages.len()
     }
 
-    /// Whether nothing waits and nothing is in flight.
+    /// Whether no message is left, in flight or not.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
-    /// What was received too often.
+    /// The messages that were received too often.
     pub fn dead_letters(&self) -> &[Message] {
         &self.dead
     }
 
-    /// The event that Lambda makes of a batch.
+    /// Lambda's event for a batch.
     pub fn event(&self, batch: &[Message]) -> Value {
         json!({ "Records": batch.iter().map(|message| self.record(message)).collect::<Vec<_>>() })
     }
@@ -154,7 +148,7 @@ impl Queue {
             "SentTimestamp": message.sent.as_millis().to_string(),
             "SenderId": "AIDALOCAL",
         });
-        if self.kind == Kind::Fifo {
+        if self.kind == QueueKind::Fifo {
             attributes["MessageGroupId"] = json!(message.group);
         }
         json!({
@@ -169,7 +163,7 @@ impl Queue {
         })
     }
 
-    fn bury(&mut self, now: Duration) {
+    fn move_dead_letters(&mut self, now: Duration) {
         let max = self.max_receives;
         let (dead, alive) =
             self.messages.drain(..).partition(|message| message.is_visible(now) && message.receives >= max);
@@ -184,10 +178,10 @@ impl Message {
     }
 }
 
-/// Which messages of a batch are done with, after what the function answered. `None` as answer: it failed.
+/// The messages of a batch to delete, by the function's response; `None` where the function failed.
 ///
-/// `{"batchItemFailures":[{"itemIdentifier":"…"}]}` keeps the named ones. An empty list, no such member and `null` are
-/// success; an identifier that is empty or of no message of the batch fails all of it, as Lambda does.
+/// `{"batchItemFailures":[{"itemIdentifier":"…"}]}` keeps the named messages. An empty list, `null` and a response
+/// without this member mean success. As in Lambda, an empty or unknown identifier keeps the whole batch.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
 pub fn settle<'a>(batch: &'a [Message], answer: Option<&Value>) -> Vec<&'a str> {
     let Some(answer) = answer else { return Vec::new() };
@@ -221,8 +215,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_deleted_comes_back_after_the_visibility_time_and_dies_after_enough_receives() {
-        let mut queue = Queue::new("events", Kind::Standard, VISIBILITY, 2);
+    fn a_message_that_is_not_deleted_is_received_again_and_becomes_a_dead_letter() {
+        let mut queue = Queue::new("events", QueueKind::Standard, VISIBILITY, 2);
         queue.send(at(0), "", "a");
         queue.send(at(0), "", "b");
         let first = queue.receive(at(1), 10);
@@ -238,8 +232,8 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_queue_gives_out_nothing_of_a_group_that_has_a_message_in_flight() {
-        let mut queue = Queue::new("sweep.fifo", Kind::Fifo, VISIBILITY, 3);
+    fn a_fifo_queue_holds_back_a_group_that_has_a_message_in_flight() {
+        let mut queue = Queue::new("reconcile.fifo", QueueKind::Fifo, VISIBILITY, 3);
         for (group, body) in [("g", "1"), ("g", "2"), ("h", "3"), ("g", "4")] {
             queue.send(at(0), group, body);
         }
@@ -252,18 +246,21 @@ mod tests {
 
     #[test]
     fn a_fifo_queue_drops_a_body_that_it_accepted_within_five_minutes() {
-        let mut queue = Queue::new("sweep.fifo", Kind::Fifo, VISIBILITY, 3);
+        let mut queue = Queue::new("reconcile.fifo", QueueKind::Fifo, VISIBILITY, 3);
         assert!(queue.send(at(0), "g", "tick"));
         assert!(!queue.send(at(299), "g", "tick"));
-        assert!(queue.send(at(300), "g", "tick"), "counted from the accepted one, not from its duplicate");
+        assert!(
+            queue.send(at(300), "g", "tick"),
+            "counted from the accepted message, not from its duplicate"
+        );
         assert_eq!(queue.len(), 2);
-        let mut standard = Queue::new("events", Kind::Standard, VISIBILITY, 3);
+        let mut standard = Queue::new("events", QueueKind::Standard, VISIBILITY, 3);
         assert!(standard.send(at(0), "", "tick") && standard.send(at(0), "", "tick"));
     }
 
     #[test]
-    fn a_batch_is_settled_by_what_the_function_answered() {
-        let mut queue = Queue::new("events", Kind::Standard, VISIBILITY, 3);
+    fn the_response_decides_which_messages_of_a_batch_are_deleted() {
+        let mut queue = Queue::new("events", QueueKind::Standard, VISIBILITY, 3);
         queue.send(at(0), "", "a");
         queue.send(at(0), "", "b");
         let batch = queue.receive(at(0), 10);
@@ -286,16 +283,16 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_becomes_the_event_that_functions_parse() {
-        let mut queue = Queue::new("sweep.fifo", Kind::Fifo, VISIBILITY, 3);
-        queue.send(at(5), "sweep", r#"{"tick":1}"#);
+    fn a_batch_becomes_an_sqs_event() {
+        let mut queue = Queue::new("reconcile.fifo", QueueKind::Fifo, VISIBILITY, 3);
+        queue.send(at(5), "reconcile", r#"{"tick":1}"#);
         let batch = queue.receive(at(5), 10);
         let event: aws_lambda_events::event::sqs::SqsEvent =
             serde_json::from_value(queue.event(&batch)).unwrap();
         let record = &event.records[0];
         assert_eq!(record.message_id.as_deref(), Some(batch[0].id.as_str()));
         assert_eq!(record.body.as_deref(), Some(r#"{"tick":1}"#));
-        assert_eq!(record.attributes["MessageGroupId"], "sweep");
+        assert_eq!(record.attributes["MessageGroupId"], "reconcile");
         assert_eq!(record.attributes["ApproximateReceiveCount"], "1");
     }
 }

@@ -1,12 +1,11 @@
-//! One sandbox: a function's process and the Runtime API that belongs to it alone.
+//! One sandbox: a function's process and its own Runtime API.
 //!
-//! Every process gets its own listener, as every Lambda sandbox does: an old process cannot take the work of the
-//! one that replaced it. Dropping a sandbox closes the listener and kills the process.
+//! Every process has its own listener, as in Lambda: an old process cannot take the invocation of its successor.
+//! Dropping a sandbox closes the listener and kills the process.
 //!
-//! It deliberately gives no second chance: a sandbox that crashed, timed out or failed to start is done for, and
-//! [`super::function`] starts another.
+//! A sandbox that crashed, timed out or failed to start is not used again; [`super::function`] starts another.
 
-use super::protocol::{self, Call, ErrorBody, Work};
+use super::protocol::{self, ErrorBody, NextInvocation, RuntimeCall};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -23,7 +22,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// Where a line was printed to.
+/// The stream of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output: logs and metrics.
@@ -32,30 +31,30 @@ pub enum Stream {
     Err,
 }
 
-/// One line that a function printed, in the order of arrival.
+/// One line that a function printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Where it was printed.
+    /// The stream.
     pub stream: Stream,
-    /// Without its line break; bytes that are not UTF-8 are replaced.
+    /// Without the line break; bytes that are not UTF-8 are replaced.
     pub text: String,
 }
 
-/// The lines of all sandboxes of a function, shared with whoever watches.
+/// The lines of all sandboxes of a function, in the order of arrival.
 pub type Lines = Arc<Mutex<Vec<Line>>>;
 
 /// How an invocation in a sandbox ended.
 #[derive(Debug)]
-pub enum Ended {
-    /// The handler answered, or failed by itself; the sandbox is warm.
+pub enum SandboxEnd {
+    /// The handler returned a response or an error; the sandbox stays warm.
     Answered(Result<Bytes, ErrorBody>),
-    /// The process ended while it had the work.
+    /// The process ended during the invocation.
     Crashed(ExitStatus),
-    /// The process ended before it took the work, though it had been ready before: it died idle.
+    /// The process ended before it took the invocation, after it had been ready.
     DiedIdle,
-    /// The process ended, or said `init/error`, before it was ready for its first work.
+    /// The process ended, or called `init/error`, before it was ready.
     FailedToStart(Option<ErrorBody>, Option<ExitStatus>),
-    /// Killed: no answer within the function's time-out, or not ready within the limit for init.
+    /// Killed: no response within the function's timeout, or not ready within the limit of the init phase.
     TimedOut,
 }
 
@@ -63,7 +62,7 @@ pub enum Ended {
 pub struct Sandbox {
     child: Child,
     shared: Arc<Shared>,
-    /// Ends with the pipes: when both are done, everything that was printed has been read.
+    /// Both end with their pipes: then all output has been read.
     readers: JoinSet<()>,
     _server: AbortOnDrop,
 }
@@ -78,30 +77,30 @@ impl Drop for AbortOnDrop {
 
 #[derive(Default)]
 struct Shared {
-    place: Mutex<Place>,
-    /// Work was offered.
+    state: Mutex<SandboxState>,
+    /// An invocation is offered.
     offered: Notify,
-    /// The runtime asked for work for the first time, said `init/error`, or took the work.
+    /// The runtime became ready or called `init/error`.
     progress: Notify,
 }
 
 #[derive(Default)]
-struct Place {
+struct SandboxState {
     ready: bool,
     init_error: Option<ErrorBody>,
-    offer: Option<Work>,
+    offer: Option<NextInvocation>,
     outstanding: Option<(String, oneshot::Sender<Result<Bytes, ErrorBody>>)>,
 }
 
 impl Shared {
-    fn place(&self) -> MutexGuard<'_, Place> {
-        self.place.lock().expect("no holder of this lock can panic")
+    fn state(&self) -> MutexGuard<'_, SandboxState> {
+        self.state.lock().expect("no holder of this lock can panic")
     }
 }
 
 impl Sandbox {
-    /// Opens the Runtime API on a free port of 127.0.0.1 and starts `program` with exactly `environment` and
-    /// `AWS_LAMBDA_RUNTIME_API`.
+    /// Opens the Runtime API on a free port of 127.0.0.1 and starts `program`, with only `environment` and
+    /// `AWS_LAMBDA_RUNTIME_API` as its variables.
     pub async fn start(
         program: &Path,
         environment: &BTreeMap<String, String>,
@@ -128,26 +127,26 @@ impl Sandbox {
         Ok(Self { child, shared, readers, _server: server })
     }
 
-    /// Whether the process still runs.
+    /// Whether the process is running.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// The process's id, until it has ended.
+    /// The process id, until the process ends.
     pub fn process_id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Waits until the runtime asks for its first work. `None`: it is ready.
-    pub async fn initialize(&mut self, limit: Duration) -> Option<Ended> {
+    /// Waits until the runtime asks for its first invocation. `None` means that it is ready.
+    pub async fn initialize(&mut self, limit: Duration) -> Option<SandboxEnd> {
         let shared = self.shared.clone();
         let ready = async {
             loop {
                 let progress = shared.progress.notified();
                 {
-                    let place = shared.place();
-                    if place.ready || place.init_error.is_some() {
-                        return place.init_error.clone();
+                    let state = shared.state();
+                    if state.ready || state.init_error.is_some() {
+                        return state.init_error.clone();
                     }
                 }
                 progress.await;
@@ -155,9 +154,9 @@ impl Sandbox {
         };
         let ended = tokio::select! {
             biased;
-            said = ready => said.map(|body| Ended::FailedToStart(Some(body), None)),
-            status = self.child.wait() => Some(Ended::FailedToStart(None, status.ok())),
-            () = tokio::time::sleep(limit) => Some(Ended::TimedOut),
+            error = ready => error.map(|body| SandboxEnd::FailedToStart(Some(body), None)),
+            status = self.child.wait() => Some(SandboxEnd::FailedToStart(None, status.ok())),
+            () = tokio::time::sleep(limit) => Some(SandboxEnd::TimedOut),
         };
         if ended.is_some() {
             self.kill().await;
@@ -165,32 +164,32 @@ impl Sandbox {
         ended
     }
 
-    /// Hands `work` to the runtime and waits for what becomes of it, at most for `limit`.
-    pub async fn invoke(&mut self, work: Work, limit: Duration) -> Ended {
+    /// Passes an invocation to the runtime and waits for its end, at most for `limit`.
+    pub async fn invoke(&mut self, next: NextInvocation, limit: Duration) -> SandboxEnd {
         let (sender, answer) = oneshot::channel();
         {
-            let mut place = self.shared.place();
-            place.outstanding = Some((work.request_id.clone(), sender));
-            place.offer = Some(work);
+            let mut state = self.shared.state();
+            state.outstanding = Some((next.request_id.clone(), sender));
+            state.offer = Some(next);
         }
         self.shared.offered.notify_one();
         let ended = tokio::select! {
             biased;
-            Ok(answer) = answer => return Ended::Answered(answer),
+            Ok(answer) = answer => return SandboxEnd::Answered(answer),
             status = self.child.wait() => match status {
-                _ if self.shared.place().offer.is_some() => Ended::DiedIdle,
-                Ok(status) => Ended::Crashed(status),
-                Err(_) => Ended::TimedOut,
+                _ if self.shared.state().offer.is_some() => SandboxEnd::DiedIdle,
+                Ok(status) => SandboxEnd::Crashed(status),
+                Err(_) => SandboxEnd::TimedOut,
             },
-            () = tokio::time::sleep(limit) => Ended::TimedOut,
+            () = tokio::time::sleep(limit) => SandboxEnd::TimedOut,
         };
         self.kill().await;
         ended
     }
 
-    /// Ends the process, and waits until all it printed has been read.
+    /// Kills the process, and waits until all its output has been read.
     pub async fn kill(&mut self) {
-        // Fails only for a process that is gone already.
+        // This fails only for a process that has ended already.
         let _ = self.child.kill().await;
         while self.readers.join_next().await.is_some() {}
     }
@@ -207,13 +206,12 @@ async fn read_lines(pipe: impl AsyncRead + Unpin, stream: Stream, lines: Lines) 
 }
 
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    // Dropped with this task, and every connection with it.
     let mut connections = JoinSet::new();
     while let Ok((socket, _)) = listener.accept().await {
         let shared = shared.clone();
         connections.spawn(async move {
             let service = service_fn(move |request| answer(request, shared.clone()));
-            // A runtime that goes away in the middle of a request is no error of ours.
+            // An error here is a runtime that ended during a request.
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(socket), service)
                 .await;
@@ -226,51 +224,48 @@ async fn answer(
     request: Request<Incoming>,
     shared: Arc<Shared>,
 ) -> Result<http::Response<Full<Bytes>>, hyper::Error> {
-    let call = Call::parse(request.method(), request.uri().path());
-    if call == Call::Next {
+    let call = RuntimeCall::parse(request.method(), request.uri().path());
+    if call == RuntimeCall::Next {
         return Ok(next(&shared).await.into_response());
     }
     let body = request.into_body().collect().await?.to_bytes();
     Ok(match call {
-        Call::Response(id) => complete(&shared, &id, Ok(body)),
-        Call::Error(id) => complete(&shared, &id, Err(parse_error(&body))),
-        Call::InitError => {
-            shared.place().init_error = Some(parse_error(&body));
+        RuntimeCall::Response(id) => complete(&shared, &id, Ok(body)),
+        RuntimeCall::Error(id) => complete(&shared, &id, Err(parse_error(&body))),
+        RuntimeCall::InitError => {
+            shared.state().init_error = Some(parse_error(&body));
             shared.progress.notify_waiters();
             protocol::accepted()
         }
-        Call::Next | Call::Unknown => {
+        RuntimeCall::Next | RuntimeCall::Unknown => {
             protocol::refused(StatusCode::NOT_FOUND, "NotFound", "no such call in the Runtime API")
         }
     })
 }
 
-async fn next(shared: &Shared) -> Work {
-    shared.place().ready = true;
+async fn next(shared: &Shared) -> NextInvocation {
+    shared.state().ready = true;
     shared.progress.notify_waiters();
     loop {
-        if let Some(work) = shared.place().offer.take() {
-            return work;
+        if let Some(next) = shared.state().offer.take() {
+            return next;
         }
         shared.offered.notified().await;
     }
 }
 
 fn complete(shared: &Shared, id: &str, answer: Result<Bytes, ErrorBody>) -> http::Response<Full<Bytes>> {
-    let mut place = shared.place();
-    match place.outstanding.take() {
+    let mut state = shared.state();
+    match state.outstanding.take() {
         Some((outstanding, sender)) if outstanding == id => {
-            // The receiver is gone only when the invocation was given up, and this sandbox with it.
+            // The receiver is gone only if the invocation was abandoned, and this sandbox with it.
             let _ = sender.send(answer);
             protocol::accepted()
         }
         other => {
-            place.outstanding = other;
-            protocol::refused(
-                StatusCode::BAD_REQUEST,
-                "InvalidRequestID",
-                &format!("no invocation {id} is outstanding"),
-            )
+            state.outstanding = other;
+            let message = format!("no invocation {id} is outstanding");
+            protocol::refused(StatusCode::BAD_REQUEST, "InvalidRequestID", &message)
         }
     }
 }
@@ -287,18 +282,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_for_another_request_id_is_refused_and_the_right_one_still_taken() {
+    fn only_the_first_response_with_the_outstanding_request_id_is_accepted() {
         let shared = Shared::default();
         let (sender, mut answer) = oneshot::channel();
-        shared.place().outstanding = Some(("a-1".to_owned(), sender));
-        assert_eq!(complete(&shared, "b-2", Ok(Bytes::new())).status(), StatusCode::BAD_REQUEST);
+        shared.state().outstanding = Some(("a-1".to_owned(), sender));
+        let status = |id: &str, body: &'static str| complete(&shared, id, Ok(Bytes::from(body))).status();
+        assert_eq!(status("b-2", ""), StatusCode::BAD_REQUEST);
         assert!(answer.try_recv().is_err());
-        assert_eq!(complete(&shared, "a-1", Ok(Bytes::from("1"))).status(), StatusCode::ACCEPTED);
+        assert_eq!(status("a-1", "1"), StatusCode::ACCEPTED);
         assert_eq!(answer.try_recv().unwrap().unwrap(), "1");
-        assert_eq!(
-            complete(&shared, "a-1", Ok(Bytes::new())).status(),
-            StatusCode::BAD_REQUEST,
-            "answered once"
-        );
+        assert_eq!(status("a-1", ""), StatusCode::BAD_REQUEST, "the response was given");
     }
 }

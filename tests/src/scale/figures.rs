@@ -9,7 +9,7 @@ use super::Assumptions;
 use super::source::{Source, Told};
 use crate::fleet::Pace;
 use crate::local_aws::{Call, LocalAws};
-use crate::stack::{SWEEP_TIMEOUT, TICK};
+use crate::stack::{RUN_TIMEOUT, TICK};
 
 /// What is left when a wave has come in.
 pub(super) struct Raw<'w> {
@@ -94,7 +94,7 @@ impl Bound {
             writes: at(n.div_ceil(5), assumptions.ecs_writes),
             parameters: at(n, assumptions.parameter_reads),
             sends: at(n.div_ceil(50), assumptions.send_commands),
-            look: TICK - (SWEEP_TIMEOUT - MARGIN) + calls,
+            look: TICK - (RUN_TIMEOUT - MARGIN) + calls,
             script: (pace.pick_up + pace.map).mul_f64(1.25) + assumptions.listing_lag,
         }
     }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::demo::stage::rule_lets_through;
 use crate::local_aws::in_process::{Local, Process};
 use crate::runtime_api::queue::settle;
-use crate::runtime_api::{Kind, Queue};
+use crate::runtime_api::{Queue, QueueKind};
 use crate::stack::Stack;
 
 /// `BatchSize`, `MaximumBatchingWindowInSeconds`, `VisibilityTimeout`, `maxReceiveCount` and `Timeout` of the template.
@@ -50,7 +50,7 @@ pub(super) struct Told {
 
 impl Source {
     pub(super) fn new(stack: &Stack) -> Self {
-        let queue = Queue::new("instance-events", Kind::Standard, VISIBILITY, MAX_RECEIVES);
+        let queue = Queue::new("instance-events", QueueKind::Standard, VISIBILITY, MAX_RECEIVES);
         Source {
             local: stack.local.clone(),
             queue: RefCell::new(queue),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::chance::{Dice, FaultKind};
-use crate::runtime_api::{Kind, Message, Queue};
+use crate::runtime_api::{Message, Queue, QueueKind};
 
 /// An event is so often tried before it is a dead letter, as the template has it.
 const MOST_RECEIVES: u32 = 5;
@@ -24,7 +24,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     pub(super) fn new(dice: Dice, began: Timestamp, visibility: Duration) -> Self {
-        let queue = Queue::new("instance-events", Kind::Standard, visibility, MOST_RECEIVES);
+        let queue = Queue::new("instance-events", QueueKind::Standard, visibility, MOST_RECEIVES);
         Inbox { dice, began, on_their_way: Vec::new(), queue }
     }
 

@@ -55,7 +55,7 @@ impl Scene {
         aws.partial_puts = plan.habits.partial_puts;
         let dice = Dice::new(plan.seed, plan.rates.clone(), plan.muted.clone());
         let of_calls = dice.clone();
-        aws.faults.chance = Some(Box::new(move |caller, operation, now| {
+        aws.faults.random = Some(Box::new(move |caller, operation, now| {
             // The customer's own calls do not fail: they are there to make noise.
             (&*caller.0 != stage::CUSTOMER).then(|| of_calls.call(&caller.0, operation, now)).flatten()
         }));

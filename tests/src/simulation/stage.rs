@@ -224,7 +224,7 @@ fn operate(aws: &mut LocalAws, host: HostNumber, what: ByOperator) {
         ByOperator::Drain | ByOperator::Activate => {}
         ByOperator::Hold => aws.operator_sets_attribute(&id, "smb.hold", Some("yes")),
         ByOperator::ReleaseHold => aws.operator_sets_attribute(&id, "smb.hold", None),
-        ByOperator::Deregister => aws.ecs_forgets(&id),
+        ByOperator::Deregister => aws.deregister(&id),
         ByOperator::Delete(number) => aws.operator_sets_attribute(&id, OURS[number], None),
         ByOperator::Scribble(number) => aws.operator_sets_attribute(&id, OURS[number], Some("by hand")),
         ByOperator::OpenGate => aws.operator_sets_attribute(&id, "smb.G", Some("mapped")),

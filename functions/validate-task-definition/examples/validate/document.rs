@@ -1,4 +1,4 @@
-//! The files: read, checked, and places in them found.
+//! Reads and checks the files, and locates values in them.
 
 use std::io::Read;
 use std::ops::Range;
@@ -9,22 +9,22 @@ use jsonc_parser::common::Ranged;
 use validate_task_definition::finding::Report;
 use validate_task_definition::input::{self, Input};
 use validate_task_definition::model::TaskDefinition;
-use validate_task_definition::policy::Policy;
+use validate_task_definition::requirements::Requirements;
 use validate_task_definition::rules;
 
-/// A file, or what could not be read of it.
+/// A file.
 pub(crate) struct Document {
-    /// As given, or found by a glob; `<stdin>`.
+    /// The name as given or as found by a glob, or `<stdin>`.
     pub(crate) name: String,
-    /// Its text, or why there is none.
+    /// The text, or why it could not be read.
     pub(crate) text: Result<String, String>,
 }
 
-/// What came out for one document.
-pub(crate) enum Verdict {
+/// The result for one document.
+pub(crate) enum CheckResult {
     /// It was checked.
     Report(Report),
-    /// There is nothing to check in it.
+    /// It holds nothing to check.
     Skipped(String),
     /// It could not be checked.
     Unusable(Unusable),
@@ -38,7 +38,7 @@ pub(crate) struct Unusable {
     pub(crate) at: Option<Range<usize>>,
 }
 
-/// Reads a file, standard input, or all files of a glob. What cannot be read is a document that says so.
+/// Reads a file, standard input, or all files of a glob. A file that cannot be read is a document with an error.
 pub(crate) fn read(argument: &str, stdin: &mut dyn Read) -> Vec<Document> {
     let failed = |error: String| vec![Document { name: argument.to_owned(), text: Err(error) }];
     if argument == "-" {
@@ -47,7 +47,7 @@ pub(crate) fn read(argument: &str, stdin: &mut dyn Read) -> Vec<Document> {
             stdin.read_to_end(&mut bytes).map_err(|error| error.to_string()).and_then(|_| decode(bytes));
         return vec![Document { name: "<stdin>".to_owned(), text }];
     }
-    // A file whose name holds a bracket is a file.
+    // An existing file whose name holds a bracket is not a glob.
     if Path::new(argument).exists() {
         return vec![read_file(argument)];
     }
@@ -97,10 +97,10 @@ fn decode(bytes: Vec<u8>) -> Result<String, String> {
 }
 
 impl Document {
-    /// Checks it.
-    pub(crate) fn check(&self, policy: &Policy) -> Verdict {
+    /// Checks the document.
+    pub(crate) fn check(&self, requirements: &Requirements) -> CheckResult {
         let unusable =
-            |error: String, help: Option<String>, at| Verdict::Unusable(Unusable { error, help, at });
+            |error: String, help: Option<String>, at| CheckResult::Unusable(Unusable { error, help, at });
         let text = match &self.text {
             Ok(text) => text,
             Err(error) => return unusable(error.clone(), None, None),
@@ -116,11 +116,11 @@ impl Document {
         };
         match input::recognise(&value) {
             Ok(Input::Definition { value, at, .. }) => {
-                let mut report = rules::check(&TaskDefinition::read(value), policy, None);
+                let mut report = rules::check(&TaskDefinition::read(value), requirements, None);
                 report.found_at = at;
-                Verdict::Report(report)
+                CheckResult::Report(report)
             }
-            Ok(Input::Nothing(reason)) => Verdict::Skipped(reason),
+            Ok(Input::Nothing(reason)) => CheckResult::Skipped(reason),
             Ok(Input::Named(name)) => unusable(
                 format!("it names the task definition `{name}`, and the command line makes no call to AWS"),
                 Some(format!(
@@ -142,7 +142,7 @@ impl Document {
         self.text.as_deref().unwrap_or_default()
     }
 
-    /// Where the value of a JSON pointer stands. Of one that goes over several lines the opening bracket.
+    /// The range of a JSON pointer's value; where it spans several lines, that of its opening bracket.
     pub(crate) fn locate(&self, pointer: &str) -> Range<usize> {
         let text = self.source();
         let parsed = jsonc_parser::parse_to_ast(text, &Default::default(), &Default::default());
@@ -161,7 +161,7 @@ fn find<'s, 'a>(root: &'s Syntax<'a>, pointer: &str) -> Option<&'s Syntax<'a>> {
     for token in pointer.split('/').skip(1) {
         let token = token.replace("~1", "/").replace("~0", "~");
         value = match value {
-            // Of a key that is there twice the last one counts, as in every parser that takes it.
+            // The last of repeated keys counts, as in every parser that accepts them.
             Syntax::Object(object) => {
                 &object.properties.iter().rev().find(|property| property.name.as_str() == token)?.value
             }
@@ -172,7 +172,7 @@ fn find<'s, 'a>(root: &'s Syntax<'a>, pointer: &str) -> Option<&'s Syntax<'a>> {
     Some(value)
 }
 
-/// The byte that a parser's line and column mean, as a range of one character.
+/// The range of the character at a parser's line and column.
 fn offset(text: &str, line: usize, column: usize) -> Range<usize> {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let mut at = (start + column.saturating_sub(1)).min(text.len());
@@ -183,7 +183,7 @@ fn offset(text: &str, line: usize, column: usize) -> Range<usize> {
     at..at + width
 }
 
-/// Line and column of a byte, from 1, in characters.
+/// The line and column of a byte offset, in characters from 1.
 pub(crate) fn position(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);

@@ -1,4 +1,4 @@
-//! For people: each finding with its line, the bad spot marked, and what to write instead.
+//! Output for people: each finding with its marked source line, and what to write instead.
 
 use std::ops::Range;
 
@@ -6,20 +6,19 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level as Severity, Renderer, Snippet};
 use validate_task_definition::finding::{Finding, Level, Report};
 
-use crate::document::{Document, Unusable, Verdict};
+use crate::document::{CheckResult, Document, Unusable};
 
-/// Prints everything, and a line that counts.
-pub(crate) fn print(checked: &[(&Document, &Verdict)], is_terminal: bool) -> String {
-    let renderer = if is_terminal { Renderer::styled() } else { Renderer::plain() };
+/// All results, and a line with counts.
+pub(crate) fn print(checked: &[(&Document, &CheckResult)], renderer: Renderer) -> String {
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     let mut text = String::new();
-    for (document, verdict) in checked {
-        match verdict {
-            Verdict::Report(report) => print_report(&mut text, &renderer, document, report),
-            Verdict::Skipped(reason) => {
+    for (document, result) in checked {
+        match result {
+            CheckResult::Report(report) => print_report(&mut text, &renderer, document, report),
+            CheckResult::Skipped(reason) => {
                 text.push_str(&format!("{}: nothing to check: {reason}\n\n", document.name));
             }
-            Verdict::Unusable(unusable) => print_unusable(&mut text, &renderer, document, unusable),
+            CheckResult::Unusable(unusable) => print_unusable(&mut text, &renderer, document, unusable),
         }
     }
     text.push_str(&summary(checked));
@@ -35,16 +34,16 @@ fn print_report(text: &mut String, renderer: &Renderer, document: &Document, rep
         text.push_str(&render(renderer, &document.name, document.source(), at, finding));
         text.push_str("\n\n");
     }
-    let verdict = if report.valid { "valid" } else { "invalid" };
+    let result = if report.valid { "valid" } else { "invalid" };
     let applies = if report.applies { "uses the share" } else { "does not use the share" };
     let (name, definition) = (&document.name, &report.task_definition);
     text.push_str(&format!(
-        "{name}: {definition}: {verdict}, {applies} ({})\n\n",
+        "{name}: {definition}: {result}, {applies} ({})\n\n",
         report.operating_system_from
     ));
 }
 
-/// One finding on its source.
+/// One finding with its source line.
 pub(crate) fn render(
     renderer: &Renderer,
     name: &str,
@@ -80,15 +79,15 @@ fn print_unusable(text: &mut String, renderer: &Renderer, document: &Document, u
     text.push_str("\n\n");
 }
 
-fn summary(checked: &[(&Document, &Verdict)]) -> String {
+fn summary(checked: &[(&Document, &CheckResult)]) -> String {
     let reports = || {
-        checked.iter().filter_map(|(_, verdict)| match verdict {
-            Verdict::Report(report) => Some(report),
+        checked.iter().filter_map(|(_, result)| match result {
+            CheckResult::Report(report) => Some(report),
             _ => None,
         })
     };
     let count = |level| reports().map(|report| report.count(level)).sum();
-    let unusable = checked.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Unusable(_))).count();
+    let unusable = checked.iter().filter(|(_, result)| matches!(result, CheckResult::Unusable(_))).count();
     let mut parts = vec![
         format!("{} checked", several(reports().count(), "task definition")),
         format!("{} invalid", reports().filter(|report| !report.valid).count()),

@@ -1,20 +1,20 @@
-//! For programs: a list with one object a file.
+//! Output for programs: a list with one object per file.
 
 use serde_json::{Value, json};
 
-use crate::document::{Document, Verdict, position};
+use crate::document::{CheckResult, Document, position};
 
-/// The function's reports, each with `file`; or `skipped`, or `error`.
-pub(crate) fn print(checked: &[(&Document, &Verdict)]) -> String {
-    let list: Vec<Value> = checked.iter().map(|(document, verdict)| one(document, verdict)).collect();
+/// The function's report, or `skipped`, or `error`, each with `file`.
+pub(crate) fn print(checked: &[(&Document, &CheckResult)]) -> String {
+    let list: Vec<Value> = checked.iter().map(|(document, result)| one(document, result)).collect();
     format!("{:#}\n", Value::Array(list))
 }
 
-fn one(document: &Document, verdict: &Verdict) -> Value {
-    let mut value = match verdict {
-        Verdict::Report(report) => json!(report),
-        Verdict::Skipped(reason) => json!({"skipped": reason}),
-        Verdict::Unusable(unusable) => {
+fn one(document: &Document, result: &CheckResult) -> Value {
+    let mut value = match result {
+        CheckResult::Report(report) => json!(report),
+        CheckResult::Skipped(reason) => json!({"skipped": reason}),
+        CheckResult::Unusable(unusable) => {
             let at = unusable.at.as_ref().map(|at| position(document.source(), at.start));
             json!({
                 "error": unusable.error,

@@ -1,10 +1,10 @@
-//! The command line.
+//! The options of the command line.
 
 use std::ffi::OsString;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 use shared::share::{DriveLetter, RemotePath};
-use validate_task_definition::policy::{Policy, SourcePrefix};
+use validate_task_definition::requirements::{Requirements, SourcePrefix};
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = r"Checks that the bind mounts of ECS task definitions work with the mapped drive.
@@ -43,7 +43,7 @@ pub(crate) enum Command {
 pub(crate) struct Options {
     pub(crate) files: Vec<String>,
     pub(crate) format: Format,
-    pub(crate) policy: Policy,
+    pub(crate) requirements: Requirements,
 }
 
 /// How to print.
@@ -75,8 +75,8 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Command, lexopt::Error> 
     if files.is_empty() {
         return Err("no file is given".into());
     }
-    let policy = read_policy(&drive, remote.as_deref(), prefix.as_deref())?;
-    Ok(Command::Check(Options { files, format, policy }))
+    let requirements = read_requirements(&drive, remote.as_deref(), prefix.as_deref())?;
+    Ok(Command::Check(Options { files, format, requirements }))
 }
 
 fn read_format(text: &str) -> Result<Format, lexopt::Error> {
@@ -88,20 +88,24 @@ fn read_format(text: &str) -> Result<Format, lexopt::Error> {
     }
 }
 
-fn read_policy(drive: &str, remote: Option<&str>, prefix: Option<&str>) -> Result<Policy, lexopt::Error> {
+fn read_requirements(
+    drive: &str,
+    remote: Option<&str>,
+    prefix: Option<&str>,
+) -> Result<Requirements, lexopt::Error> {
     let letter = DriveLetter::parse(drive)
         .ok_or_else(|| format!("--drive is {drive:?}, allowed is one letter from D to Z"))?;
-    let mut policy = Policy::of_drive(letter);
+    let mut requirements = Requirements::of_drive(letter);
     if let Some(text) = remote {
         let path = RemotePath::parse(text).ok_or_else(|| {
             format!(r"--remote-path is {text:?}, allowed are \\server\share and \\server\share\directory")
         })?;
-        policy.remote = Some(path);
+        requirements.remote = Some(path);
     }
     if let Some(text) = prefix {
         let path = SourcePrefix::parse(text, letter)
             .ok_or_else(|| format!(r"--allowed-prefix is {text:?}, allowed is a directory on {letter}, such as {letter}\Directory"))?;
-        policy.allowed_prefix = Some(path);
+        requirements.allowed_prefix = Some(path);
     }
-    Ok(policy)
+    Ok(requirements)
 }

@@ -1,8 +1,9 @@
-//! The reference page of the rules, made from the rules themselves.
+//! The reference page of the rules, generated from the rules.
 
 use annotate_snippets::Renderer;
 use annotate_snippets::renderer::DecorStyle;
-use validate_task_definition::rules::{DOCS, Doc, Rule, Scope, Setting};
+use validate_task_definition::rule::{Doc, Rule, Scope, Setting};
+use validate_task_definition::rules::{DOCS, check_example};
 
 use crate::document::Document;
 use crate::human::render;
@@ -83,18 +84,18 @@ fn setting(setting: Setting) -> String {
     }
 }
 
-/// What the command line prints of this rule for its example.
+/// The command line's output of this rule for its example.
 fn output(rule: &Rule, doc: &Doc) -> String {
     let renderer = Renderer::plain().decor_style(DecorStyle::Ascii);
     let document = Document { name: "taskdef.json".to_owned(), text: Ok(doc.failing()) };
-    let report = doc.report(document.source());
+    let report = check_example(doc, document.source());
     let own = report.findings.iter().filter(|finding| finding.code == rule.code);
     let rendered: Vec<String> = own
         .map(|finding| {
             render(&renderer, &document.name, document.source(), document.locate(&finding.path), finding)
         })
         .collect();
-    // Markdown's readers keep trailing spaces, and version control complains of them.
+    // Trailing spaces would be reported by version control.
     let lines: Vec<&str> = rendered.iter().flat_map(|text| text.lines()).map(str::trim_end).collect();
     lines.join("\n")
 }

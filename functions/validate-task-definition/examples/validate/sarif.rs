@@ -1,4 +1,4 @@
-//! For code scanning: SARIF 2.1.0. What could not be checked is a notification of the run, since it breaks no rule.
+//! Output for code scanning: SARIF 2.1.0. A file that could not be checked is a notification of the run, not a result.
 
 use std::ops::Range;
 
@@ -9,21 +9,22 @@ use serde_sarif::sarif::{
     ResultLevel, Run, SCHEMA_URL, Sarif, Tool, ToolComponent,
 };
 use validate_task_definition::finding::{Finding, Level, Report};
-use validate_task_definition::rules::{DOCS, Doc, Rule};
+use validate_task_definition::rule::{Doc, Rule};
+use validate_task_definition::rules::DOCS;
 
-use crate::document::{Document, Unusable, Verdict, position};
+use crate::document::{CheckResult, Document, Unusable, position};
 
 /// One run over all files.
-pub(crate) fn print(checked: &[(&Document, &Verdict)]) -> String {
+pub(crate) fn print(checked: &[(&Document, &CheckResult)]) -> String {
     let mut results = Vec::new();
     let mut notifications = Vec::new();
-    for (document, verdict) in checked {
-        match verdict {
-            Verdict::Report(report) => {
-                results.extend(report.findings.iter().map(|finding| result(document, report, finding)));
+    for (document, result) in checked {
+        match result {
+            CheckResult::Report(report) => {
+                results.extend(report.findings.iter().map(|finding| sarif_result(document, report, finding)));
             }
-            Verdict::Unusable(unusable) => notifications.push(notification(document, unusable)),
-            Verdict::Skipped(_) => {}
+            CheckResult::Unusable(unusable) => notifications.push(notification(document, unusable)),
+            CheckResult::Skipped(_) => {}
         }
     }
     let invocation = Invocation::builder()
@@ -63,7 +64,7 @@ fn descriptor(rule: &Rule, doc: &Doc) -> ReportingDescriptor {
         .build()
 }
 
-fn result(document: &Document, report: &Report, finding: &Finding) -> SarifResult {
+fn sarif_result(document: &Document, report: &Report, finding: &Finding) -> SarifResult {
     let level = match finding.level {
         Level::Error => ResultLevel::Error,
         Level::Warning => ResultLevel::Warning,

@@ -15,7 +15,7 @@ fn validate(arguments: &[&str], stdin: &str) -> (String, u8) {
 }
 
 fn validate_bytes(arguments: &[&str], mut stdin: &[u8]) -> (String, u8) {
-    run(arguments.iter().map(OsString::from).collect(), false, &mut stdin)
+    run(arguments.iter().map(OsString::from).collect(), Renderer::plain(), &mut stdin)
 }
 
 fn event(name: &str) -> String {
@@ -31,7 +31,7 @@ const UNC: &str = r#"{
 "#;
 
 #[test]
-fn a_finding_is_shown_on_its_line_with_the_bad_spot_marked() {
+fn a_finding_is_shown_on_its_line_with_the_value_marked() {
     let (text, code) = validate(&["--remote-path", r"\\fs\share", "-"], UNC);
     let expected = r#"error[TD004]: `\\fs\share\app` is a UNC path, and Docker binds directories of drives only
  --> <stdin>:4:56
@@ -49,7 +49,7 @@ fn a_finding_is_shown_on_its_line_with_the_bad_spot_marked() {
 }
 
 #[test]
-fn the_exit_code_tells_errors_from_what_was_not_checked() {
+fn the_exit_code_distinguishes_errors_from_files_that_were_not_checked() {
     let valid = event("described.json");
     let warning = event("registered-whole-share-without-constraint.json");
     let invalid = event("registered-unc-source.json");
@@ -89,7 +89,7 @@ fn several_files_and_globs_are_checked() {
 }
 
 #[test]
-fn standard_input_is_read_in_the_encodings_that_windows_writes() {
+fn standard_input_is_read_in_the_encodings_of_windows() {
     let mut utf16: Vec<u8> = vec![0xff, 0xfe];
     utf16.extend(UNC.encode_utf16().flat_map(u16::to_le_bytes));
     let marked = [&[0xef, 0xbb, 0xbf][..], UNC.as_bytes()].concat();
@@ -101,7 +101,7 @@ fn standard_input_is_read_in_the_encodings_that_windows_writes() {
 }
 
 #[test]
-fn broken_json_is_shown_where_it_breaks() {
+fn broken_json_is_shown_at_its_position() {
     let (text, code) = validate(&["-"], "{\n  \"family\": \"app\",\n  \"command\": [{{command}}]\n}\n");
     assert!(text.contains("not JSON: key must be a string at line 3, column 16"), "{text}");
     assert!(text.contains("3 |   \"command\": [{{command}}]\n  |                ^"), "{text}");
@@ -110,7 +110,7 @@ fn broken_json_is_shown_where_it_breaks() {
 }
 
 #[test]
-fn what_needs_aws_is_refused_with_the_command_that_helps() {
+fn input_that_needs_aws_is_refused_with_a_command_to_use() {
     let (text, code) = validate(&["-"], r#"{"taskDefinition": "app:3"}"#);
     assert!(text.contains("aws ecs describe-task-definition --task-definition app:3"), "{text}");
     assert_eq!(code, UNUSABLE);
@@ -118,7 +118,7 @@ fn what_needs_aws_is_refused_with_the_command_that_helps() {
 }
 
 #[test]
-fn pointers_are_located_in_wrappers_and_among_doubled_keys() {
+fn pointers_are_located_in_wrappers_and_among_repeated_keys() {
     let text = r#"{"taskDefinition": {"family": "a", "family": "b", "x/y": [1, {"z": "é"}]}}"#;
     let document = Document { name: "x".to_owned(), text: Ok(text.to_owned()) };
     for (pointer, expected) in [
@@ -180,7 +180,7 @@ fn options_are_checked() {
 }
 
 #[test]
-fn the_rules_page_is_the_one_that_is_committed() {
+fn the_committed_rules_page_is_up_to_date() {
     let committed = std::fs::read_to_string(RULES_PAGE).unwrap_or_default();
     assert!(committed == rules_page::page(), "RULES.md is not what the rules say: run `make rules-doc`");
 }

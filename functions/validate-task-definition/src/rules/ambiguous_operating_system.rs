@@ -2,7 +2,7 @@
 
 use crate::finding::Level;
 use crate::os::OperatingSystem;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD039",
@@ -32,13 +32,13 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     if context.os.os != OperatingSystem::Ambiguous || context.is_in(Scope::Windows) {
         return Vec::new();
     }
     let Some(mount) = context.definition.mounts().next() else { return Vec::new() };
     let list = mount.at.rsplit_once('/').map_or("", |(list, _)| list);
-    vec![Found::at(
+    vec![Violation::at(
         list,
         "nothing says whether this task runs on Windows or on Linux, so its paths were not checked",
         "set `runtimePlatform.operatingSystemFamily`, such as `WINDOWS_SERVER_2022_CORE` or `LINUX`",

@@ -1,7 +1,7 @@
 //! `container-path-is-system-drive`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD010",
@@ -30,11 +30,11 @@ pub(super) static DOC: Doc = Doc {
     source: "https://github.com/moby/moby/blob/v28.0.0/volume/mounts/windows_parser.go",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let roots = context.mount_paths().filter(|(_, path)| path.drive_root() == Some('c'));
     roots
         .map(|(_, path)| {
-            Found::at(
+            Violation::at(
                 &path.text.at,
                 format!("{} is the container's system drive, which Docker does not mount over", path.quoted()),
                 r"write a directory, such as `C:\dotnetapp\app-state`, or the root of another drive, such as `D:\`",

@@ -1,8 +1,8 @@
 //! `container-path-not-absolute`
 
 use crate::finding::Level;
-use crate::path::Kind;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::path::PathKind;
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD009",
@@ -30,28 +30,28 @@ pub(super) static DOC: Doc = Doc {
     source: "https://github.com/moby/moby/blob/v28.0.0/volume/mounts/windows_parser.go",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for (_, path) in context.mount_paths() {
         let why = match path.path.kind {
-            Kind::Relative { .. } => "is a relative path",
-            Kind::Rootless => "names no drive",
-            Kind::DriveRelative { .. } => "has no separator after the drive",
-            Kind::Unc => "is a UNC path",
-            Kind::Device => "is a device path",
-            Kind::Drive { .. } | Kind::BareDrive { .. } | Kind::Pipe | Kind::Empty | Kind::Unresolved => continue,
+            PathKind::Relative { .. } => "is a relative path",
+            PathKind::Rootless => "names no drive",
+            PathKind::DriveRelative { .. } => "has no separator after the drive",
+            PathKind::Unc => "is a UNC path",
+            PathKind::Device => "is a device path",
+            PathKind::Drive { .. } | PathKind::BareDrive { .. } | PathKind::Pipe | PathKind::Empty | PathKind::Unresolved => continue,
         };
         let tidy = path.tidy();
         let below = tidy.split_once(':').map_or(tidy.as_str(), |(_, below)| below);
         let help = match path.path.kind {
-            Kind::DriveRelative { letter } => format!(r"write `{}:\{below}`", letter.to_ascii_uppercase()),
-            Kind::Rootless | Kind::Relative { .. } if !path.path.traverses && !tidy.contains(':') => {
+            PathKind::DriveRelative { letter } => format!(r"write `{}:\{below}`", letter.to_ascii_uppercase()),
+            PathKind::Rootless | PathKind::Relative { .. } if !path.path.traverses && !tidy.contains(':') => {
                 format!(r"write `C:\{tidy}`")
             }
             _ => r"write an absolute path in the container, such as `C:\dotnetapp\app-state`".to_owned(),
         };
         let message = format!("the container path {} {why}, which Docker on Windows refuses", path.quoted());
-        found.push(Found::at(&path.text.at, message, help));
+        found.push(Violation::at(&path.text.at, message, help));
     }
     found
 }

@@ -1,8 +1,8 @@
 //! `container-path-shadows-windows`
 
 use crate::finding::Level;
-use crate::path::Kind;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::path::PathKind;
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD012",
@@ -30,20 +30,20 @@ pub(super) static DOC: Doc = Doc {
     source: "https://learn.microsoft.com/en-us/virtualization/windowscontainers/manage-containers/persistent-storage",
 };
 
-/// Hidden as a whole; directories below them are mounted for good reasons.
+/// Only these directories themselves are reported: mounts below them are common.
 const WHOLE: [&str; 4] = ["program files", "program files (x86)", "programdata", "users"];
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for (_, path) in context.mount_paths() {
-        let Kind::Drive { letter: 'c', components } = &path.path.kind else { continue };
+        let PathKind::Drive { letter: 'c', components } = &path.path.kind else { continue };
         let shadows = match components.as_slice() {
             [first, ..] if first == "windows" => true,
             [only] => WHOLE.contains(&only.as_str()),
             _ => false,
         };
         if shadows {
-            found.push(Found::at(
+            found.push(Violation::at(
                 &path.text.at,
                 format!("{} hides what the image has there", path.quoted()),
                 r"mount to a directory of the application, such as `C:\dotnetapp\app-state`",

@@ -2,8 +2,8 @@
 
 use crate::constraint::{Known, Truth, all_hold, holds};
 use crate::finding::Level;
-use crate::rules::context::Service;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::Service;
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD030",
@@ -32,18 +32,18 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
-    let ready = context.policy.readiness_expression();
+fn check(context: &Context<'_>) -> Vec<Violation> {
+    let ready = context.requirements.readiness_expression();
     let help = format!("write `{ready}`");
-    let gate = context.policy.gate();
+    let gate = context.requirements.gate();
     let instance = ready_instance(&gate);
     let single = context.definition.constraints.iter().filter(|text| holds(&text.value, &instance) == Truth::False);
-    let mut found: Vec<Found> = single
+    let mut found: Vec<Violation> = single
         .map(|text| {
             let value = crate::json::shortened(&text.value);
-            let drive = context.policy.drive;
+            let drive = context.requirements.drive;
             let message = format!("`{value}` never holds on a Windows instance where `{drive}` is mapped");
-            Found::at(&text.at, message, help.clone())
+            Violation::at(&text.at, message, help.clone())
         })
         .collect();
     if !found.is_empty() {
@@ -54,17 +54,17 @@ fn check(context: &Context<'_>) -> Vec<Found> {
         let message = format!(
             "the placement constraints of the service `{}` never hold on a Windows instance where `{}` is mapped: `{}`",
             service.name,
-            context.policy.drive,
+            context.requirements.drive,
             crate::json::shortened(&service.constraints.join("` and `")),
         );
-        found.push(Found::at(at, message, format!("{help} in the service")));
+        found.push(Violation::at(at, message, format!("{help} in the service")));
     }
     found
 }
 
 /// Whether the constraints of the definition and a service cannot hold where the share is mapped.
 pub(super) fn contradicts(context: &Context<'_>, service: Option<&Service>) -> bool {
-    let gate = context.policy.gate();
+    let gate = context.requirements.gate();
     let own = service.into_iter().flat_map(|service| &service.constraints).map(String::as_str);
     all_hold(context.constraints().chain(own), &ready_instance(&gate)) == Truth::False
 }

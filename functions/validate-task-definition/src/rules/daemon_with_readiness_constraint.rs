@@ -2,7 +2,7 @@
 
 use crate::constraint::attributes;
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD031",
@@ -32,8 +32,8 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_services.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
-    let gate = context.policy.gate();
+fn check(context: &Context<'_>) -> Vec<Violation> {
+    let gate = context.requirements.gate();
     let names_gate = |expression: &str| attributes(expression).contains(&gate);
     let own = context.definition.constraints.iter().find(|text| names_gate(&text.value));
     let mut found = Vec::new();
@@ -42,7 +42,7 @@ fn check(context: &Context<'_>) -> Vec<Found> {
             continue;
         }
         let at = own.map(|text| text.at.as_str()).or(context.definition.constraints_at.as_deref());
-        found.push(Found::at(
+        found.push(Violation::at(
             at.unwrap_or_default(),
             format!(
                 "`{}` is a daemon service: ECS stops its task on an instance as soon as `{gate}` is no longer `mapped` there",

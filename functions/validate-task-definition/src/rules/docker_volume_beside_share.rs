@@ -1,7 +1,7 @@
 //! `docker-volume-beside-share`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD025",
@@ -39,12 +39,12 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Volume.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let volumes = context.definition.volumes.iter();
     let volumes = volumes.filter_map(|volume| volume.docker.as_ref().map(|at| (volume, at)));
     volumes
         .map(|(volume, at)| {
-            Found::at(
+            Violation::at(
                 at,
                 format!("`dockerVolumeConfiguration` of the volume `{}` is not for Windows tasks", volume.label()),
                 format!(

@@ -1,7 +1,7 @@
 //! `doubled-directory`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD020",
@@ -30,9 +30,9 @@ pub(super) static DOC: Doc = Doc {
     source: "https://learn.microsoft.com/en-us/powershell/module/smbshare/new-smbglobalmapping",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
-    let Some(remote) = &context.policy.remote else { return Vec::new() };
-    let drive = context.policy.drive;
+fn check(context: &Context<'_>) -> Vec<Violation> {
+    let Some(remote) = &context.requirements.remote else { return Vec::new() };
+    let drive = context.requirements.drive;
     let last = remote.last_component().to_lowercase();
     let mut found = Vec::new();
     for (_, source) in context.share_volumes() {
@@ -41,7 +41,7 @@ fn check(context: &Context<'_>) -> Vec<Found> {
             continue;
         }
         let below = rest.join(r"\");
-        found.push(Found::at(
+        found.push(Violation::at(
             &source.text.at,
             format!(
                 r"`{drive}` is `{remote}` already, so {} is `{remote}\{}`",

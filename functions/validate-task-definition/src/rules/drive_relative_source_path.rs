@@ -1,9 +1,9 @@
 //! `drive-relative-source-path`
 
 use crate::finding::Level;
-use crate::path::Kind;
-use crate::rules::context::MUST_EXIST;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::path::PathKind;
+use crate::rule::MUST_EXIST;
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD006",
@@ -31,14 +31,14 @@ pub(super) static DOC: Doc = Doc {
     source: "https://github.com/moby/moby/blob/v28.0.0/volume/mounts/windows_parser.go",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for (_, source) in context.broken_sources() {
-        let (Kind::BareDrive { letter } | Kind::DriveRelative { letter }) = source.path.kind else { continue };
+        let (PathKind::BareDrive { letter } | PathKind::DriveRelative { letter }) = source.path.kind else { continue };
         let drive = format!("{}:", letter.to_ascii_uppercase());
         let tidy = source.tidy();
         let below = tidy.split_once(':').map_or("", |(_, below)| below);
-        found.push(Found::at(
+        found.push(Violation::at(
             &source.text.at,
             format!("{} has no separator after `{drive}`, which Docker refuses", source.quoted()),
             format!(r"write `{drive}\{below}`; {MUST_EXIST}"),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::finding::Level;
 use crate::model::MountPoint;
-use crate::path::{Kind, clean};
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::path::{PathKind, clean};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD013",
@@ -39,23 +39,23 @@ pub(super) static DOC: Doc = Doc {
     source: "https://github.com/aws/amazon-ecs-agent/blob/master/agent/api/task/task_windows.go",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let containers = context.definition.containers.iter().flatten();
     containers.flat_map(|container| in_one_container(&container.name, &container.mounts)).collect()
 }
 
-fn in_one_container(container: &str, mounts: &[MountPoint]) -> Vec<Found> {
+fn in_one_container(container: &str, mounts: &[MountPoint]) -> Vec<Violation> {
     let mut first: BTreeMap<String, &str> = BTreeMap::new();
     let mut found = Vec::new();
     for path in mounts.iter().filter_map(|mount| mount.path.as_ref()) {
-        if matches!(path.path.kind, Kind::Empty | Kind::Unresolved) {
+        if matches!(path.path.kind, PathKind::Empty | PathKind::Unresolved) {
             continue;
         }
-        // `D:` and `D:\` are one place in the container.
+        // `D:` and `D:\` are the same path in the container.
         let key = path.drive_root().map_or_else(|| clean(&path.text.value), |letter| format!(r"{letter}:\"));
         match first.get(&key) {
             None => _ = first.insert(key, &path.text.value),
-            Some(other) => found.push(Found::at(
+            Some(other) => found.push(Violation::at(
                 &path.text.at,
                 format!("the container `{container}` already mounts something to `{}`", crate::json::shortened(other)),
                 "give each mount point of a container a path of its own",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD037",
@@ -37,14 +37,14 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Volume.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let mut seen = BTreeSet::new();
     let names = context.definition.volumes.iter().filter_map(|volume| volume.name.as_ref());
     let again = names.filter(|name| !name.value.is_empty() && !seen.insert(name.value.as_str()));
     again
         .map(|name| {
             let value = crate::json::shortened(&name.value);
-            Found::at(&name.at, format!("another volume is called `{value}` already"), "give each volume its own name")
+            Violation::at(&name.at, format!("another volume is called `{value}` already"), "give each volume its own name")
         })
         .collect()
 }

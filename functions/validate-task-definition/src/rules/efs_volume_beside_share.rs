@@ -1,7 +1,7 @@
 //! `efs-volume-beside-share`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD026",
@@ -38,12 +38,12 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/efs-volumes.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let volumes = context.definition.volumes.iter();
     let volumes = volumes.filter_map(|volume| volume.efs.as_ref().map(|at| (volume, at)));
     volumes
         .map(|(volume, at)| {
-            Found::at(
+            Violation::at(
                 at,
                 format!("the volume `{}` is on EFS, which Windows tasks cannot mount", volume.label()),
                 format!(

@@ -1,8 +1,8 @@
 //! `empty-container-path`
 
 use crate::finding::Level;
-use crate::path::Kind;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::path::PathKind;
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD008",
@@ -30,14 +30,14 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_MountPoint.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let help = r"say where the volume appears in the container, such as `C:\dotnetapp\app-state`";
     let mut found = Vec::new();
     for mount in context.definition.mounts() {
         match &mount.path {
-            None => found.push(Found::at(&mount.at, "the mount point has no `containerPath`", help)),
-            Some(path) if path.path.kind == Kind::Empty => {
-                found.push(Found::at(&path.text.at, "the container path is empty", help));
+            None => found.push(Violation::at(&mount.at, "the mount point has no `containerPath`", help)),
+            Some(path) if path.path.kind == PathKind::Empty => {
+                found.push(Violation::at(&path.text.at, "the container path is empty", help));
             }
             Some(_) => {}
         }

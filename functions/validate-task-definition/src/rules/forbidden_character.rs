@@ -1,8 +1,8 @@
 //! `forbidden-character`
 
 use crate::finding::Level;
-use crate::path::Kind;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::path::PathKind;
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD015",
@@ -31,13 +31,13 @@ pub(super) static DOC: Doc = Doc {
     source: "https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for path in context.share_paths() {
-        // Kinds without a drive are reported for that; drive-relative ones can be `G:` and an unescaped `\n`.
+        // Other rules report paths without a drive. A drive-relative path can be `G:` with an unescaped `\n`.
         let components: Vec<&str> = match &path.path.kind {
-            Kind::Drive { components, .. } => components.iter().map(String::as_str).collect(),
-            Kind::DriveRelative { .. } => vec![path.text.value.get(2..).unwrap_or_default()],
+            PathKind::Drive { components, .. } => components.iter().map(String::as_str).collect(),
+            PathKind::DriveRelative { .. } => vec![path.text.value.get(2..).unwrap_or_default()],
             _ => continue,
         };
         let Some(bad) = components.into_iter().flat_map(str::chars).find(|c| is_forbidden(*c)) else { continue };
@@ -48,7 +48,7 @@ fn check(context: &Context<'_>) -> Vec<Found> {
             (format!("`{bad}`"), "leave it out: Windows does not allow it in names")
         };
         let message = format!("{} contains {shown}, which Windows does not allow", escaped(&path.text.value));
-        found.push(Found::at(&path.text.at, message, help));
+        found.push(Violation::at(&path.text.at, message, help));
     }
     found
 }

@@ -1,7 +1,7 @@
 //! `host-path-on-fargate`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD021",
@@ -30,14 +30,14 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HostVolumeProperties.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     if context.fargate().is_none() {
         return Vec::new();
     }
     let volumes = context.share_volumes();
     volumes
         .map(|(_, source)| {
-            Found::at(
+            Violation::at(
                 &source.text.at,
                 format!("{} is on the instance's drive, and `requiresCompatibilities` holds `FARGATE`", source.quoted()),
                 "require `EC2` instead: the share is mapped on EC2 instances only",

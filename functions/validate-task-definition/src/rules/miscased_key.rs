@@ -2,7 +2,7 @@
 
 use crate::finding::Level;
 use crate::json::ProblemKind;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD035",
@@ -31,7 +31,7 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HostVolumeProperties.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let problems = context.definition.problems.iter();
     let miscased = problems.filter_map(|problem| match &problem.kind {
         ProblemKind::Miscased { found, expected } => Some((&problem.at, found, expected)),
@@ -39,7 +39,7 @@ fn check(context: &Context<'_>) -> Vec<Found> {
     });
     miscased
         .map(|(at, found, expected)| {
-            Found::at(at, format!("ECS does not know the key `{found}`"), format!("write `{expected}`"))
+            Violation::at(at, format!("ECS does not know the key `{found}`"), format!("write `{expected}`"))
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! `misplaced-mount-points`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD032",
@@ -33,11 +33,11 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let stray = context.definition.stray_mounts.iter();
     stray
         .map(|stray| {
-            Found::at(
+            Violation::at(
                 &stray.at,
                 "`mountPoints` stands beside the container definitions, where ECS does not look",
                 "move it into the container that needs the volume: `\"containerDefinitions\": [{…, \"mountPoints\": […]}]`",

@@ -2,9 +2,9 @@
 
 use crate::constraint::{Known, Truth, all_hold, attributes};
 use crate::finding::Level;
-use crate::rules::context::Service;
+use crate::rule::Service;
 use crate::rules::contradictory_readiness_constraint::contradicts;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD029",
@@ -40,14 +40,14 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
-    // Nothing is placed without a container, and Fargate takes no constraints. A contradiction is worse than a gap, and
-    // reported by itself.
+fn check(context: &Context<'_>) -> Vec<Violation> {
+    // A definition without containers is never placed, Fargate accepts no constraints, and another rule reports
+    // contradictions.
     if context.definition.containers.is_none() || context.fargate().is_some() || is_ensured(context, None) || contradicts(context, None)
     {
         return Vec::new();
     }
-    let gate = context.policy.gate();
+    let gate = context.requirements.gate();
     let (level, who) = match context.services {
         None => (Level::Info, String::new()),
         Some(services) => {
@@ -56,29 +56,29 @@ fn check(context: &Context<'_>) -> Vec<Found> {
             if open.is_empty() {
                 return Vec::new();
             }
-            let level = if context.policy.require_readiness { Level::Error } else { Level::Warning };
+            let level = if context.requirements.require_readiness { Level::Error } else { Level::Warning };
             (level, format!(", nor does {}", names(&open)))
         }
     };
     let near = near_miss(context, &gate).map_or(String::new(), |near| format!("; {near}"));
     let message = format!(
         "no placement constraint of the task definition keeps it off instances where `{}` is not mapped{who}{near}",
-        context.policy.drive
+        context.requirements.drive
     );
     let help = format!(
         "add `\"placementConstraints\": [{{\"type\": \"memberOf\", \"expression\": \"{}\"}}]` to the task definition, or to \
          every service that uses it",
-        context.policy.readiness_expression()
+        context.requirements.readiness_expression()
     );
     let at = context.definition.constraints_at.as_deref().unwrap_or_default();
-    let mut found = Found::at(at, message, help);
+    let mut found = Violation::at(at, message, help);
     found.level = Some(level);
     vec![found]
 }
 
 /// Whether the constraints cannot hold on an instance whose gate is shut or absent.
 fn is_ensured(context: &Context<'_>, service: Option<&Service>) -> bool {
-    let gate = context.policy.gate();
+    let gate = context.requirements.gate();
     let own = || service.into_iter().flat_map(|service| &service.constraints).map(String::as_str);
     let all = || context.constraints().chain(own());
     [Known::Absent, Known::Value("shut")].iter().all(|known| all_hold(all(), &[(&gate, *known)]) == Truth::False)
@@ -92,7 +92,7 @@ fn names(services: &[&Service]) -> String {
     format!("{kind} {}{rest}", shown.join(", "))
 }
 
-/// A constraint on an attribute that only looks like the gate.
+/// A constraint on an attribute that differs from the gate in case only.
 fn near_miss(context: &Context<'_>, gate: &str) -> Option<String> {
     let named = context.constraints().flat_map(attributes).find(|name| name != gate && name.eq_ignore_ascii_case(gate))?;
     Some(format!("`{named}` is another attribute than `{gate}`"))

@@ -1,48 +1,18 @@
-//! The rules: one file each, with its explanation and an example that fails.
+//! The rules: one file each, with documentation and an example that violates the rule.
 //!
-//! A rule is a pure function over the [`Context`]. It names no AWS client and reads no clock; what it cannot see (the
-//! share, the instances, the services, unless the context holds them) it does not guess.
+//! A rule is a pure function of the [`Context`]. It uses no AWS client and no clock, and does not guess about the share,
+//! the instances or the services.
 //!
-//! To add one: write its file beside the others, add its name to the table below (at the end: codes are never given
-//! twice) and run `make rules-doc`.
-
-mod context;
-mod doc;
-
-pub use context::{Context, Found, Service};
-pub use doc::{Doc, Setting};
+//! To add a rule: write its file, add its name at the end of the table below, and run `make rules-doc`. Codes are never
+//! reused.
 
 use crate::finding::{Finding, Level, Report};
+use crate::input;
 use crate::model::TaskDefinition;
-use crate::policy::Policy;
+use crate::requirements::Requirements;
+use crate::rule::{Context, Doc, Rule, Service};
 
-/// On which task definitions a rule runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// On every one.
-    Every,
-    /// On those that run on Windows.
-    Windows,
-    /// On those that run on Windows and use the share.
-    Share,
-}
-
-/// A rule.
-#[derive(Debug)]
-pub struct Rule {
-    /// `TD004`; stable, and never given to another rule.
-    pub code: &'static str,
-    /// `unc-source-path`.
-    pub name: &'static str,
-    /// What its findings are, unless the documentation says that it depends.
-    pub level: Level,
-    /// Where it runs.
-    pub scope: Scope,
-    /// Looks at one definition.
-    pub check: fn(&Context<'_>) -> Vec<Found>,
-}
-
-/// The table. Each name is that of a file; the rule and its page come from there.
+/// The table of rules. Each name is that of a file.
 macro_rules! rules {
     ($($module:ident)*) => {
         $(mod $module;)*
@@ -50,7 +20,7 @@ macro_rules! rules {
         /// Every rule, in the order in which they run.
         pub static RULES: &[&Rule] = &[$(&$module::RULE),*];
 
-        /// Every rule with its page.
+        /// Every rule with its documentation.
         pub static DOCS: &[(&Rule, &Doc)] = &[$((&$module::RULE, &$module::DOC)),*];
     };
 }
@@ -97,12 +67,27 @@ rules! {
     ambiguous_operating_system
 }
 
-/// Findings of one rule beyond these are counted instead of listed, so that a report always fits into an answer.
+/// Further findings of one rule are counted but not listed, so that a report always fits into a response.
 const MOST_FINDINGS_A_RULE: usize = 100;
 
-/// Checks one task definition against every rule. `services` are those that use it, where they are known.
-pub fn check(definition: &TaskDefinition, policy: &Policy, services: Option<&[Service]>) -> Report {
-    let context = Context::new(definition, policy, services);
+/// Checks a text with the settings of a rule's example.
+///
+/// # Panics
+///
+/// The text is not JSON.
+pub fn check_example(doc: &Doc, text: &str) -> Report {
+    let value = input::parse(text).expect("examples are JSON");
+    let services = doc.setting.services();
+    check(&TaskDefinition::read(&value), &doc.setting.requirements(), services.as_deref())
+}
+
+/// Checks one task definition against every rule. `services` are the services that use it, if they are known.
+pub fn check(
+    definition: &TaskDefinition,
+    requirements: &Requirements,
+    services: Option<&[Service]>,
+) -> Report {
+    let context = Context::new(definition, requirements, services);
     let mut findings = Vec::new();
     for rule in RULES.iter().filter(|rule| context.is_in(rule.scope)) {
         let mut found = (rule.check)(&context);

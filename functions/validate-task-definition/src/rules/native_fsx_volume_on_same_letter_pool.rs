@@ -1,7 +1,7 @@
 //! `native-fsx-volume-on-same-letter-pool`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD027",
@@ -52,12 +52,12 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/wfsx-volumes.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
-    let drive = context.policy.drive;
+fn check(context: &Context<'_>) -> Vec<Violation> {
+    let drive = context.requirements.drive;
     let native = context.definition.volumes.iter().filter_map(|volume| volume.fsx.as_ref().map(|fsx| (volume, fsx)));
     native
         .map(|(volume, fsx)| {
-            Found::at(
+            Violation::at(
                 &fsx.at,
                 format!(
                     "for the volume `{}` the ECS agent takes a drive letter from `Z:` down to `D:`, and `{drive}` is one \

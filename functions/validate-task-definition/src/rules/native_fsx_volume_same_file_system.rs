@@ -1,7 +1,7 @@
 //! `native-fsx-volume-same-file-system`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD028",
@@ -42,21 +42,21 @@ pub(super) static DOC: Doc = Doc {
     source: "https://github.com/kubernetes-csi/csi-driver-smb/issues/219",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
-    let Some(remote) = &context.policy.remote else { return Vec::new() };
+fn check(context: &Context<'_>) -> Vec<Violation> {
+    let Some(remote) = &context.requirements.remote else { return Vec::new() };
     let host = remote.server().split('.').next().unwrap_or_default();
     let native = context.definition.volumes.iter().filter_map(|volume| volume.fsx.as_ref());
     let mut found = Vec::new();
     for fsx in native {
         let Some(id) = fsx.file_system.as_ref().filter(|id| id.value.eq_ignore_ascii_case(host)) else { continue };
-        let drive = context.policy.drive;
+        let drive = context.requirements.drive;
         let root = fsx.root.as_ref().map_or("", |root| root.value.as_str());
         let below = format!(r"\\{}\{}", remote.server(), root.trim_matches(['\\', '/']));
-        let help = match context.policy.on_drive(&below) {
+        let help = match context.requirements.on_drive(&below) {
             Some(path) => format!("bind `{path}` instead: it is the same directory"),
             None => format!("bind a directory of `{drive}` instead, or use another file system"),
         };
-        found.push(Found::at(
+        found.push(Violation::at(
             &id.at,
             format!(
                 "`{}` is the file system of `{remote}`, and Windows may refuse to map it beside `{drive}` (error 1219)",

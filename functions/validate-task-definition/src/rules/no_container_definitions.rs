@@ -1,7 +1,7 @@
 //! `no-container-definitions`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD001",
@@ -33,7 +33,7 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     if context.definition.containers.is_some() {
         return Vec::new();
     }
@@ -43,5 +43,5 @@ fn check(context: &Context<'_>) -> Vec<Found> {
         Some(_) => "`containerDefinitions` holds no container definition",
         None => "the task definition has no `containerDefinitions`",
     };
-    vec![Found::at(at.unwrap_or_default(), message, help)]
+    vec![Violation::at(at.unwrap_or_default(), message, help)]
 }

@@ -2,7 +2,7 @@
 
 use crate::finding::Level;
 use crate::path::resolve;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD017",
@@ -31,14 +31,14 @@ pub(super) static DOC: Doc = Doc {
     source: "https://github.com/aws/amazon-ecs-agent/blob/master/agent/api/task/task_windows.go",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let paths = context.share_paths().filter(|path| path.path.traverses);
     paths
         .map(|path| {
             let resolved = resolve(&path.text.value);
             let resolved = crate::json::shortened(&resolved);
             let message = format!("{} contains `..` and means `{resolved}`", path.quoted());
-            Found::at(&path.text.at, message, format!("write `{resolved}`, if that is what is meant"))
+            Violation::at(&path.text.at, message, format!("write `{resolved}`, if that is what is meant"))
         })
         .collect()
 }

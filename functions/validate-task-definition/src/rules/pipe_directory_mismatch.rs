@@ -1,8 +1,8 @@
 //! `pipe-directory-mismatch`
 
 use crate::finding::Level;
-use crate::path::Kind;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::path::PathKind;
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD014",
@@ -30,18 +30,18 @@ pub(super) static DOC: Doc = Doc {
     source: "https://github.com/moby/moby/blob/v28.0.0/volume/mounts/windows_parser.go",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for (mount, path) in context.mount_paths() {
         let Some(volume) = context.volume_of(mount) else { continue };
         let source = volume.source.as_ref();
-        if matches!(path.path.kind, Kind::Empty | Kind::Unresolved)
-            || source.is_some_and(|source| !source.path.is_valid_source() || source.path.kind == Kind::Unresolved)
+        if matches!(path.path.kind, PathKind::Empty | PathKind::Unresolved)
+            || source.is_some_and(|source| !source.path.is_valid_source() || source.path.kind == PathKind::Unresolved)
         {
             continue;
         }
-        let pipe_inside = path.path.kind == Kind::Pipe;
-        let pipe_outside = source.is_some_and(|source| source.path.kind == Kind::Pipe);
+        let pipe_inside = path.path.kind == PathKind::Pipe;
+        let pipe_outside = source.is_some_and(|source| source.path.kind == PathKind::Pipe);
         let of_source = source.map_or_else(|| format!("the volume `{}`", volume.label()), |source| source.quoted());
         let (message, help) = match (pipe_outside, pipe_inside) {
             (false, true) => (
@@ -54,7 +54,7 @@ fn check(context: &Context<'_>) -> Vec<Found> {
             ),
             _ => continue,
         };
-        found.push(Found::at(&path.text.at, message, help));
+        found.push(Violation::at(&path.text.at, message, help));
     }
     found
 }

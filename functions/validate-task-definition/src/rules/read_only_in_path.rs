@@ -1,7 +1,7 @@
 //! `read-only-in-path`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD016",
@@ -29,14 +29,14 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_MountPoint.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for path in context.share_paths() {
         let Some(mode) = path.path.mode else { continue };
         let value = &path.text.value;
         let without = value.get(..value.len() - mode.len() - 1).unwrap_or(value);
         let read_only = mode == "ro";
-        found.push(Found::at(
+        found.push(Violation::at(
             &path.text.at,
             format!("{} ends in `:{mode}`, which is no part of a path", path.quoted()),
             format!("write `{}`, and `\"readOnly\": {read_only}` in the mount point", crate::json::shortened(without)),

@@ -1,9 +1,9 @@
 //! `relative-source-path`
 
 use crate::finding::Level;
-use crate::path::Kind;
-use crate::rules::context::MUST_EXIST;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::path::PathKind;
+use crate::rule::MUST_EXIST;
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD005",
@@ -32,17 +32,17 @@ pub(super) static DOC: Doc = Doc {
     source: "https://github.com/moby/moby/blob/v28.0.0/volume/mounts/windows_parser.go",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for (_, source) in context.broken_sources() {
         let value = source.quoted();
         let message = match source.path.kind {
-            Kind::Relative { single_word: true } => format!(
+            PathKind::Relative { single_word: true } => format!(
                 "{value} is no path: Docker creates a volume of that name on the instance's own disk, and the data never \
                  reaches the share"
             ),
-            Kind::Relative { single_word: false } => format!("{value} is a relative path, which Docker refuses"),
-            Kind::Empty => format!("{value} is white space, and no path"),
+            PathKind::Relative { single_word: false } => format!("{value} is a relative path, which Docker refuses"),
+            PathKind::Empty => format!("{value} is white space, and no path"),
             _ => continue,
         };
         let trimmed = source.text.value.trim().trim_matches(['"', '\'']);
@@ -52,9 +52,9 @@ fn check(context: &Context<'_>) -> Vec<Found> {
         } else if tidy.is_empty() || tidy.contains(':') || source.path.traverses {
             format!("write an absolute path, such as `{}`; {MUST_EXIST}", context.example_source())
         } else {
-            format!(r"write an absolute path, such as `{}\{tidy}`; {MUST_EXIST}", context.policy.drive)
+            format!(r"write an absolute path, such as `{}\{tidy}`; {MUST_EXIST}", context.requirements.drive)
         };
-        found.push(Found::at(&source.text.at, message, help));
+        found.push(Violation::at(&source.text.at, message, help));
     }
     found
 }

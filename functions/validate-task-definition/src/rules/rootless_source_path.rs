@@ -1,9 +1,9 @@
 //! `rootless-source-path`
 
 use crate::finding::Level;
-use crate::path::Kind;
-use crate::rules::context::MUST_EXIST;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::path::PathKind;
+use crate::rule::MUST_EXIST;
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD007",
@@ -31,13 +31,13 @@ pub(super) static DOC: Doc = Doc {
     source: "https://github.com/moby/moby/blob/v28.0.0/volume/mounts/windows_parser.go",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
-    let broken = context.broken_sources().filter(|(_, source)| source.path.kind == Kind::Rootless);
+fn check(context: &Context<'_>) -> Vec<Violation> {
+    let broken = context.broken_sources().filter(|(_, source)| source.path.kind == PathKind::Rootless);
     broken
         .map(|(_, source)| {
             let message = format!("{} names no drive, which Docker on Windows refuses", source.quoted());
-            let help = format!(r"write `{}\{}`; {MUST_EXIST}", context.policy.drive, source.tidy());
-            Found::at(&source.text.at, message, help)
+            let help = format!(r"write `{}\{}`; {MUST_EXIST}", context.requirements.drive, source.tidy());
+            Violation::at(&source.text.at, message, help)
         })
         .collect()
 }

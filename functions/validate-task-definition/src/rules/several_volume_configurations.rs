@@ -1,7 +1,7 @@
 //! `several-volume-configurations`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD038",
@@ -37,12 +37,12 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Volume.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for (volume, source) in context.share_volumes() {
         let native = volume.fsx.as_ref().map(|fsx| &fsx.at);
         for at in [volume.docker.as_ref(), volume.efs.as_ref(), native].into_iter().flatten() {
-            found.push(Found::at(
+            found.push(Violation::at(
                 at,
                 format!("the volume `{}` has the source {} already", volume.label(), source.quoted()),
                 "keep `host`, and drop this configuration",

@@ -2,7 +2,7 @@
 
 use crate::finding::Level;
 use crate::os::OperatingSystem;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD022",
@@ -31,14 +31,14 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     if context.os.os != OperatingSystem::Linux {
         return Vec::new();
     }
     let volumes = context.share_volumes();
     volumes
         .map(|(_, source)| {
-            Found::at(
+            Violation::at(
                 &source.text.at,
                 format!("{} is a path of Windows, and the task runs on Linux: {}", source.quoted(), context.os.from),
                 "set `runtimePlatform.operatingSystemFamily` to the instances' Windows Server, such as \

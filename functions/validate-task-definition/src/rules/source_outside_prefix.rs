@@ -1,7 +1,7 @@
 //! `source-outside-prefix`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD018",
@@ -30,16 +30,16 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HostVolumeProperties.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
-    let Some(prefix) = &context.policy.allowed_prefix else { return Vec::new() };
-    let letter = context.policy.drive.letter();
+fn check(context: &Context<'_>) -> Vec<Violation> {
+    let Some(prefix) = &context.requirements.allowed_prefix else { return Vec::new() };
+    let letter = context.requirements.drive.letter();
     let mut found = Vec::new();
     for (_, source) in context.share_volumes() {
         let Some(components) = source.path.below_drive(letter) else { continue };
         if components.starts_with(&prefix.components) {
             continue;
         }
-        found.push(Found::at(
+        found.push(Violation::at(
             &source.text.at,
             format!("{} is not below `{}`, where sources on the share have to be", source.quoted(), prefix.text),
             format!("write a path below it, such as `{}`", context.example_source()),

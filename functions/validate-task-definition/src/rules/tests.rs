@@ -1,14 +1,15 @@
-//! Every rule against its own page, and what the rules promise together.
+//! Every rule with its own example, and all rules together.
 
 use serde_json::{Value, json};
 
 use super::*;
+use crate::rule::Setting;
 
 fn report(value: &Value, setting: Setting) -> Report {
-    check(&TaskDefinition::read(value), &setting.policy(), None)
+    check(&TaskDefinition::read(value), &setting.requirements(), None)
 }
 
-/// Takes the marks out of a text; the second value is the pointer of what stood between them.
+/// The JSON of an example without its marks, and the pointers to the marked values.
 fn unmarked(text: &str) -> (Value, Vec<String>) {
     let wrapped = text.replace('«', r#"{"@": "#).replace('»', "}");
     let mut value: Value = serde_json::from_str(&wrapped).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -36,10 +37,10 @@ fn unwrap(value: &mut Value, at: &str, marks: &mut Vec<String>) {
 }
 
 #[test]
-fn every_rule_fires_at_the_marked_spot_of_its_own_example() {
+fn every_rule_reports_the_marked_value_of_its_example() {
     for (rule, doc) in DOCS {
         let (value, marks) = unmarked(doc.fails);
-        let report = doc.report(&doc.failing());
+        let report = check_example(doc, &doc.failing());
         let found: Vec<&Finding> =
             report.findings.iter().filter(|finding| finding.code == rule.code).collect();
         let paths: Vec<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
@@ -52,12 +53,12 @@ fn every_rule_fires_at_the_marked_spot_of_its_own_example() {
 }
 
 #[test]
-fn no_rule_fires_where_its_own_advice_was_taken() {
+fn no_rule_reports_its_corrected_example() {
     for (rule, doc) in DOCS {
         let (from, _) = doc.instead;
         assert_eq!(doc.failing().matches(from).count(), 1, "{}: {from}", rule.name);
         assert_ne!(doc.failing(), doc.passing(), "{}", rule.name);
-        let report = doc.report(&doc.passing());
+        let report = check_example(doc, &doc.passing());
         assert!(
             report.findings.iter().all(|finding| finding.code != rule.code),
             "{}: {report:#?}",
@@ -77,7 +78,7 @@ fn codes_and_names_are_unique_and_names_are_those_of_the_files() {
 }
 
 #[test]
-fn every_page_says_something_and_ends_its_sentences() {
+fn every_text_of_the_documentation_is_a_sentence() {
     for (rule, doc) in DOCS {
         for text in [doc.what, doc.why, doc.level] {
             assert!(
@@ -90,7 +91,7 @@ fn every_page_says_something_and_ends_its_sentences() {
     }
 }
 
-/// The task definition of the procedure that this product automates, with the constraint added.
+/// The task definition of the manual procedure, with the constraint added.
 fn original() -> Value {
     json!({
         "family": "dotnetapp",
@@ -146,7 +147,7 @@ fn with_container_path(path: &str) -> Value {
 }
 
 #[test]
-fn sources_are_judged_by_what_they_are_on_windows() {
+fn sources_are_checked_by_their_kind_on_windows() {
     for (source, expected) in [
         (r"G:\", &["whole-share-exposed"][..]),
         ("G:/", &["whole-share-exposed"]),
@@ -187,7 +188,7 @@ fn sources_are_judged_by_what_they_are_on_windows() {
 }
 
 #[test]
-fn container_paths_are_judged_by_what_docker_takes() {
+fn container_paths_are_checked_by_what_docker_accepts() {
     for (path, expected) in [
         (r"C:\dotnetapp", &[][..]),
         ("C:/dotnetapp/", &[]),
@@ -226,7 +227,7 @@ fn container_paths_are_judged_by_what_docker_takes() {
 }
 
 #[test]
-fn a_directory_on_a_drive_whose_root_is_mounted_is_fine() {
+fn a_path_on_a_drive_whose_root_is_mounted_has_no_finding() {
     let mut value = original();
     let mounts = &mut value["containerDefinitions"][0]["mountPoints"];
     *mounts = json!([
@@ -237,7 +238,7 @@ fn a_directory_on_a_drive_whose_root_is_mounted_is_fine() {
 }
 
 #[test]
-fn the_prefix_is_compared_as_the_agent_resolves_paths() {
+fn the_prefix_is_compared_with_resolved_paths() {
     let setting = Setting::AllowedPrefix(r"G:\Directory");
     for (source, is_inside) in [
         (r"G:\Directory\app-state", true),
@@ -254,7 +255,7 @@ fn the_prefix_is_compared_as_the_agent_resolves_paths() {
 }
 
 #[test]
-fn a_task_that_is_none_of_our_business_gets_an_empty_report() {
+fn a_task_without_the_share_gets_an_empty_report() {
     for value in [
         json!({"family": "web", "containerDefinitions": [{"name": "web", "image": "nginx"}]}),
         json!({"family": "web", "runtimePlatform": {"operatingSystemFamily": "LINUX"},
@@ -284,7 +285,7 @@ fn an_ambiguous_task_gets_no_finding_about_paths() {
 }
 
 #[test]
-fn mount_points_at_the_top_are_told_all_that_is_wrong_with_them() {
+fn misplaced_mount_points_get_all_their_findings() {
     let value = json!({
         "volumes": [{"name": "shared-volume", "host": {"sourcePath": "mounted"}}],
         "mountPoints": [{"containerPath": "inside", "sourceVolume": "shared-volume"}],
@@ -303,7 +304,7 @@ fn mount_points_at_the_top_are_told_all_that_is_wrong_with_them() {
 }
 
 #[test]
-fn cloudformations_spelling_is_read_with_pointers_in_it() {
+fn findings_in_cloudformations_spelling_have_its_pointers() {
     let value = json!({
         "Family": "app",
         "ContainerDefinitions": [{"Name": "app", "Cpu": "10", "Essential": "true",
@@ -340,9 +341,9 @@ fn an_audit_looks_for_the_constraint_in_every_service() {
     let mut value = original();
     value["placementConstraints"] = json!(null);
     let level = |services: &[Service], require_readiness: bool| {
-        let mut policy = Setting::Plain.policy();
-        policy.require_readiness = require_readiness;
-        let report = check(&TaskDefinition::read(&value), &policy, Some(services));
+        let mut requirements = Setting::Plain.requirements();
+        requirements.require_readiness = require_readiness;
+        let report = check(&TaskDefinition::read(&value), &requirements, Some(services));
         assert!(report.findings.len() <= 1, "{report:#?}");
         report.findings.first().map(|finding| (finding.rule, finding.level))
     };
@@ -355,7 +356,7 @@ fn an_audit_looks_for_the_constraint_in_every_service() {
 }
 
 #[test]
-fn any_expression_that_needs_the_gate_will_do_and_a_near_miss_is_named() {
+fn any_expression_that_requires_the_gate_is_accepted_and_a_similar_attribute_is_named() {
     let fired = |expression: &str| {
         let mut value = original();
         value["placementConstraints"][0]["expression"] = json!(expression);

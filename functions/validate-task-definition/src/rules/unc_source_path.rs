@@ -1,9 +1,9 @@
 //! `unc-source-path`
 
 use crate::finding::Level;
-use crate::path::Kind;
-use crate::rules::context::MUST_EXIST;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::path::PathKind;
+use crate::rule::MUST_EXIST;
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD004",
@@ -38,20 +38,20 @@ pub(super) static DOC: Doc = Doc {
     source: "https://github.com/moby/moby/blob/v28.0.0/volume/mounts/windows_parser.go",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
-    let broken = context.broken_sources().filter(|(_, source)| matches!(source.path.kind, Kind::Unc | Kind::Device));
+fn check(context: &Context<'_>) -> Vec<Violation> {
+    let broken = context.broken_sources().filter(|(_, source)| matches!(source.path.kind, PathKind::Unc | PathKind::Device));
     broken
         .map(|(_, source)| {
             let what = match source.path.kind {
-                Kind::Unc => "a UNC path",
+                PathKind::Unc => "a UNC path",
                 _ => "a device path",
             };
             let message = format!("{} is {what}, and Docker binds directories of drives only", source.quoted());
-            let help = match context.policy.on_drive(&source.text.value) {
+            let help = match context.requirements.on_drive(&source.text.value) {
                 Some(path) => format!("write `{path}`; {MUST_EXIST}"),
                 None => format!("write a path on the mapped drive, such as `{}`; {MUST_EXIST}", context.example_source()),
             };
-            Found::at(&source.text.at, message, help)
+            Violation::at(&source.text.at, message, help)
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::finding::Level;
 use crate::json::shortened;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD002",
@@ -31,8 +31,8 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_MountPoint.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
-    // A name that only a deployment knows may be any.
+fn check(context: &Context<'_>) -> Vec<Violation> {
+    // A name that is known only at deployment may be any name.
     let names = || context.definition.volumes.iter().filter_map(|volume| volume.name.as_ref());
     if names().any(|name| name.function.is_some()) {
         return Vec::new();
@@ -41,7 +41,7 @@ fn check(context: &Context<'_>) -> Vec<Found> {
     for mount in context.definition.mounts() {
         let Some(name) = &mount.volume else {
             let help = format!("add `sourceVolume`; {}", declared(context));
-            found.push(Found::at(&mount.at, "the mount point names no volume", help));
+            found.push(Violation::at(&mount.at, "the mount point names no volume", help));
             continue;
         };
         if name.function.is_some() || context.volume_of(mount).is_some() {
@@ -53,12 +53,12 @@ fn check(context: &Context<'_>) -> Vec<Found> {
             None => declared(context),
         };
         let message = format!("no volume of this task definition is called `{}`", shortened(&name.value));
-        found.push(Found::at(&name.at, message, help));
+        found.push(Violation::at(&name.at, message, help));
     }
     found
 }
 
-/// Names that are looked through for a close one; ECS takes far fewer volumes, and hostile input must not cost minutes.
+/// The limit of names that are compared, so that hostile input does not take minutes. ECS accepts far fewer volumes.
 const MOST_NAMES: usize = 200;
 
 fn declared(context: &Context<'_>) -> String {
@@ -70,7 +70,7 @@ fn declared(context: &Context<'_>) -> String {
     }
 }
 
-/// Equal but for case, for one character, or for two neighbours that changed places.
+/// Whether two names differ only in case, in one character, or in the order of two neighbouring characters.
 fn is_close(a: &str, b: &str) -> bool {
     if a.eq_ignore_ascii_case(b) {
         return true;
@@ -80,7 +80,7 @@ fn is_close(a: &str, b: &str) -> bool {
     let (a, b) = (&a[ahead..], &b[ahead..]);
     let behind = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
     let (a, b) = (&a[..a.len() - behind], &b[..b.len() - behind]);
-    // A whole name that is one other character is no misspelling.
+    // Two different names of one character are not a misspelling.
     ahead + behind > 0
         && (a.len().max(b.len()) <= 1 || a.len() == 2 && b.len() == 2 && a[0] == b[1] && a[1] == b[0])
 }

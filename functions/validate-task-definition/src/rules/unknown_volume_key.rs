@@ -2,7 +2,7 @@
 
 use crate::finding::Level;
 use crate::json::{ProblemKind, shortened};
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD036",
@@ -34,7 +34,7 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Volume.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let problems = context.definition.problems.iter();
     let unknown = problems.filter_map(|problem| match &problem.kind {
         ProblemKind::UnknownVolumeKey { found } => Some((&problem.at, found)),
@@ -42,7 +42,7 @@ fn check(context: &Context<'_>) -> Vec<Found> {
     });
     unknown
         .map(|(at, found)| {
-            Found::at(
+            Violation::at(
                 at,
                 format!("`{}` is no kind of volume known here, and was not checked", shortened(found)),
                 format!("a directory of the share is bound with `\"host\": {{\"sourcePath\": \"{}\"}}`",

@@ -2,7 +2,7 @@
 
 use crate::finding::Level;
 use crate::json::ProblemKind;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD033",
@@ -32,7 +32,7 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let problems = context.definition.problems.iter();
     let wrong = problems.filter_map(|problem| match &problem.kind {
         ProblemKind::WrongType { expected, found } => Some((&problem.at, expected, found)),
@@ -42,7 +42,7 @@ fn check(context: &Context<'_>) -> Vec<Found> {
         .map(|(at, expected, found)| {
             let name = at.rsplit('/').next().filter(|name| name.parse::<usize>().is_err() && !name.is_empty());
             let place = name.map_or_else(|| "this".to_owned(), |name| format!("`{name}`"));
-            Found::at(at, format!("{place} is {found}, and ECS takes {expected} here"), format!("write {expected}"))
+            Violation::at(at, format!("{place} is {found}, and ECS takes {expected} here"), format!("write {expected}"))
         })
         .collect()
 }

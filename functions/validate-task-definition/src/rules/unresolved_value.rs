@@ -2,7 +2,7 @@
 
 use crate::finding::Level;
 use crate::json::ProblemKind;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD034",
@@ -33,7 +33,7 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let problems = context.definition.problems.iter();
     let unresolved = problems.filter_map(|problem| match &problem.kind {
         ProblemKind::Unresolved { function } => Some((&problem.at, function)),
@@ -41,7 +41,7 @@ fn check(context: &Context<'_>) -> Vec<Found> {
     });
     unresolved
         .map(|(at, function)| {
-            Found::at(
+            Violation::at(
                 at,
                 format!("the value is the CloudFormation function `{function}` and was not checked"),
                 "check the definition with the value in its place, or wait for the check when it is registered",

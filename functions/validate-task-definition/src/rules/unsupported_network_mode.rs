@@ -1,7 +1,7 @@
 //! `unsupported-network-mode`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD024",
@@ -31,14 +31,14 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-networking.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let mode = context.definition.network_mode.as_ref().filter(|mode| mode.function.is_none());
     let Some(mode) = mode else { return Vec::new() };
     let known = ["awsvpc", "bridge", "nat", "default", "<default>", ""];
     if known.contains(&mode.value.to_ascii_lowercase().as_str()) {
         return Vec::new();
     }
-    vec![Found::at(
+    vec![Violation::at(
         &mode.at,
         format!("Windows tasks have no network mode `{}`", crate::json::shortened(&mode.value)),
         "leave `networkMode` out, or write `awsvpc`",

@@ -1,7 +1,7 @@
 //! `unsupported-windows-release`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD023",
@@ -30,14 +30,14 @@ pub(super) static DOC: Doc = Doc {
     source: "https://learn.microsoft.com/en-us/virtualization/windowscontainers/manage-containers/persistent-storage",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Violation> {
     let help = "run it on Windows Server 2019 or later, such as `WINDOWS_SERVER_2022_CORE`";
     let no_mapping = "Windows Server 2016 has no SMB global mapping";
     let family = context.definition.os_family.iter().filter(|family| family.value.to_ascii_uppercase().contains("2016"));
-    let family = family.map(|text| Found::at(&text.at, format!("`{}`: {no_mapping}", text.value), help));
+    let family = family.map(|text| Violation::at(&text.at, format!("`{}`: {no_mapping}", text.value), help));
     // ECS runs an image of 2016 on instances of 2016 only.
     let images = context.definition.containers.iter().flatten().filter_map(|container| container.image.as_ref());
     let images = images.filter(|text| text.value.to_ascii_lowercase().contains("ltsc2016"));
-    let images = images.map(|text| Found::at(&text.at, format!("the image `{}`: {no_mapping}", text.value), help));
+    let images = images.map(|text| Violation::at(&text.at, format!("the image `{}`: {no_mapping}", text.value), help));
     family.chain(images).collect()
 }

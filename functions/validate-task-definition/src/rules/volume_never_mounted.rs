@@ -1,7 +1,7 @@
 //! `volume-never-mounted`
 
 use crate::finding::Level;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD003",
@@ -29,20 +29,20 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
-    let letter = context.policy.drive.letter();
+fn check(context: &Context<'_>) -> Vec<Violation> {
+    let letter = context.requirements.drive.letter();
     let concerns = |source: Option<&crate::model::Located>| {
         source.is_some_and(|source| source.path.names_drive(letter) || !source.path.is_valid_source())
     };
     let volumes = context.definition.volumes.iter();
     let unused = volumes.filter(|volume| volume.fsx.is_some() || concerns(volume.source.as_ref()));
-    // Without a name there is nothing that a mount point could name.
+    // No mount point can refer to a volume without a name.
     let unused = unused.filter(|volume| !context.is_mounted(volume)).filter_map(|volume| volume.name.as_ref());
     let unused = unused.filter(|name| name.function.is_none());
     unused
         .map(|name| {
             let value = crate::json::shortened(&name.value);
-            Found::at(
+            Violation::at(
                 &name.at,
                 format!("no container mounts the volume `{value}`"),
                 format!("add a mount point with `\"sourceVolume\": \"{value}\"` to a container, or drop the volume"),

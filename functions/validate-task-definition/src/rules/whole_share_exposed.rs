@@ -1,8 +1,8 @@
 //! `whole-share-exposed`
 
 use crate::finding::Level;
-use crate::rules::context::MUST_EXIST;
-use crate::rules::{Context, Doc, Found, Rule, Scope, Setting};
+use crate::rule::MUST_EXIST;
+use crate::rule::{Context, Doc, Rule, Scope, Setting, Violation};
 
 pub(super) static RULE: Rule = Rule {
     code: "TD019",
@@ -31,12 +31,12 @@ pub(super) static DOC: Doc = Doc {
     source: "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html",
 };
 
-fn check(context: &Context<'_>) -> Vec<Found> {
-    let letter = context.policy.drive.letter();
+fn check(context: &Context<'_>) -> Vec<Violation> {
+    let letter = context.requirements.drive.letter();
     let roots = context.share_volumes().filter(|(_, source)| source.path.below_drive(letter).is_some_and(<[_]>::is_empty));
     roots
         .map(|(_, source)| {
-            Found::at(
+            Violation::at(
                 &source.text.at,
                 format!("{} is the whole share, with the data of every other application on it", source.quoted()),
                 format!("mount a directory of this application, such as `{}`; {MUST_EXIST}", context.example_source()),

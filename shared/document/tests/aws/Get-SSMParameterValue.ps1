@@ -1,4 +1,4 @@
-# The one cmdlet of the AWS tools that the script uses.
+# A stub of the only cmdlet of the AWS tools that the script uses.
 
 function Get-SSMParameterValue {
     [CmdletBinding()]
@@ -6,7 +6,7 @@ function Get-SSMParameterValue {
     Add-ModelCall 'Get-SSMParameterValue' $PSBoundParameters
     $answer = Get-ModelParameter $Name $WithDecryption $Region
     if ($answer.error) {
-        # As the real ones: the service's exception inside one of the module's.
+        # As in the real tools, the service's exception is inside one of the module.
         $inner = New-Object InvalidOperationException $answer.message
         $inner | Add-Member -NotePropertyName ErrorCode -NotePropertyValue $answer.error
         $PSCmdlet.ThrowTerminatingError((New-ModelError 'Amazon.SimpleSystemsManagement.AmazonSimpleSystemsManagementException' '' (New-Object InvalidOperationException $answer.message, $inner)))

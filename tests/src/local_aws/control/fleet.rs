@@ -1,11 +1,12 @@
-//! The fleet at a glance, and what all hosts share: the file server, the account, the parameters.
+//! The state of the fleet, and changes of the file server, the account and the parameters.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parse;
-use crate::fleet::{Letter, Platform, Presented, Readable};
+use super::{duration, parse};
+use crate::fleet::{Letter, LockOut, Presented, Readable};
 use crate::local_aws::LocalAws;
+use crate::local_aws::ecs::is_custom;
 
 pub(super) fn show(aws: &LocalAws) -> Value {
     let hosts: Vec<_> = aws
@@ -20,15 +21,14 @@ pub(super) fn show(aws: &LocalAws) -> Value {
             };
             let registered = aws.container_instance(&host.id);
             let custom = registered.map(|instance| {
-                let custom =
-                    instance.attributes.iter().filter(|(name, _)| super::super::ecs::is_custom(name));
+                let custom = instance.attributes.iter().filter(|(name, _)| is_custom(name));
                 custom
                     .map(|(name, value)| (name.to_string(), value.as_deref().into()))
                     .collect::<serde_json::Map<_, _>>()
             });
             json!({
                 "instanceId": &*host.id,
-                "platform": if host.platform == Platform::Windows { "windows" } else { "linux" },
+                "platform": host.platform.as_str().to_lowercase(),
                 "cluster": host.cluster.as_deref(),
                 "power": host.power.as_str(),
                 "pingStatus": host.ping_status(aws.now()),
@@ -42,22 +42,20 @@ pub(super) fn show(aws: &LocalAws) -> Value {
         })
         .collect();
     let account = &aws.world.account;
+    let log_ons = |by: Presented| json!({"good": account.count(by, true), "bad": account.count(by, false)});
     json!({
         "now": format!("{:.3}", aws.now()),
         "hosts": hosts,
         "account": {
             "locked": account.is_locked(aws.now()),
-            "logOns": {
-                "parameters": {"good": account.count(Presented::Parameters, true), "bad": account.count(Presented::Parameters, false)},
-                "kept": {"good": account.count(Presented::Kept, true), "bad": account.count(Presented::Kept, false)},
-            },
+            "logOns": {"parameters": log_ons(Presented::Parameters), "kept": log_ons(Presented::Kept)},
         },
     })
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Share {
+struct AskedShare {
     up: Option<bool>,
     resolves: Option<bool>,
     name: Option<String>,
@@ -66,7 +64,7 @@ struct Share {
 }
 
 pub(super) fn change_share(aws: &mut LocalAws, body: &[u8]) -> Result<Value, String> {
-    let asked: Share = parse(body)?;
+    let asked: AskedShare = parse(body)?;
     let server = &mut aws.world.file_server;
     match asked.up {
         Some(true) => server.comes_back(),
@@ -84,7 +82,7 @@ pub(super) fn change_share(aws: &mut LocalAws, body: &[u8]) -> Result<Value, Str
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Account {
+struct AskedAccount {
     password: Option<String>,
     refuses_with: Option<u32>,
     accepts: Option<bool>,
@@ -94,8 +92,8 @@ struct Account {
 }
 
 pub(super) fn change_account(aws: &mut LocalAws, body: &[u8]) -> Result<Value, String> {
-    let asked: Account = parse(body)?;
-    let lock_for = super::duration(asked.lock_seconds.unwrap_or(1800.0))?;
+    let asked: AskedAccount = parse(body)?;
+    let lock_for = duration(asked.lock_seconds.unwrap_or(1800.0))?;
     if let Some(password) = &asked.password {
         aws.world.change_password_in_directory(password);
     }
@@ -105,7 +103,7 @@ pub(super) fn change_account(aws: &mut LocalAws, body: &[u8]) -> Result<Value, S
         _ => asked.refuses_with.or(account.refuses_with),
     };
     if let Some(threshold) = asked.lock_after {
-        account.lock_out = Some(crate::fleet::LockOut { threshold, window: lock_for, duration: lock_for });
+        account.lock_out = Some(LockOut { threshold, window: lock_for, duration: lock_for });
     }
     if asked.unlock == Some(true) {
         account.unlock();
@@ -115,34 +113,21 @@ pub(super) fn change_account(aws: &mut LocalAws, body: &[u8]) -> Result<Value, S
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Parameters {
+struct AskedParameters {
     user: Option<String>,
     password: Option<String>,
-    password_readable: Option<String>,
+    password_readable: Option<Readable>,
 }
 
 pub(super) fn change_parameters(aws: &mut LocalAws, body: &[u8]) -> Result<Value, String> {
-    let asked: Parameters = parse(body)?;
-    let readable = match asked.password_readable.as_deref() {
-        None => None,
-        Some("yes") => Some(Readable::Yes),
-        Some("missing") => Some(Readable::Missing),
-        Some("denied") => Some(Readable::Denied),
-        Some("kms-denied") => Some(Readable::KmsDenied),
-        Some("unreachable") => Some(Readable::Unreachable),
-        Some(other) => {
-            return Err(format!(
-                "passwordReadable is {other:?}, it must be yes, missing, denied, kms-denied or unreachable"
-            ));
-        }
-    };
+    let asked: AskedParameters = parse(body)?;
     if let Some(user) = &asked.user {
         aws.write_parameter("domainUserName", user);
     }
     if let Some(password) = &asked.password {
         aws.write_parameter("domainUserPassword", password);
     }
-    if let Some(readable) = readable {
+    if let Some(readable) = asked.password_readable {
         aws.world.parameters.password.readable = readable;
     }
     Ok(json!({}))

@@ -1,4 +1,4 @@
-//! Hosts: launch them, change what is wrong with them, move them through their lives.
+//! Hosts: launches, injected faults, and lifecycle actions.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{duration, parse};
 use crate::fleet::{Hang, Host, Letter, Mapping, Platform};
 use crate::local_aws::LocalAws;
+use crate::local_aws::ecs::Status;
 
 pub(super) fn find<'a>(aws: &'a mut LocalAws, id: &str) -> Result<&'a mut Host, String> {
     aws.world.hosts.get_mut(id).ok_or_else(|| format!("there is no host {id}"))
@@ -26,24 +27,18 @@ struct Change {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Launch {
-    platform: Option<String>,
+    platform: Option<Platform>,
     cluster: Option<String>,
     count: Option<usize>,
-    /// The same members as a change takes.
     #[serde(default)]
     with: Change,
 }
 
 pub(super) fn launch(aws: &mut LocalAws, body: &[u8]) -> Result<Value, String> {
     let asked: Launch = parse(body)?;
-    let platform = match asked.platform.as_deref() {
-        None | Some("windows") => Platform::Windows,
-        Some("linux") => Platform::Linux,
-        Some(other) => return Err(format!("platform is {other:?}, it must be windows or linux")),
-    };
-    if let Some(cluster) =
-        asked.cluster.as_deref().filter(|name| aws.world.clusters.iter().all(|one| **one != **name))
-    {
+    let platform = asked.platform.unwrap_or(Platform::Windows);
+    let is_unknown = |name: &&String| aws.world.clusters.iter().all(|one| **one != ***name);
+    if let Some(cluster) = asked.cluster.as_ref().filter(is_unknown) {
         return Err(format!("there is no cluster {cluster:?}"));
     }
     let mut ids = Vec::new();
@@ -107,8 +102,8 @@ pub(super) fn act(aws: &mut LocalAws, id: &str, action: &str) -> Result<Value, S
         "return-ssm-agent" => aws.ssm_agent_returns(id),
         "warn-of-spot-interruption" => aws.warn_of_spot_interruption(id),
         "terminate-by-auto-scaling" => aws.start_terminate_lifecycle_action(id),
-        "drain" => aws.operator_sets_status(id, crate::local_aws::ecs::Status::Draining),
-        "activate" => aws.operator_sets_status(id, crate::local_aws::ecs::Status::Active),
+        "drain" => aws.operator_sets_status(id, Status::Draining),
+        "activate" => aws.operator_sets_status(id, Status::Active),
         "hold" => aws.operator_sets_attribute(id, "smb.hold", Some("yes")),
         "release-hold" => aws.operator_sets_attribute(id, "smb.hold", None),
         other => return Err(format!("a host cannot {other}")),

@@ -1,7 +1,5 @@
-//! The control interface: what a person or a script does to the local AWS from outside, over HTTP under `/_control/`.
-//!
-//! It looks at the fleet and the calls, takes the events, makes calls fail, dictates outcomes, and moves hosts through
-//! their lives. The README beside the local AWS says how. No password can be read through it.
+//! The control interface: HTTP requests under `/_control/` that read and change the local AWS. The README of the local
+//! AWS lists them. None of them shows a password.
 
 mod fleet;
 mod hosts;
@@ -17,10 +15,10 @@ use super::throttles::Bucket;
 use crate::fleet::Scripted;
 
 /// An HTTP status and a JSON body.
-pub type Answer = (u16, Value);
+pub type ControlResponse = (u16, Value);
 
-/// One request under `/_control/`; `path` is what follows it.
-pub fn control(aws: &mut LocalAws, method: &str, path: &str, query: &str, body: &[u8]) -> Answer {
+/// One request under `/_control/`; `path` is the rest of its path.
+pub fn control(aws: &mut LocalAws, method: &str, path: &str, query: &str, body: &[u8]) -> ControlResponse {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let outcome = match (method, parts.as_slice()) {
         ("GET", []) => Ok(json!({"paths": PATHS})),
@@ -50,7 +48,7 @@ pub fn control(aws: &mut LocalAws, method: &str, path: &str, query: &str, body: 
     }
 }
 
-/// What there is; `advance` is the server's own, for it owns the clock.
+/// All requests. The server handles `advance` itself, because it owns the clock.
 pub(crate) const PATHS: [&str; 16] = [
     "GET operations",
     "GET fleet",
@@ -81,7 +79,7 @@ pub(crate) fn duration(seconds: f64) -> Result<Duration, String> {
 
 fn calls(aws: &LocalAws, query: &str) -> Result<Value, String> {
     let since = match query.strip_prefix("since=") {
-        Some(number) => number.parse().map_err(|_| format!("since={number} is no number"))?,
+        Some(number) => number.parse().map_err(|_| format!("since={number} is not a number"))?,
         None => 0,
     };
     let calls = aws.calls();
@@ -104,7 +102,7 @@ fn calls(aws: &LocalAws, query: &str) -> Result<Value, String> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct AskedFault {
-    fault: String,
+    fault: FaultName,
     operation: Option<String>,
     caller: Option<String>,
     #[serde(default)]
@@ -114,39 +112,41 @@ struct AskedFault {
     seconds: Option<f64>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum FaultName {
+    Throttle,
+    ErrorBefore,
+    ErrorAfter,
+    NotReached,
+    AnswerLost,
+    Denied,
+    InvalidInstance,
+    Late,
+}
+
 fn faults(aws: &mut LocalAws, body: &[u8]) -> Result<Value, String> {
     let asked: AskedFault = parse(body)?;
     let status = asked.status.unwrap_or(500);
     if !(500..=599).contains(&status) {
         return Err(format!("status is {status}, it must be from 500 to 599"));
     }
-    let fault = match asked.fault.as_str() {
-        "throttle" => Fault::Throttle,
-        "error-before" => Fault::ErrorBefore(status),
-        "error-after" => Fault::ErrorAfter(status),
-        "not-reached" => Fault::NotReached,
-        "answer-lost" => Fault::AnswerLost,
-        "denied" => Fault::Denied,
-        "invalid-instance" => Fault::InvalidInstance,
-        "late" => Fault::Late(duration(asked.seconds.ok_or("a late answer needs seconds")?)?),
-        other => {
-            return Err(format!(
-                "fault is {other:?}, it must be throttle, error-before, error-after, not-reached, answer-lost, denied, \
-                 invalid-instance or late"
-            ));
-        }
+    let fault = match asked.fault {
+        FaultName::Throttle => Fault::Throttle,
+        FaultName::ErrorBefore => Fault::ErrorBefore(status),
+        FaultName::ErrorAfter => Fault::ErrorAfter(status),
+        FaultName::NotReached => Fault::NotReached,
+        FaultName::AnswerLost => Fault::AnswerLost,
+        FaultName::Denied => Fault::Denied,
+        FaultName::InvalidInstance => Fault::InvalidInstance,
+        FaultName::Late => Fault::Late(duration(asked.seconds.ok_or("a late answer needs seconds")?)?),
     };
     let times = asked.times.unwrap_or(1);
     if times == 0 {
         return Err("times is 0, it must be at least 1".to_owned());
     }
-    aws.faults.add(FaultRule {
-        operation: asked.operation,
-        caller: asked.caller,
-        skip: asked.skip,
-        times,
-        fault,
-    });
+    let AskedFault { operation, caller, skip, .. } = asked;
+    aws.faults.add(FaultRule { operation, caller, skip, times, fault });
     Ok(json!({}))
 }
 
@@ -181,28 +181,18 @@ fn lag(aws: &mut LocalAws, body: &[u8]) -> Result<Value, String> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct AskedCustomer {
-    bucket: String,
+    bucket: Bucket,
     calls: Option<u32>,
     per_second: Option<u32>,
 }
 
 fn customer(aws: &mut LocalAws, body: &[u8]) -> Result<Value, String> {
     let asked: AskedCustomer = parse(body)?;
-    let bucket = match asked.bucket.as_str() {
-        "cluster-resource-modify" => Bucket::ClusterResourceModify,
-        "cluster-resource-read" => Bucket::ClusterResourceRead,
-        "cluster-service-read" => Bucket::ClusterServiceRead,
-        "task-definition-modify" => Bucket::TaskDefinitionModify,
-        "task-definition-read" => Bucket::TaskDefinitionRead,
-        "cluster-read" => Bucket::ClusterRead,
-        "ssm" => Bucket::Ssm,
-        other => return Err(format!("there is no bucket {other:?}")),
-    };
     let now = aws.now();
     if let Some(per_second) = asked.per_second {
-        aws.throttles.customer_takes(bucket, per_second, now);
+        aws.throttles.customer_takes(asked.bucket, per_second, now);
     }
-    let got = aws.throttles.take_many(bucket, asked.calls.unwrap_or(0), now);
+    let got = aws.throttles.take_many(asked.bucket, asked.calls.unwrap_or(0), now);
     Ok(json!({ "answered": got }))
 }
 

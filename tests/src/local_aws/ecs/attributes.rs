@@ -1,124 +1,102 @@
-//! Attributes of container instances: at most ten a call, at most ten custom ones an instance.
+//! Attributes of container instances: at most ten per call and ten custom ones per instance.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::described::Attribute;
-use super::instances::{answer_with_token, is_custom};
-use super::{ACCOUNT, REGION, Status, page_size, page_start, short_id};
+use super::{ACCOUNT, REGION, Status, answer_with_token, is_custom, page, short_id};
+use crate::local_aws::LocalAws;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request};
-use crate::local_aws::{LocalAws, page};
 
-/// Attributes in one `PutAttributes` or `DeleteAttributes`, and custom ones on one instance.
+/// The limit of attributes per `PutAttributes` or `DeleteAttributes`, and of custom attributes per instance.
 const MOST: usize = 10;
 
+/// The request of `PutAttributes` and `DeleteAttributes`.
 #[derive(Deserialize)]
-struct Change {
+struct ChangeAttributes {
     cluster: Option<String>,
-    attributes: Option<Vec<Asked>>,
+    attributes: Option<Vec<AskedAttribute>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Asked {
+struct AskedAttribute {
     name: Option<String>,
     value: Option<String>,
     target_type: Option<String>,
     target_id: Option<String>,
 }
 
-struct Refused {
-    error: ApiError,
-    before: Vec<Target>,
-}
-
-impl From<ApiError> for Refused {
-    fn from(error: ApiError) -> Self {
-        Self { error, before: Vec::new() }
-    }
-}
-
+/// An attribute of an existing instance.
 struct Target {
     id: Arc<str>,
     name: String,
     value: Option<String>,
 }
 
-/// All targets, or the error that refuses the whole call, with what stood before the target that is not there.
-fn targets(aws: &LocalAws, cluster: &str, attributes: Vec<Asked>) -> Result<Vec<Target>, Refused> {
-    if attributes.is_empty() {
-        return Err(ApiError::parameter("Attributes cannot be empty.").into());
+/// Checks the attributes into `targets`. An error refuses the whole call, and leaves the attributes before the
+/// offending one in `targets`.
+fn read_targets(
+    aws: &LocalAws,
+    cluster: &str,
+    attributes: Vec<AskedAttribute>,
+    targets: &mut Vec<Target>,
+) -> Result<(), ApiError> {
+    if attributes.is_empty() || attributes.len() > MOST {
+        return Err(ApiError::parameter(format!("Attributes must be 1 to {MOST} elements.")));
     }
-    if attributes.len() > MOST {
-        return Err(ApiError::parameter(format!("Attributes cannot exceed {MOST} elements.")).into());
-    }
-    let mut targets = Vec::with_capacity(attributes.len());
     for asked in attributes {
         let name = asked.name.unwrap_or_default();
-        check_name(&name)?;
+        check_text("name", &name, "-_./\\")?;
         if let Some(value) = &asked.value {
-            check_value(value)?;
+            check_text("value", value, "-_./\\@: ")?;
         }
         let target = asked.target_id.unwrap_or_default();
-        if target.is_empty() {
-            return Err(ApiError::parameter("Target ID cannot be empty.").into());
-        }
+        let is_arn = target.starts_with("arn:");
         match asked.target_type.as_deref() {
-            None if target.starts_with("arn:") => {}
+            _ if target.is_empty() => return Err(ApiError::parameter("Target ID cannot be empty.")),
             Some("container-instance") => {}
-            None => return Err(ApiError::parameter("Target type is required with a short target ID.").into()),
+            None if is_arn => {}
+            None => return Err(ApiError::parameter("Target type is required with a short target ID.")),
             Some(other) => {
-                return Err(ApiError::parameter(format!("Target type {other} is not supported.")).into());
+                return Err(ApiError::parameter(format!("Target type {other} is not supported.")));
             }
         }
         let own = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:container-instance/{cluster}/");
-        let foreign = target.starts_with("arn:") && !target.starts_with(&own);
+        let foreign = is_arn && !target.starts_with(&own);
         let instance = aws.ecs.instance(cluster, short_id(&target));
         let Some(instance) = instance.filter(|one| one.status != Status::Inactive && !foreign) else {
-            let error = ApiError::new("TargetNotFoundException", format!("Target {target} was not found."));
-            return Err(Refused { error, before: targets });
+            return Err(ApiError::new("TargetNotFoundException", format!("Target {target} was not found.")));
         };
         targets.push(Target { id: instance.id.clone(), name, value: asked.value });
-    }
-    Ok(targets)
-}
-
-fn check_name(name: &str) -> Result<(), ApiError> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./\\".contains(c);
-    if name.is_empty() || name.len() > 128 || !name.chars().all(allowed) {
-        return Err(ApiError::parameter(format!(
-            "Attribute name {name:?} must be 1 to 128 characters of letters, digits, - _ . / \\"
-        )));
     }
     Ok(())
 }
 
-fn check_value(value: &str) -> Result<(), ApiError> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./\\@: ".contains(c);
-    let outer_space = value.starts_with(' ') || value.ends_with(' ');
-    if value.is_empty() || value.len() > 128 || !value.chars().all(allowed) || outer_space {
+fn check_text(what: &str, text: &str, special: &str) -> Result<(), ApiError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || special.contains(c);
+    if text.is_empty() || text.len() > 128 || !text.chars().all(allowed) || text.trim() != text {
         return Err(ApiError::parameter(format!(
-            "Attribute value {value:?} must be 1 to 128 characters of letters, digits, - _ . / \\ @ : and inner spaces"
+            "Attribute {what} {text:?} must be 1 to 128 letters, digits or inner {special}"
         )));
     }
     Ok(())
 }
 
 pub(super) fn put_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Change = request(body)?;
+    let asked: ChangeAttributes = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
-    // One target that is gone refuses the whole call: there is no `failures`.
-    let targets = match targets(aws, &cluster, asked.attributes.unwrap_or_default()) {
-        Ok(targets) => targets,
-        Err(Refused { error, before }) => {
-            if aws.partial_puts {
-                put(aws, &cluster, &before);
-            }
-            return Err(error);
+    let mut targets = Vec::new();
+    // One missing target refuses the whole call: the response has no `failures`.
+    if let Err(error) = read_targets(aws, &cluster, asked.attributes.unwrap_or_default(), &mut targets) {
+        if aws.partial_puts && error.code == "TargetNotFoundException" {
+            change(aws, &cluster, &targets, put);
         }
-    };
+        return Err(error);
+    }
     for target in &targets {
         let instance = aws.ecs.instance(&cluster, &target.id).expect("looked up");
         let custom = instance.attributes.keys().filter(|name| is_custom(name)).count();
@@ -134,47 +112,46 @@ pub(super) fn put_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
             ));
         }
     }
-    put(aws, &cluster, &targets);
-    answer(&json!({ "attributes": shown(&aws.ecs.clusters[&cluster], &targets) }))
-}
-
-fn put(aws: &mut LocalAws, cluster: &str, targets: &[Target]) {
-    for target in targets {
-        aws.remember(cluster, &target.id);
-        let instances = &mut aws.ecs.cluster_mut(cluster).instances;
-        let instance = instances.get_mut(&target.id).expect("looked up");
-        instance.attributes.insert(Arc::from(target.name.as_str()), target.value.as_deref().map(Arc::from));
-    }
+    change(aws, &cluster, &targets, put);
+    shown(&aws.ecs.clusters[&cluster], &targets)
 }
 
 pub(super) fn delete_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Change = request(body)?;
+    let asked: ChangeAttributes = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
-    let targets =
-        targets(aws, &cluster, asked.attributes.unwrap_or_default()).map_err(|refused| refused.error)?;
-    for target in &targets {
-        aws.remember(&cluster, &target.id);
-        let instances = &mut aws.ecs.cluster_mut(&cluster).instances;
-        instances.get_mut(&target.id).expect("looked up").attributes.remove(target.name.as_str());
-    }
-    answer(&json!({ "attributes": shown(&aws.ecs.clusters[&cluster], &targets) }))
+    let mut targets = Vec::new();
+    read_targets(aws, &cluster, asked.attributes.unwrap_or_default(), &mut targets)?;
+    change(aws, &cluster, &targets, |attributes, target| {
+        attributes.remove(target.name.as_str());
+    });
+    shown(&aws.ecs.clusters[&cluster], &targets)
 }
 
-fn shown(cluster: &super::Cluster, targets: &[Target]) -> Vec<Value> {
+type Attributes = BTreeMap<Arc<str>, Option<Arc<str>>>;
+
+fn put(attributes: &mut Attributes, target: &Target) {
+    attributes.insert(Arc::from(target.name.as_str()), target.value.as_deref().map(Arc::from));
+}
+
+fn change(aws: &mut LocalAws, cluster: &str, targets: &[Target], change: fn(&mut Attributes, &Target)) {
+    for target in targets {
+        aws.keep_version(cluster, &target.id);
+        let instances = &mut aws.ecs.cluster_mut(cluster).instances;
+        change(&mut instances.get_mut(&target.id).expect("looked up").attributes, target);
+    }
+}
+
+fn shown(cluster: &super::Cluster, targets: &[Target]) -> Outcome {
     let show = |target: &Target| {
-        let attribute = Attribute {
-            name: &target.name,
-            value: target.value.as_deref(),
-            target_id: Some(&cluster.instances[&target.id].arn),
-        };
-        serde_json::to_value(attribute).expect("plain data")
+        let target_id = Some(&*cluster.instances[&target.id].arn);
+        json!(Attribute { name: &target.name, value: target.value.as_deref(), target_id })
     };
-    targets.iter().map(show).collect()
+    answer(&json!({ "attributes": targets.iter().map(show).collect::<Vec<_>>() }))
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct List {
+struct ListAttributes {
     cluster: Option<String>,
     target_type: Option<String>,
     attribute_name: Option<String>,
@@ -184,7 +161,7 @@ struct List {
 }
 
 pub(super) fn list_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: List = request(body)?;
+    let asked: ListAttributes = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     if asked.target_type.as_deref() != Some("container-instance") {
         return Err(ApiError::parameter("Target type must be container-instance."));
@@ -192,9 +169,8 @@ pub(super) fn list_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     if asked.attribute_value.is_some() && asked.attribute_name.is_none() {
         return Err(ApiError::parameter("An attribute value needs an attribute name."));
     }
-    let size = page_size(asked.max_results, 100)?;
-    let start = page_start("attributes", asked.next_token.as_deref())?;
-    let (from, after) = match start.as_deref().and_then(|at| at.split_once('\n')) {
+    let page = page("attributes", asked.max_results, 100, asked.next_token.as_deref())?;
+    let (from, after) = match page.start.as_deref().and_then(|at| at.split_once('\n')) {
         Some((id, name)) => (id.to_owned(), Some(name.to_owned())),
         None => (String::new(), None),
     };
@@ -202,19 +178,16 @@ pub(super) fn list_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
         asked.attribute_name.as_deref().is_none_or(|asked| asked == name)
             && asked.attribute_value.as_deref().is_none_or(|asked| Some(asked) == value)
     };
-    let mut listed = aws
-        .seen_from(&cluster, std::ops::Bound::Included(from.as_str()))
+    let listed = aws
+        .visible_from(&cluster, std::ops::Bound::Included(from.as_str()))
         .filter(|instance| instance.status != Status::Inactive)
         .flat_map(|instance| instance.attributes.iter().map(move |(name, value)| (instance, name, value)))
         .filter(|(instance, name, _)| {
             *instance.id != *from || after.as_deref().is_none_or(|after| &***name > after)
         })
         .filter(|(_, name, value)| wanted(name, value.as_deref()));
-    let page: Vec<_> = listed.by_ref().take(size).collect();
-    let next = listed.next().and(page.last());
-    let token =
-        next.map(|(instance, name, _)| page::token("attributes", &format!("{}\n{name}", instance.id)));
-    let attributes: Vec<_> = page
+    let (listed, token) = page.take(listed, |(instance, name, _)| format!("{}\n{name}", instance.id));
+    let attributes: Vec<_> = listed
         .iter()
         .map(|(instance, name, value)| Attribute {
             name,

@@ -3,43 +3,37 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::instances::{Status, answer_with_token};
-use super::{Cluster, cluster_arn, page_size, page_start, short_id};
+use super::{Cluster, Status, answer_with_token, cluster_arn, includes, missing, page, short_id};
+use crate::local_aws::LocalAws;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request};
-use crate::local_aws::{LocalAws, page};
 
 #[derive(Deserialize)]
-struct Describe {
+struct DescribeClusters {
     clusters: Option<Vec<String>>,
     include: Option<Vec<String>>,
 }
 
 pub(super) fn describe_clusters(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Describe = request(body)?;
+    let asked: DescribeClusters = request(body)?;
     let references = asked.clusters.unwrap_or_else(|| vec!["default".to_owned()]);
     if references.len() > 100 {
         return Err(ApiError::parameter("Clusters cannot exceed 100 elements."));
     }
-    let include = asked.include.unwrap_or_default();
     let (mut clusters, mut failures) = (Vec::new(), Vec::new());
     for reference in &references {
         match aws.ecs.cluster_name(Some(reference)) {
-            Ok(name) => clusters.push(describe(&name, &aws.ecs.clusters[&name], &include)),
-            Err(_) => {
-                failures.push(json!({"arn": cluster_arn(short_id(reference)), "reason": "MISSING"}));
-            }
+            Ok(name) => clusters.push(describe(&name, &aws.ecs.clusters[&name], &asked.include)),
+            Err(_) => failures.push(missing(cluster_arn(short_id(reference)))),
         }
     }
     answer(&json!({"clusters": clusters, "failures": failures}))
 }
 
-fn describe(name: &str, cluster: &Cluster, include: &[String]) -> Value {
+fn describe(name: &str, cluster: &Cluster, include: &Option<Vec<String>>) -> Value {
     let instances = cluster.instances.values().filter(|one| one.status != Status::Inactive);
-    let (running, pending) = instances
-        .clone()
-        .fold((0, 0), |(running, pending), one| (running + one.running, pending + one.pending));
-    let asked = |field: &str| include.iter().any(|one| one == field);
-    let statistic = |name: &str, value: usize| json!({"name": name, "value": value.to_string()});
+    let running: u32 = instances.clone().map(|one| one.running).sum();
+    let pending: u32 = instances.clone().map(|one| one.pending).sum();
+    let statistic = |name: &str, value: &dyn ToString| json!({"name": name, "value": value.to_string()});
     let mut described = json!({
         "clusterArn": cluster_arn(name),
         "clusterName": name,
@@ -54,14 +48,14 @@ fn describe(name: &str, cluster: &Cluster, include: &[String]) -> Value {
         "capacityProviders": [],
         "defaultCapacityProviderStrategy": [],
     });
-    if asked("STATISTICS") {
+    if includes(include, "STATISTICS") {
         described["statistics"] = json!([
-            statistic("runningEC2TasksCount", running as usize),
-            statistic("pendingEC2TasksCount", pending as usize),
-            statistic("activeEC2ServiceCount", cluster.services.len()),
+            statistic("runningEC2TasksCount", &running),
+            statistic("pendingEC2TasksCount", &pending),
+            statistic("activeEC2ServiceCount", &cluster.services.len()),
         ]);
     }
-    if asked("SETTINGS") {
+    if includes(include, "SETTINGS") {
         described["settings"] = json!([{"name": "containerInsights", "value": "disabled"}]);
     }
     described
@@ -69,19 +63,16 @@ fn describe(name: &str, cluster: &Cluster, include: &[String]) -> Value {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct List {
+struct ListClusters {
     next_token: Option<String>,
     max_results: Option<i64>,
 }
 
 pub(super) fn list_clusters(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: List = request(body)?;
-    let size = page_size(asked.max_results, 100)?;
-    let start = page_start("clusters", asked.next_token.as_deref())?;
-    let mut names =
-        aws.ecs.clusters.keys().filter(|name| start.as_deref().is_none_or(|start| &***name > start));
-    let page: Vec<_> = names.by_ref().take(size).collect();
-    let token = names.next().and(page.last()).map(|last| page::token("clusters", last));
-    let arns: Vec<_> = page.iter().map(|name| cluster_arn(name)).collect();
+    let asked: ListClusters = request(body)?;
+    let page = page("clusters", asked.max_results, 100, asked.next_token.as_deref())?;
+    let names = aws.ecs.clusters.keys().filter(|name| page.reaches(name));
+    let (names, token) = page.take(names, |name| name.to_string());
+    let arns: Vec<_> = names.iter().map(|name| cluster_arn(name)).collect();
     answer_with_token(json!({ "clusterArns": arns }), token)
 }

@@ -1,12 +1,11 @@
-//! A container instance as answers and events show it.
+//! A container instance as responses and events show it.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::ContainerInstance;
+use super::{ContainerInstance, includes};
 use crate::local_aws::reply::seconds;
 
-/// A container instance in an answer.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Described<'a> {
@@ -50,7 +49,7 @@ struct Resource {
     string_set_value: Option<&'static [&'static str]>,
 }
 
-/// An attribute in an answer.
+/// An attribute in a response.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Attribute<'a> {
@@ -61,45 +60,32 @@ pub(crate) struct Attribute<'a> {
     pub(crate) target_id: Option<&'a str>,
 }
 
-/// An entry of `failures` inside a 200.
-#[derive(Serialize)]
-pub(crate) struct Failure {
-    pub(crate) arn: String,
-    pub(crate) reason: &'static str,
-}
-
 fn resources((cpu, memory): (i64, i64)) -> [Resource; 4] {
-    let integer = |name, value| Resource {
+    const PORTS: &[&str] = &["53", "135", "139", "445", "2375", "2376", "3389", "5985", "51678", "51679"];
+    let resource = |name, kind, integer_value, string_set_value| Resource {
         name,
-        kind: "INTEGER",
+        kind,
         double_value: 0.0,
         long_value: 0,
-        integer_value: value,
-        string_set_value: None,
-    };
-    let ports = |name, ports| Resource {
-        name,
-        kind: "STRINGSET",
-        double_value: 0.0,
-        long_value: 0,
-        integer_value: 0,
-        string_set_value: Some(ports),
+        integer_value,
+        string_set_value,
     };
     [
-        integer("CPU", cpu),
-        integer("MEMORY", memory),
-        ports("PORTS", &["53", "135", "139", "445", "2375", "2376", "3389", "5985", "51678", "51679"]),
-        ports("PORTS_UDP", &[]),
+        resource("CPU", "INTEGER", cpu, None),
+        resource("MEMORY", "INTEGER", memory, None),
+        resource("PORTS", "STRINGSET", 0, Some(PORTS)),
+        resource("PORTS_UDP", "STRINGSET", 0, Some(&[])),
     ]
 }
 
 impl ContainerInstance {
-    /// How `DescribeContainerInstances` shows it.
+    /// The container instance as `DescribeContainerInstances` shows it.
     pub fn describe(&self) -> Value {
-        serde_json::to_value(self.described(false, false)).expect("plain data")
+        serde_json::to_value(self.described(&None)).expect("plain data")
     }
 
-    pub(super) fn described(&self, tags: bool, health: bool) -> Described<'_> {
+    pub(super) fn described(&self, include: &Option<Vec<String>>) -> Described<'_> {
+        let has_health = includes(include, "CONTAINER_INSTANCE_HEALTH");
         Described {
             container_instance_arn: &self.arn,
             ec2_instance_id: &self.ec2_instance_id,
@@ -122,8 +108,8 @@ impl ContainerInstance {
                 .collect(),
             registered_at: seconds(self.registered_at),
             attachments: [],
-            tags: tags.then_some([]),
-            health_status: health.then(|| json!({"overallStatus": "OK", "details": []})),
+            tags: includes(include, "TAGS").then_some([]),
+            health_status: has_health.then(|| json!({"overallStatus": "OK", "details": []})),
         }
     }
 }

@@ -7,38 +7,38 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::described::{Described, Failure};
-use super::{ACCOUNT, Ecs, REGION, page_size, page_start, query, short_id};
+use super::described::Described;
+use super::{ACCOUNT, Ecs, REGION, answer_with_token, missing, page, query, short_id};
 use crate::fleet::InstanceId;
+use crate::local_aws::LocalAws;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request};
-use crate::local_aws::{LocalAws, page};
 
 /// One registration of an EC2 instance in a cluster.
 #[derive(Debug, Clone)]
 pub struct ContainerInstance {
-    /// The last part of its ARN.
+    /// The last part of the ARN.
     pub id: Arc<str>,
-    /// Its ARN.
+    /// The ARN.
     pub arn: Arc<str>,
-    /// The EC2 instance behind it.
+    /// The EC2 instance.
     pub ec2_instance_id: InstanceId,
-    /// Counts every change that ECS notices itself.
+    /// Increases with every change of status, connection or tasks.
     pub version: u64,
-    /// Its status.
+    /// The status.
     pub status: Status,
     /// Whether the ECS agent is connected.
     pub agent_connected: bool,
-    /// Attributes, own and custom; some have no value.
+    /// Built-in and custom attributes; some have no value.
     pub attributes: BTreeMap<Arc<str>, Option<Arc<str>>>,
-    /// When it was registered.
+    /// The time of registration.
     pub registered_at: Timestamp,
-    /// CPU units and MiB in all.
+    /// Registered CPU units and MiB.
     pub capacity: (i64, i64),
-    /// CPU units and MiB that no task uses.
+    /// Remaining CPU units and MiB.
     pub remaining: (i64, i64),
-    /// Tasks that run.
+    /// The number of running tasks.
     pub running: u32,
-    /// Tasks that start.
+    /// The number of pending tasks.
     pub pending: u32,
 }
 
@@ -60,7 +60,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// As the API spells it.
+    /// The status as the API spells it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Registering => "REGISTERING",
@@ -73,7 +73,7 @@ impl Status {
     }
 }
 
-/// Attributes that ECS or its agent set; anything else is custom and counts towards the ten.
+/// Whether an attribute is not one of ECS or its agent. Custom attributes count towards the limit of ten.
 pub(crate) fn is_custom(name: &str) -> bool {
     !name.starts_with("ecs.") && !name.starts_with("com.amazonaws.ecs.")
 }
@@ -86,11 +86,11 @@ impl ContainerInstance {
 }
 
 impl LocalAws {
-    /// Registers an EC2 instance in a cluster, at once `ACTIVE` and connected; its id.
+    /// Registers an EC2 instance in a cluster, `ACTIVE` and connected, and returns the container instance's id.
     pub(crate) fn register(&mut self, cluster: &Arc<str>, ec2: &InstanceId, at: Timestamp) -> Arc<str> {
-        let drawn: Arc<str> = Arc::from(self.hex32());
+        let random_id: Arc<str> = Arc::from(self.hex32());
         let host = self.world.host(ec2);
-        let id = host.container_instance_id.take().unwrap_or(drawn);
+        let id = host.container_instance_id.take().unwrap_or(random_id);
         let windows = host.platform == crate::fleet::Platform::Windows;
         let mut attributes = BTreeMap::new();
         let mut put = |name: &str, value: Option<&str>| {
@@ -109,7 +109,7 @@ impl LocalAws {
         }
         let capacity = host.capacity;
         let instance = ContainerInstance {
-            arn: Arc::from(format!("arn:aws:ecs:{REGION}:{ACCOUNT}:container-instance/{cluster}/{id}")),
+            arn: Arc::from(instance_arn(cluster, &id)),
             id: id.clone(),
             ec2_instance_id: ec2.clone(),
             version: 1,
@@ -122,8 +122,8 @@ impl LocalAws {
             running: 0,
             pending: 0,
         };
-        self.ecs.found_cluster(cluster.clone());
-        self.remember(cluster, &id);
+        self.ecs.create_cluster(cluster.clone());
+        self.keep_version(cluster, &id);
         self.ecs.cluster_mut(cluster).instances.insert(id.clone(), instance);
         self.ecs.registrations.entry(ec2.clone()).or_default().push((cluster.clone(), id.clone()));
         self.emit_container_instance(cluster, &id);
@@ -136,8 +136,8 @@ impl LocalAws {
         self.change_instance(&cluster, &id, |instance| instance.agent_connected = connected);
     }
 
-    /// The EC2 instance is gone for good.
-    pub(crate) fn ecs_forgets(&mut self, ec2: &str) {
+    /// The EC2 instance is terminated: ECS deregisters it.
+    pub(crate) fn deregister(&mut self, ec2: &str) {
         while let Some((cluster, id)) = self.ecs.newest_registration(ec2) {
             self.change_instance(&cluster, &id, |instance| {
                 instance.status = Status::Inactive;
@@ -146,21 +146,21 @@ impl LocalAws {
         }
     }
 
-    /// Changes an instance in a way that ECS notices: its version counts up and an event goes out.
+    /// Changes an instance, increases its version and emits an event.
     pub(crate) fn change_instance(
         &mut self,
         cluster: &str,
         id: &Arc<str>,
         change: impl FnOnce(&mut ContainerInstance),
     ) {
-        self.remember(cluster, id);
+        self.keep_version(cluster, id);
         let Some(instance) = self.ecs.cluster_mut(cluster).instances.get_mut(id) else { return };
         change(instance);
         instance.version += 1;
         self.emit_container_instance(cluster, id);
     }
 
-    /// The newest registration of an EC2 instance, as ECS has it now.
+    /// The newest registration of an EC2 instance, in its current state.
     pub fn container_instance(&self, ec2: &str) -> Option<&ContainerInstance> {
         let (cluster, id) = self.ecs.newest_registration(ec2)?;
         self.ecs.instance(&cluster, &id)
@@ -172,17 +172,17 @@ impl LocalAws {
         instances.into_iter().flatten().filter(|instance| instance.status != Status::Inactive)
     }
 
-    /// An operator drains or re-activates it in the console.
+    /// An operator drains or re-activates an instance in the console.
     pub fn operator_sets_status(&mut self, ec2: &str, status: Status) {
         if let Some((cluster, id)) = self.ecs.newest_registration(ec2) {
             self.set_status(&cluster, &id, status);
         }
     }
 
-    /// Somebody puts (`Some`) or deletes (`None`) an attribute outside of any call that is logged.
+    /// Puts (`Some`) or deletes (`None`) an attribute without a call in the log.
     pub fn operator_sets_attribute(&mut self, ec2: &str, name: &str, value: Option<&str>) {
         let Some((cluster, id)) = self.ecs.newest_registration(ec2) else { return };
-        self.remember(&cluster, &id);
+        self.keep_version(&cluster, &id);
         let Some(instance) = self.ecs.cluster_mut(&cluster).instances.get_mut(&id) else { return };
         match value {
             Some(value) => instance.attributes.insert(Arc::from(name), Some(Arc::from(value))),
@@ -208,7 +208,7 @@ impl Ecs {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct List {
+struct ListContainerInstances {
     cluster: Option<String>,
     filter: Option<String>,
     next_token: Option<String>,
@@ -217,10 +217,9 @@ struct List {
 }
 
 pub(super) fn list_container_instances(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: List = request(body)?;
+    let asked: ListContainerInstances = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
-    let size = page_size(asked.max_results, 100)?;
-    let start = page_start("instances", asked.next_token.as_deref())?;
+    let page = page("instances", asked.max_results, 100, asked.next_token.as_deref())?;
     if let Some(status) = &asked.status {
         const LISTED: [&str; 5] =
             ["ACTIVE", "DRAINING", "REGISTERING", "DEREGISTERING", "REGISTRATION_FAILED"];
@@ -232,31 +231,22 @@ pub(super) fn list_container_instances(aws: &mut LocalAws, body: &[u8]) -> Outco
     }
     let filter = asked.filter.as_deref().filter(|text| !text.is_empty()).map(query::parse).transpose();
     let filter = filter.map_err(|error| ApiError::parameter(format!("Filter is invalid: {error}")))?;
-    let from = start.as_deref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-    let mut listed = aws
-        .seen_from(&cluster, from)
+    let from = page.start.as_deref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+    let listed = aws
+        .visible_from(&cluster, from)
         .filter(|instance| match &asked.status {
             Some(status) => instance.status.as_str() == status,
             None => instance.status != Status::Inactive,
         })
         .filter(|instance| filter.as_ref().is_none_or(|filter| filter.matches(instance)));
-    let page: Vec<_> = listed.by_ref().take(size).collect();
-    let token = listed.next().and(page.last()).map(|last| page::token("instances", &last.id));
-    let arns: Vec<&str> = page.iter().map(|instance| &*instance.arn).collect();
+    let (instances, token) = page.take(listed, |instance| instance.id.to_string());
+    let arns: Vec<&str> = instances.iter().map(|instance| &*instance.arn).collect();
     answer_with_token(json!({ "containerInstanceArns": arns }), token)
-}
-
-/// Adds `nextToken` where there is a next page.
-pub(super) fn answer_with_token(mut body: Value, token: Option<String>) -> Outcome {
-    if let Some(token) = token {
-        body["nextToken"] = token.into();
-    }
-    answer(&body)
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Describe {
+struct DescribeContainerInstances {
     cluster: Option<String>,
     container_instances: Option<Vec<String>>,
     include: Option<Vec<String>>,
@@ -266,63 +256,54 @@ struct Describe {
 #[serde(rename_all = "camelCase")]
 struct DescribedAll<'a> {
     container_instances: Vec<Described<'a>>,
-    failures: Vec<Failure>,
+    failures: Vec<Value>,
 }
 
 pub(super) fn describe_container_instances(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Describe = request(body)?;
+    let asked: DescribeContainerInstances = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     let references = asked.container_instances.unwrap_or_default();
     check_references(&references, 100)?;
-    let include = asked.include.unwrap_or_default();
-    for one in &include {
-        if one != "TAGS" && one != "CONTAINER_INSTANCE_HEALTH" {
-            return Err(ApiError::parameter(format!("include does not know {one}")));
-        }
+    let unknown = |one: &&String| *one != "TAGS" && *one != "CONTAINER_INSTANCE_HEALTH";
+    if let Some(one) = asked.include.iter().flatten().find(unknown) {
+        return Err(ApiError::parameter(format!("include does not know {one}")));
     }
-    let (tags, health) = (
-        include.iter().any(|one| one == "TAGS"),
-        include.iter().any(|one| one == "CONTAINER_INSTANCE_HEALTH"),
-    );
     let mut failures = Vec::new();
     let mut found = Vec::with_capacity(references.len());
     for reference in &references {
-        match aws.seen(&cluster, short_id(reference)) {
-            Some(instance) => found.push(instance.described(tags, health)),
-            None => failures.push(missing(&cluster, reference)),
+        match aws.visible(&cluster, short_id(reference)) {
+            Some(instance) => found.push(instance.described(&asked.include)),
+            None => failures.push(missing_instance(&cluster, reference)),
         }
     }
     answer(&DescribedAll { container_instances: found, failures })
 }
 
 fn check_references(references: &[String], most: usize) -> Result<(), ApiError> {
-    if references.is_empty() {
-        return Err(ApiError::parameter("Container instance cannot be empty."));
-    }
-    if references.len() > most {
-        return Err(ApiError::parameter(format!("Container instances cannot exceed {most} elements.")));
+    if references.is_empty() || references.len() > most {
+        return Err(ApiError::parameter(format!("Container instances must be 1 to {most} elements.")));
     }
     Ok(())
 }
 
-fn missing(cluster: &str, reference: &str) -> Failure {
-    let id = short_id(reference);
-    Failure {
-        arn: format!("arn:aws:ecs:{REGION}:{ACCOUNT}:container-instance/{cluster}/{id}"),
-        reason: "MISSING",
-    }
+fn instance_arn(cluster: &str, reference: &str) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:container-instance/{cluster}/{}", short_id(reference))
+}
+
+fn missing_instance(cluster: &str, reference: &str) -> Value {
+    missing(instance_arn(cluster, reference))
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Update {
+struct UpdateContainerInstancesState {
     cluster: Option<String>,
     container_instances: Option<Vec<String>>,
     status: Option<String>,
 }
 
 pub(super) fn update_container_instances_state(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Update = request(body)?;
+    let asked: UpdateContainerInstancesState = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     let references = asked.container_instances.unwrap_or_default();
     check_references(&references, 10)?;
@@ -336,17 +317,17 @@ pub(super) fn update_container_instances_state(aws: &mut LocalAws, body: &[u8]) 
     for reference in &references {
         let id = short_id(reference);
         let Some(instance) = aws.ecs.instance(&cluster, id) else {
-            failures.push(missing(&cluster, reference));
+            failures.push(missing_instance(&cluster, reference));
             continue;
         };
         let refused = match (instance.status, wanted) {
             (Status::Inactive, _) => Some("INACTIVE"),
             (Status::Active, _) | (Status::Draining, Status::Active) => None,
-            // Only an ACTIVE instance can become DRAINING; in any other status that is an error.
+            // Only an ACTIVE instance can become DRAINING.
             _ => Some("INVALID_STATUS"),
         };
         match refused {
-            Some(reason) => failures.push(Failure { arn: instance.arn.to_string(), reason }),
+            Some(reason) => failures.push(json!({"arn": &*instance.arn, "reason": reason})),
             None => changed.push(instance.id.clone()),
         }
     }
@@ -356,6 +337,6 @@ pub(super) fn update_container_instances_state(aws: &mut LocalAws, body: &[u8]) 
         }
     }
     let instances = changed.iter().filter_map(|id| aws.ecs.instance(&cluster, id));
-    let described = instances.map(|instance| instance.described(false, false)).collect();
+    let described = instances.map(|instance| instance.described(&None)).collect();
     answer(&DescribedAll { container_instances: described, failures })
 }

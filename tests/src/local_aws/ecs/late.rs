@@ -1,6 +1,4 @@
-//! Eventual consistency: reads that lag behind writes by [`Lag::ecs`](crate::local_aws::Lag).
-//!
-//! Only reads are late. Writes act on what is.
+//! Eventual consistency: reads lag behind writes by [`Lag::ecs`](crate::local_aws::Lag). Writes see the current state.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -9,8 +7,8 @@ use super::ContainerInstance;
 use crate::local_aws::LocalAws;
 
 impl LocalAws {
-    /// Keeps what an instance is before it changes, for as long as readers are late.
-    pub(crate) fn remember(&mut self, cluster: &str, id: &Arc<str>) {
+    /// Keeps the current version of an instance, which is about to change, for late readers.
+    pub(crate) fn keep_version(&mut self, cluster: &str, id: &Arc<str>) {
         if self.lag.ecs.is_zero() {
             return;
         }
@@ -22,8 +20,8 @@ impl LocalAws {
         past.push((now, before));
     }
 
-    /// A container instance as a reader sees it.
-    pub(crate) fn seen(&self, cluster: &str, id: &str) -> Option<&ContainerInstance> {
+    /// A container instance as a late reader sees it.
+    pub(crate) fn visible(&self, cluster: &str, id: &str) -> Option<&ContainerInstance> {
         let cluster = self.ecs.clusters.get(cluster)?;
         let seen = self.now - self.lag.ecs;
         let past = cluster.past.get(id).map(Vec::as_slice).unwrap_or_default();
@@ -33,8 +31,8 @@ impl LocalAws {
         }
     }
 
-    /// All container instances of a cluster from an id on, in its order, as a reader sees them.
-    pub(crate) fn seen_from(
+    /// The container instances of a cluster from an id on, as a late reader sees them.
+    pub(crate) fn visible_from(
         &self,
         cluster: &str,
         from: Bound<&str>,
@@ -45,6 +43,6 @@ impl LocalAws {
         state
             .instances
             .range::<str, _>((from, Bound::Unbounded))
-            .filter_map(move |(id, instance)| if on_time { Some(instance) } else { self.seen(&cluster, id) })
+            .filter_map(move |(id, now)| if on_time { Some(now) } else { self.visible(&cluster, id) })
     }
 }

@@ -17,47 +17,37 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::reply::ApiError;
-use super::throttles::Bucket;
-use super::{ACCOUNT, Operation, REGION};
+use super::page::Page;
+use super::reply::{ApiError, Outcome, answer_page};
+use super::{ACCOUNT, REGION};
 pub(crate) use instances::is_custom;
 pub use instances::{ContainerInstance, Status};
 
-/// ECS's state.
+/// The state of ECS.
 #[derive(Default)]
 pub struct Ecs {
     pub(crate) clusters: BTreeMap<Arc<str>, Cluster>,
-    /// Registrations of an EC2 instance, oldest first: (cluster, id).
-    pub(crate) registrations: BTreeMap<Arc<str>, Vec<Registration>>,
-    /// Task definitions by family, revisions from 1.
+    /// The registrations of each EC2 instance, oldest first.
+    pub(crate) registrations: BTreeMap<Arc<str>, Vec<RegistrationKey>>,
+    /// Task definitions by family; revision 1 is the first.
     pub(crate) families: BTreeMap<String, Vec<Value>>,
 }
 
 /// (cluster, id of the container instance)
-pub(crate) type Registration = (Arc<str>, Arc<str>);
+pub(crate) type RegistrationKey = (Arc<str>, Arc<str>);
 
-/// One cluster.
+/// The state of one cluster.
 #[derive(Default)]
 pub struct Cluster {
     pub(crate) instances: BTreeMap<Arc<str>, ContainerInstance>,
     pub(crate) services: BTreeMap<String, Value>,
     pub(crate) tasks: BTreeMap<Arc<str>, tasks::Task>,
-    /// What late readers still see: by instance, when it changed and what it was before; `None`: not there.
+    /// Earlier versions of each instance, each with the time at which it was replaced; `None` where it did not exist.
     pub(crate) past: BTreeMap<Arc<str>, Vec<(Timestamp, Option<ContainerInstance>)>>,
 }
 
-macro_rules! operations {
-    ($($name:literal, $bucket:ident, $handler:path;)*) => {
-        /// Everything of ECS that is known here.
-        pub(crate) const OPERATIONS: &[Operation] = &[$(Operation {
-            target: concat!("AmazonEC2ContainerServiceV20141113.", $name),
-            bucket: Bucket::$bucket,
-            handler: $handler,
-        }),*];
-    };
-}
-
 operations! {
+    "AmazonEC2ContainerServiceV20141113";
     "DescribeContainerInstances", ClusterResourceRead, instances::describe_container_instances;
     "ListContainerInstances", ClusterResourceRead, instances::list_container_instances;
     "UpdateContainerInstancesState", ClusterResourceModify, instances::update_container_instances_state;
@@ -83,11 +73,11 @@ pub fn cluster_arn(name: &str) -> String {
 }
 
 impl Ecs {
-    pub(crate) fn found_cluster(&mut self, name: Arc<str>) {
+    pub(crate) fn create_cluster(&mut self, name: Arc<str>) {
         self.clusters.entry(name).or_default();
     }
 
-    /// The name of the cluster that a request means: a short name, an ARN, or `default` where it says none.
+    /// The name of a request's cluster, given as a short name or ARN; `default` where the request has none.
     pub(crate) fn cluster_name(&self, asked: Option<&str>) -> Result<Arc<str>, ApiError> {
         let asked = asked.unwrap_or("default");
         let name = match asked.strip_prefix("arn:") {
@@ -112,9 +102,9 @@ impl Ecs {
     }
 
     /// The newest registration of an EC2 instance that is not `INACTIVE`: (cluster, id).
-    pub(crate) fn newest_registration(&self, ec2: &str) -> Option<Registration> {
+    pub(crate) fn newest_registration(&self, ec2: &str) -> Option<RegistrationKey> {
         let registrations = self.registrations.get(ec2)?;
-        let known = |(cluster, id): &&Registration| {
+        let known = |(cluster, id): &&RegistrationKey| {
             self.instance(cluster, id).is_some_and(|instance| instance.status != Status::Inactive)
         };
         registrations.iter().rev().find(known).cloned()
@@ -126,16 +116,31 @@ pub(crate) fn short_id(reference: &str) -> &str {
     reference.rsplit('/').next().unwrap_or(reference)
 }
 
-/// The page size that a request asks for.
-pub(crate) fn page_size(asked: Option<i64>, default: usize) -> Result<usize, ApiError> {
-    match asked {
-        None => Ok(default),
-        Some(count @ 1..=100) => Ok(usize::try_from(count).unwrap_or(default)),
-        Some(_) => Err(ApiError::parameter("maxResults must be between 1 and 100.")),
-    }
+/// The page that a request asks for, by its `maxResults` and `nextToken`.
+fn page(kind: &'static str, max: Option<i64>, default: usize, token: Option<&str>) -> Result<Page, ApiError> {
+    let size = match max {
+        None => default,
+        Some(count @ 1..=100) => usize::try_from(count).unwrap_or(default),
+        Some(_) => return Err(ApiError::parameter("maxResults must be between 1 and 100.")),
+    };
+    Page::new(kind, size, token).map_err(|()| ApiError::parameter("Invalid token"))
 }
 
-/// Where a page begins.
-pub(crate) fn page_start(kind: &str, token: Option<&str>) -> Result<Option<String>, ApiError> {
-    super::page::position(kind, token).map_err(|()| ApiError::parameter("Invalid token"))
+fn answer_with_token(body: Value, token: Option<String>) -> Outcome {
+    answer_page(body, "nextToken", token)
+}
+
+/// Whether a request's `include` names a field.
+fn includes(include: &Option<Vec<String>>, field: &str) -> bool {
+    include.iter().flatten().any(|one| one == field)
+}
+
+/// An entry of `failures` inside a 200.
+fn missing(arn: String) -> Value {
+    serde_json::json!({"arn": arn, "reason": "MISSING"})
+}
+
+/// The elements of a list in a JSON document; none where it is absent.
+fn elements<'a>(document: &'a Value, member: &str) -> &'a [Value] {
+    document[member].as_array().map(Vec::as_slice).unwrap_or_default()
 }

@@ -1,15 +1,15 @@
-//! Where a task may land: by constraint, by status and connection, by CPU and memory left.
+//! Task placement: by constraints, by status and agent connection, by remaining CPU and memory.
 
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ContainerInstance, Status, cluster_arn, query};
+use super::{ContainerInstance, Status, cluster_arn, elements, query};
 use crate::local_aws::LocalAws;
 use crate::local_aws::reply::ApiError;
 
-/// A placement constraint as it is asked for.
+/// A placement constraint of a request.
 #[derive(Deserialize)]
 pub(super) struct Constraint {
     #[serde(rename = "type")]
@@ -17,7 +17,7 @@ pub(super) struct Constraint {
     expression: Option<String>,
 }
 
-/// What a task asks of its container instance.
+/// What a task requires of its container instance.
 pub(super) struct Placement {
     constraints: Vec<query::Query>,
     distinct: bool,
@@ -25,9 +25,9 @@ pub(super) struct Placement {
     pub(super) needs: (i64, i64),
 }
 
-/// What a definition and a request together ask of the container instance.
+/// The requirements of a task definition and a request together.
 pub(super) fn placement(definition: &Value, asked: Vec<Constraint>) -> Result<Placement, ApiError> {
-    let own = definition["placementConstraints"].as_array().cloned().unwrap_or_default();
+    let own = elements(definition, "placementConstraints");
     if own.len() + asked.len() > 10 {
         return Err(ApiError::parameter("Placement constraints cannot exceed 10 elements."));
     }
@@ -49,23 +49,18 @@ pub(super) fn placement(definition: &Value, asked: Vec<Constraint>) -> Result<Pl
             _ => return Err(ApiError::parameter("A placement constraint is memberOf or distinctInstance.")),
         }
     }
-    let containers = definition["containerDefinitions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
-    let whole = |member: &str| number(&definition[member]);
-    let sum = |member: &str| -> i64 {
-        let one = |container: &Value| {
-            let reserved = if member == "memory" { number(&container["memoryReservation"]) } else { None };
-            reserved.or_else(|| number(&container[member])).unwrap_or(0)
-        };
-        containers.iter().map(one).sum()
+    // The task's own size, else the sum over its containers, where a reservation counts before a limit.
+    let size = |member: &str, reservation: &str| -> i64 {
+        let one = |container: &Value| number(&container[reservation]).or_else(|| number(&container[member]));
+        let sum = || elements(definition, "containerDefinitions").iter().filter_map(one).sum();
+        number(&definition[member]).unwrap_or_else(sum)
     };
-    let needs =
-        (whole("cpu").unwrap_or_else(|| sum("cpu")), whole("memory").unwrap_or_else(|| sum("memory")));
+    let needs = (size("cpu", "cpu"), size("memory", "memoryReservation"));
     Ok(Placement { constraints, distinct, needs })
 }
 
-/// The instance with the fewest tasks among those that may take it, as the default spread does; or the failure that
-/// names what stood in the way.
+/// The eligible instance with the fewest tasks, as the default spread strategy chooses; or the failure with its reason.
 pub(super) fn place(
     aws: &LocalAws,
     cluster: &str,
@@ -95,24 +90,17 @@ pub(super) fn place(
     if let Some(instance) = best {
         return Ok(instance.id.clone());
     }
-    let failure = |arn: String, reason: &str| json!({"arn": arn, "reason": reason});
-    // One failure for the task, with the reason of the first instance that was looked at.
-    match open.clone().find(|instance| meets(instance)) {
-        Some(full) => {
-            let reason =
-                if full.remaining.0 < placement.needs.0 { "RESOURCE:CPU" } else { "RESOURCE:MEMORY" };
-            Err(failure(full.arn.to_string(), reason))
-        }
-        None => match open.clone().next() {
-            Some(refused) => {
-                Err(failure(refused.arn.to_string(), "MemberOf placement constraint unsatisfied."))
-            }
-            None => match cluster_state.instances.values().find(|one| one.status == Status::Active) {
-                Some(disconnected) => Err(failure(disconnected.arn.to_string(), "AGENT")),
-                None => {
-                    Err(failure(cluster_arn(cluster), "No Container Instances were found in your cluster."))
-                }
-            },
-        },
+    let failure = |arn: &str, reason: &str| Err(json!({"arn": arn, "reason": reason}));
+    // ECS reports one failure for the task, with the reason of the first instance that it considered.
+    if let Some(full) = open.clone().find(|instance| meets(instance)) {
+        let lacks_cpu = full.remaining.0 < placement.needs.0;
+        return failure(&full.arn, if lacks_cpu { "RESOURCE:CPU" } else { "RESOURCE:MEMORY" });
+    }
+    if let Some(refused) = open.clone().next() {
+        return failure(&refused.arn, "MemberOf placement constraint unsatisfied.");
+    }
+    match cluster_state.instances.values().find(|one| one.status == Status::Active) {
+        Some(disconnected) => failure(&disconnected.arn, "AGENT"),
+        None => failure(&cluster_arn(cluster), "No Container Instances were found in your cluster."),
     }
 }

@@ -1,7 +1,6 @@
-//! ECS's cluster query language, as far as listing, filtering and placing by container instance go.
+//! ECS's cluster query language for container instances.
 //!
-//! Regular expressions are limited to text with `.*`; anything else in one is refused rather than misread. Subjects
-//! that belong to tasks (`task:group`) are refused, too.
+//! Patterns may hold text and `.*`; other regular expressions are refused, and so are subjects of tasks (`task:group`).
 
 use super::ContainerInstance;
 
@@ -40,7 +39,7 @@ enum Operator {
 }
 
 impl Query {
-    /// Whether a container instance meets it.
+    /// Whether a container instance matches.
     pub fn matches(&self, instance: &ContainerInstance) -> bool {
         self.0.matches(instance)
     }
@@ -108,7 +107,7 @@ impl Operator {
     }
 }
 
-/// The literal parts between `.*`: in order, the first at the start and the last at the end.
+/// Whether the literal parts between `.*` occur in order, the first at the start and the last at the end.
 fn matches_parts(parts: &[String], value: &str) -> bool {
     let [first, rest @ ..] = parts else { return false };
     let Some(mut left) = value.strip_prefix(first.as_str()) else { return false };
@@ -122,7 +121,7 @@ fn matches_parts(parts: &[String], value: &str) -> bool {
     left.ends_with(last.as_str())
 }
 
-/// Parses an expression; the error says what was not understood.
+/// Parses an expression. The error names the unknown part.
 pub fn parse(text: &str) -> Result<Query, String> {
     let mut parser = Parser { tokens: tokens(text)?, at: 0 };
     let node = parser.or()?;
@@ -240,7 +239,7 @@ fn pattern(text: &str) -> Result<Vec<String>, String> {
     let parts: Vec<String> = text.split(".*").map(str::to_owned).collect();
     match parts.iter().find(|part| part.contains(['*', '+', '?', '[', '(', '|', '\\', '^', '$'])) {
         None => Ok(parts),
-        Some(part) => Err(format!("only .* is understood in a pattern, not {part:?}")),
+        Some(part) => Err(format!("only .* is allowed in a pattern, not {part:?}")),
     }
 }
 
@@ -279,18 +278,16 @@ mod tests {
     use super::*;
 
     fn instance() -> ContainerInstance {
-        let world = crate::fleet::World::new(
-            1,
-            jiff::Timestamp::UNIX_EPOCH + std::time::Duration::from_secs(1 << 30),
-        )
-        .cluster("c")
-        .windows_instance("c", |host| host.attribute("smb.G", "mapped").attribute("stack", "blue-green"));
+        let base = "2026-03-01T12:00:00Z".parse().unwrap();
+        let world = crate::fleet::World::new(1, base)
+            .cluster("c")
+            .windows_instance("c", |host| host.attribute("smb.G", "mapped").attribute("stack", "blue-green"));
         let aws = crate::local_aws::LocalAws::new(world);
         aws.container_instances("c").next().unwrap().clone()
     }
 
     #[test]
-    fn expressions_select_what_they_say() {
+    fn expressions_select_instances() {
         let instance = instance();
         for (text, expected) in [
             ("attribute:smb.G == mapped", true),
@@ -323,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn invalid_expressions_are_refused() {
         for text in [
             "",
             "attribute:",
@@ -338,7 +335,7 @@ mod tests {
             "task:group == service:x",
             "attribute:x =~ a+",
         ] {
-            assert!(parse(text).is_err(), "{text:?} was understood");
+            assert!(parse(text).is_err(), "{text:?} was accepted");
         }
     }
 }

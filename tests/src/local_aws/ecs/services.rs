@@ -1,15 +1,14 @@
-//! Services: what a cluster audit reads of them. They schedule nothing.
+//! Services, as a cluster audit reads them. They schedule no tasks.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::instances::answer_with_token;
-use super::{ACCOUNT, REGION, cluster_arn, page_start, short_id};
+use super::{ACCOUNT, REGION, answer_with_token, cluster_arn, includes, missing, page, short_id};
+use crate::local_aws::LocalAws;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
-use crate::local_aws::{LocalAws, page};
 
 impl LocalAws {
-    pub(crate) fn found_service(&mut self, cluster: &str, service: Value) {
+    pub(crate) fn create_service(&mut self, cluster: &str, service: Value) {
         let name = service["serviceName"].as_str().expect("a service has a name").to_owned();
         let reference = service["taskDefinition"].as_str().expect("a service has a task definition");
         let definition =
@@ -46,7 +45,7 @@ fn service_arn(cluster: &str, name: &str) -> String {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct List {
+struct ListServices {
     cluster: Option<String>,
     next_token: Option<String>,
     max_results: Option<i64>,
@@ -55,56 +54,49 @@ struct List {
 }
 
 pub(super) fn list_services(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: List = request(body)?;
+    let asked: ListServices = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
-    // Ten a page unless asked for more, which sets this list apart from all others.
-    let size = super::page_size(asked.max_results, 10)?;
-    let start = page_start("services", asked.next_token.as_deref())?;
+    // The default page size of this operation is 10; that of all others is 100.
+    let page = page("services", asked.max_results, 10, asked.next_token.as_deref())?;
     let is = |service: &Value, member: &str, wanted: &Option<String>| {
         wanted.as_deref().is_none_or(|wanted| service[member] == wanted)
     };
-    let mut listed = aws.ecs.clusters[&cluster]
+    let listed = aws.ecs.clusters[&cluster]
         .services
         .iter()
-        .filter(|(name, _)| start.as_ref().is_none_or(|start| *name > start))
+        .filter(|(name, _)| page.reaches(name))
         .filter(|(_, service)| is(service, "launchType", &asked.launch_type))
         .filter(|(_, service)| is(service, "schedulingStrategy", &asked.scheduling_strategy));
-    let page: Vec<_> = listed.by_ref().take(size).collect();
-    let token = listed.next().and(page.last()).map(|(name, _)| page::token("services", name));
-    let arns: Vec<_> = page.iter().map(|(name, _)| service_arn(&cluster, name)).collect();
+    let (names, token) = page.take(listed.map(|(name, _)| name), |name| (*name).clone());
+    let arns: Vec<_> = names.iter().map(|name| service_arn(&cluster, name)).collect();
     answer_with_token(json!({ "serviceArns": arns }), token)
 }
 
 #[derive(Deserialize)]
-struct Describe {
+struct DescribeServices {
     cluster: Option<String>,
     services: Option<Vec<String>>,
     include: Option<Vec<String>>,
 }
 
 pub(super) fn describe_services(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Describe = request(body)?;
+    let asked: DescribeServices = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     let references = asked.services.unwrap_or_default();
-    if references.is_empty() {
-        return Err(ApiError::parameter("Services cannot be empty."));
+    if references.is_empty() || references.len() > 10 {
+        return Err(ApiError::parameter("Services must be 1 to 10 elements."));
     }
-    if references.len() > 10 {
-        return Err(ApiError::parameter("Services cannot exceed 10 elements."));
-    }
-    let tags = asked.include.is_some_and(|include| include.iter().any(|one| one == "TAGS"));
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for reference in &references {
         let name = short_id(reference);
-        match aws.ecs.clusters[&cluster].services.get(name) {
-            Some(service) => {
-                let mut service = service.clone();
-                if tags {
+        match aws.ecs.clusters[&cluster].services.get(name).cloned() {
+            Some(mut service) => {
+                if includes(&asked.include, "TAGS") {
                     service["tags"] = json!([]);
                 }
                 found.push(service);
             }
-            None => failures.push(json!({"arn": service_arn(&cluster, name), "reason": "MISSING"})),
+            None => failures.push(missing(service_arn(&cluster, name))),
         }
     }
     answer(&json!({"services": found, "failures": failures}))

@@ -1,16 +1,16 @@
-//! Task definitions, kept as the JSON that registered them. Only what every definition needs is checked: a family,
-//! containers with names and images, unique volume and container names, ten placement constraints. The functions'
-//! validator exists because ECS itself checks little.
+//! Task definitions, kept as the JSON that registered them. Like ECS, it checks little: a family, containers with names
+//! and images, unique volume and container names, ten placement constraints.
+
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::instances::answer_with_token;
-use super::{ACCOUNT, Ecs, REGION, page_size, page_start, query};
+use super::{ACCOUNT, Ecs, REGION, answer_with_token, elements, includes, page, query};
+use crate::local_aws::LocalAws;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
-use crate::local_aws::{LocalAws, page};
 
-/// What a registration keeps of the request, in the answer's order.
+/// The members of a request that the registered definition keeps.
 const KEPT: [&str; 17] = [
     "containerDefinitions",
     "taskRoleArn",
@@ -32,7 +32,7 @@ const KEPT: [&str; 17] = [
 ];
 
 impl LocalAws {
-    pub(crate) fn found_task_definition(&mut self, definition: &Value) {
+    pub(crate) fn create_task_definition(&mut self, definition: &Value) {
         register(self, definition).expect("the world's task definitions can be registered");
     }
 }
@@ -51,8 +51,7 @@ fn register(aws: &mut LocalAws, asked: &Value) -> Result<Value, ApiError> {
     if family.is_empty() || family.len() > 255 || !family.chars().all(valid) {
         return Err(client("Family must be 1 to 255 letters, digits, hyphens and underscores."));
     }
-    let containers = asked["containerDefinitions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    check(asked, containers)?;
+    check(asked, elements(asked, "containerDefinitions"))?;
     let revisions = aws.ecs.families.entry(family.to_owned()).or_default();
     let revision = revisions.len() + 1;
     let mut registered = json!({
@@ -95,7 +94,7 @@ fn check(asked: &Value, containers: &[Value]) -> Result<(), ApiError> {
     if containers.is_empty() {
         return Err(client("Container list cannot be empty."));
     }
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = BTreeSet::new();
     for container in containers {
         let name = container["name"].as_str().unwrap_or_default();
         if name.is_empty() || container["image"].as_str().unwrap_or_default().is_empty() {
@@ -104,28 +103,27 @@ fn check(asked: &Value, containers: &[Value]) -> Result<(), ApiError> {
         if !names.insert(name) {
             return Err(client(format!("Container name {name} is used twice.")));
         }
-        if asked["memory"].is_null()
-            && container["memory"].is_null()
-            && container["memoryReservation"].is_null()
+        if [&asked["memory"], &container["memory"], &container["memoryReservation"]]
+            .iter()
+            .all(|one| one.is_null())
         {
             return Err(client(format!(
                 "Invalid setting for container '{name}'. At least one of 'memory' or 'memoryReservation' must be specified."
             )));
         }
     }
-    let volumes = asked["volumes"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let declared: std::collections::BTreeSet<_> =
-        volumes.iter().filter_map(|one| one["name"].as_str()).collect();
+    let volumes = elements(asked, "volumes");
+    let declared: BTreeSet<_> = volumes.iter().filter_map(|one| one["name"].as_str()).collect();
     if declared.len() < volumes.len() {
         return Err(client("Volume names must be present and unique."));
     }
-    let mounts = containers.iter().filter_map(|one| one["mountPoints"].as_array()).flatten();
-    for source in mounts.filter_map(|one| one["sourceVolume"].as_str()) {
-        if !declared.contains(source) {
-            return Err(client(format!("Unknown volume '{source}'.")));
-        }
+    let mut mounts = containers.iter().flat_map(|one| elements(one, "mountPoints"));
+    if let Some(source) =
+        mounts.find_map(|one| one["sourceVolume"].as_str().filter(|name| !declared.contains(name)))
+    {
+        return Err(client(format!("Unknown volume '{source}'.")));
     }
-    let constraints = asked["placementConstraints"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let constraints = elements(asked, "placementConstraints");
     if constraints.len() > 10 {
         return Err(client("Placement constraints cannot exceed 10 elements."));
     }
@@ -148,7 +146,7 @@ fn arn(family: &str, revision: usize) -> String {
     format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{family}:{revision}")
 }
 
-/// CloudTrail's record of the call, as EventBridge gets it.
+/// Emits CloudTrail's record of the call as an EventBridge event.
 fn emit(aws: &mut LocalAws, asked: &Value, registered: &Value) {
     let event_id = aws.uuid();
     let detail = json!({
@@ -169,14 +167,14 @@ fn emit(aws: &mut LocalAws, asked: &Value, registered: &Value) {
         "recipientAccountId": ACCOUNT,
         "eventCategory": "Management",
     });
-    // CloudTrail events over EventBridge's 256 KB are not delivered.
+    // EventBridge's limit of 256 KB: larger CloudTrail events are not delivered.
     if detail.to_string().len() < 256 * 1024 {
         aws.emit("AWS API Call via CloudTrail", "aws.ecs", Vec::new(), detail);
     }
 }
 
 impl Ecs {
-    /// The definition that `family`, `family:revision` or an ARN means.
+    /// The definition named by `family`, `family:revision` or an ARN.
     pub(crate) fn task_definition(&self, reference: &str) -> Result<&Value, ApiError> {
         let missing = || client("Unable to describe task definition.");
         let own = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/");
@@ -199,16 +197,16 @@ impl Ecs {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Describe {
+struct DescribeTaskDefinition {
     task_definition: Option<String>,
     include: Option<Vec<String>>,
 }
 
 pub(super) fn describe_task_definition(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Describe = request(body)?;
+    let asked: DescribeTaskDefinition = request(body)?;
     let found = aws.ecs.task_definition(asked.task_definition.as_deref().unwrap_or_default())?;
     let mut described = json!({ "taskDefinition": found });
-    if asked.include.is_some_and(|include| include.iter().any(|one| one == "TAGS")) {
+    if includes(&asked.include, "TAGS") {
         described["tags"] = json!([]);
     }
     answer(&described)
@@ -216,7 +214,7 @@ pub(super) fn describe_task_definition(aws: &mut LocalAws, body: &[u8]) -> Outco
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct List {
+struct ListTaskDefinitions {
     family_prefix: Option<String>,
     status: Option<String>,
     sort: Option<String>,
@@ -225,9 +223,8 @@ struct List {
 }
 
 pub(super) fn list_task_definitions(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: List = request(body)?;
-    let size = page_size(asked.max_results, 100)?;
-    let start = page_start("definitions", asked.next_token.as_deref())?;
+    let asked: ListTaskDefinitions = request(body)?;
+    let page = page("definitions", asked.max_results, 100, asked.next_token.as_deref())?;
     let active = match asked.status.as_deref() {
         None | Some("ACTIVE") => true,
         Some("INACTIVE" | "DELETE_IN_PROGRESS") => false,
@@ -245,8 +242,8 @@ pub(super) fn list_task_definitions(aws: &mut LocalAws, body: &[u8]) -> Outcome 
         Some("DESC") => arns.reverse(),
         Some(other) => return Err(ApiError::parameter(format!("{other} is no sort order"))),
     }
-    let from = start.and_then(|start| start.parse().ok()).unwrap_or(0).min(arns.len());
-    let to = (from + size).min(arns.len());
-    let token = (to < arns.len()).then(|| page::token("definitions", &to.to_string()));
-    answer_with_token(json!({"taskDefinitionArns": arns[from..to]}), token)
+    let from = page.start.as_deref().and_then(|start| start.parse().ok()).unwrap_or(0);
+    let (listed, token) = page.take(arns.iter().enumerate().skip(from), |(at, _)| (at + 1).to_string());
+    let listed: Vec<_> = listed.into_iter().map(|(_, arn)| arn).collect();
+    answer_with_token(json!({ "taskDefinitionArns": listed }), token)
 }

@@ -1,6 +1,5 @@
-//! `RunTask` and `StopTask` as far as placement goes: by constraint, by status and connection, by CPU and memory left.
-//!
-//! A task starts, runs, is stopped or loses its host; nothing runs in it, and no service replaces it.
+//! Tasks: they start, run, and stop on request or when their host stops. Nothing runs in them, and no service replaces
+//! them.
 
 use std::sync::Arc;
 
@@ -8,12 +7,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::instances::answer_with_token;
 use super::placement::{Constraint, Placement, place, placement};
-use super::{ACCOUNT, REGION, cluster_arn, page_size, page_start, short_id};
+use super::{ACCOUNT, REGION, answer_with_token, cluster_arn, elements, missing, page, short_id};
+use crate::local_aws::LocalAws;
 use crate::local_aws::advance::Timer;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
-use crate::local_aws::{LocalAws, page};
 
 /// One task.
 #[derive(Debug, Clone)]
@@ -38,48 +36,45 @@ pub struct Task {
 }
 
 impl Task {
-    /// When it was placed.
+    /// When the task was placed.
     pub fn created(&self) -> Timestamp {
         self.created
     }
 
-    /// The last part of its ARN.
+    /// The last part of the ARN.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The container instance that it was placed on.
+    /// The container instance.
     pub fn container_instance_id(&self) -> &str {
         &self.instance
     }
 
-    /// Its family.
+    /// The family of the task definition.
     pub fn family(&self) -> &str {
         &self.family
     }
 
-    /// `PENDING`, `RUNNING`, `DEPROVISIONING` or `STOPPED`.
+    /// `PENDING`, `RUNNING` or `STOPPED`.
     pub fn last_status(&self) -> &'static str {
         self.last
     }
 
-    /// Whether it is one of its group on its instance, for `distinctInstance`.
+    /// Whether it is a task of that group on that instance, for `distinctInstance`.
     pub(super) fn takes(&self, instance: &str, group: &str) -> bool {
         self.last != "STOPPED" && self.group == group && *self.instance == *instance
     }
 
     fn describe(&self, cluster: &str) -> Value {
-        let arn = self.arn(cluster);
-        let containers: Vec<_> = self
-            .containers
-            .iter()
-            .map(|(name, image)| {
-                json!({
-                    "name": name, "image": image, "taskArn": arn, "lastStatus": self.last,
-                    "networkInterfaces": [], "healthStatus": "UNKNOWN",
-                })
+        let arn = task_arn(cluster, &self.id);
+        let container = |(name, image): &(String, String)| {
+            json!({
+                "name": name, "image": image, "taskArn": arn, "lastStatus": self.last,
+                "networkInterfaces": [], "healthStatus": "UNKNOWN",
             })
-            .collect();
+        };
+        let containers: Vec<_> = self.containers.iter().map(container).collect();
         let mut described = json!({
             "taskArn": arn,
             "clusterArn": cluster_arn(cluster),
@@ -120,15 +115,11 @@ impl Task {
         }
         described
     }
-
-    fn arn(&self, cluster: &str) -> String {
-        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{cluster}/{}", self.id)
-    }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Run {
+struct RunTask {
     cluster: Option<String>,
     task_definition: Option<String>,
     count: Option<i64>,
@@ -140,7 +131,7 @@ struct Run {
 }
 
 pub(super) fn run_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Run = request(body)?;
+    let asked: RunTask = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     let count = match asked.count {
         None => 1,
@@ -161,9 +152,13 @@ pub(super) fn run_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     for _ in 0..count {
         match place(aws, &cluster, &placement, &group) {
             Ok(instance) => {
-                let task =
-                    start(aws, &cluster, &instance, &definition, &placement, &group, &asked.started_by);
-                tasks.push(task);
+                let task = Task {
+                    group: group.clone(),
+                    started_by: asked.started_by.clone(),
+                    ..Task::new(aws, &cluster, instance, &definition, &placement)
+                };
+                tasks.push(task.describe(&cluster));
+                aws.start_task(&cluster, task);
             }
             Err(failure) => failures.push(failure),
         }
@@ -171,50 +166,51 @@ pub(super) fn run_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     answer(&json!({"tasks": tasks, "failures": failures}))
 }
 
-fn start(
-    aws: &mut LocalAws,
-    cluster: &str,
-    instance: &Arc<str>,
-    definition: &Value,
-    placement: &Placement,
-    group: &str,
-    started_by: &Option<String>,
-) -> Value {
-    let id: Arc<str> = Arc::from(aws.hex32());
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let containers = definition["containerDefinitions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let task = Task {
-        id: id.clone(),
-        instance: instance.clone(),
-        instance_arn: aws.ecs.clusters[cluster].instances[instance].arn.clone(),
-        definition: text(&definition["taskDefinitionArn"]),
-        family: text(&definition["family"]),
-        group: group.to_owned(),
-        started_by: started_by.clone(),
-        containers: containers.iter().map(|one| (text(&one["name"]), text(&one["image"]))).collect(),
-        needs: placement.needs,
-        version: 1,
-        last: "PENDING",
-        desired: "RUNNING",
-        created: aws.now,
-        started: None,
-        stopping: None,
-        stopped: None,
-        reason: None,
-    };
-    let described = task.describe(cluster);
-    aws.ecs.cluster_mut(cluster).tasks.insert(id.clone(), task);
-    aws.change_instance(cluster, instance, |one| {
-        one.pending += 1;
-        one.remaining.0 -= placement.needs.0;
-        one.remaining.1 -= placement.needs.1;
-    });
-    let delay = aws.world.vary(aws.world.pace.task, &id, aws.now);
-    aws.after(delay, Timer::Task(id));
-    described
+impl Task {
+    fn new(
+        aws: &mut LocalAws,
+        cluster: &str,
+        instance: Arc<str>,
+        definition: &Value,
+        placement: &Placement,
+    ) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let containers = elements(definition, "containerDefinitions").iter();
+        Self {
+            id: Arc::from(aws.hex32()),
+            instance_arn: aws.ecs.clusters[cluster].instances[&instance].arn.clone(),
+            instance,
+            definition: text(&definition["taskDefinitionArn"]),
+            family: text(&definition["family"]),
+            group: String::new(),
+            started_by: None,
+            containers: containers.map(|one| (text(&one["name"]), text(&one["image"]))).collect(),
+            needs: placement.needs,
+            version: 1,
+            last: "PENDING",
+            desired: "RUNNING",
+            created: aws.now,
+            started: None,
+            stopping: None,
+            stopped: None,
+            reason: None,
+        }
+    }
 }
 
 impl LocalAws {
+    fn start_task(&mut self, cluster: &str, task: Task) {
+        let (id, instance, needs) = (task.id.clone(), task.instance.clone(), task.needs);
+        self.ecs.cluster_mut(cluster).tasks.insert(id.clone(), task);
+        self.change_instance(cluster, &instance, |one| {
+            one.pending += 1;
+            one.remaining.0 -= needs.0;
+            one.remaining.1 -= needs.1;
+        });
+        let delay = self.world.vary(self.world.pace.task, &id, self.now);
+        self.after(delay, Timer::Task(id));
+    }
+
     /// All tasks of a cluster, stopped ones included.
     pub fn tasks(&self, cluster: &str) -> impl Iterator<Item = &Task> {
         self.ecs.clusters.get(cluster).into_iter().flat_map(|cluster| cluster.tasks.values())
@@ -259,14 +255,14 @@ impl LocalAws {
         self.after(delay, Timer::Task(id.clone()));
     }
 
-    /// The host of all these tasks went away.
+    /// Stops all tasks of a host that goes down.
     pub(crate) fn stop_tasks_of(&mut self, ec2: &str) {
         if let Some((cluster, instance)) = self.ecs.newest_registration(ec2) {
             self.stop_where(&cluster, "Host EC2 terminated or stopped.", |task| task.instance == instance);
         }
     }
 
-    /// Draining stops service tasks that have not started; standalone ones are left.
+    /// Draining stops pending service tasks and leaves standalone tasks.
     pub(crate) fn drain_tasks(&mut self, cluster: &str, instance: &str) {
         self.stop_where(cluster, "Container instance is draining.", |task| {
             *task.instance == *instance && task.group.starts_with("service:") && task.last == "PENDING"
@@ -284,14 +280,14 @@ impl LocalAws {
 }
 
 #[derive(Deserialize)]
-struct Stop {
+struct StopTask {
     cluster: Option<String>,
     task: Option<String>,
     reason: Option<String>,
 }
 
 pub(super) fn stop_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Stop = request(body)?;
+    let asked: StopTask = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     let id = asked.task.unwrap_or_default();
     let Some(id) = aws.ecs.clusters[&cluster].tasks.get_key_value(short_id(&id)).map(|(id, _)| id.clone())
@@ -303,13 +299,13 @@ pub(super) fn stop_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
 }
 
 #[derive(Deserialize)]
-struct Describe {
+struct DescribeTasks {
     cluster: Option<String>,
     tasks: Option<Vec<String>>,
 }
 
 pub(super) fn describe_tasks(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Describe = request(body)?;
+    let asked: DescribeTasks = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     let references = asked.tasks.unwrap_or_default();
     if references.is_empty() || references.len() > 100 {
@@ -320,10 +316,7 @@ pub(super) fn describe_tasks(aws: &mut LocalAws, body: &[u8]) -> Outcome {
         let id = short_id(reference);
         match aws.ecs.clusters[&cluster].tasks.get(id) {
             Some(task) => tasks.push(task.describe(&cluster)),
-            None => {
-                let arn = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{cluster}/{id}");
-                failures.push(json!({"arn": arn, "reason": "MISSING"}));
-            }
+            None => failures.push(missing(task_arn(&cluster, id))),
         }
     }
     answer(&json!({"tasks": tasks, "failures": failures}))
@@ -331,7 +324,7 @@ pub(super) fn describe_tasks(aws: &mut LocalAws, body: &[u8]) -> Outcome {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct List {
+struct ListTasks {
     cluster: Option<String>,
     container_instance: Option<String>,
     family: Option<String>,
@@ -343,29 +336,31 @@ struct List {
 }
 
 pub(super) fn list_tasks(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: List = request(body)?;
+    let asked: ListTasks = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
-    let size = page_size(asked.max_results, 100)?;
-    let start = page_start("tasks", asked.next_token.as_deref())?;
+    let page = page("tasks", asked.max_results, 100, asked.next_token.as_deref())?;
     let desired = match asked.desired_status.as_deref() {
-        // ECS never sets PENDING as desired, so asking for it gives nothing.
+        // ECS never sets the desired status to PENDING, so this lists nothing.
         Some(status @ ("PENDING" | "STOPPED")) => status,
         None | Some("RUNNING") => "RUNNING",
         Some(other) => return Err(ApiError::parameter(format!("{other} is no desired status"))),
     };
     let instance = asked.container_instance.as_deref().map(short_id);
     let group = asked.service_name.as_deref().map(|name| format!("service:{}", short_id(name)));
-    let mut listed = aws.ecs.clusters[&cluster]
+    let listed = aws.ecs.clusters[&cluster]
         .tasks
         .values()
-        .filter(|task| start.as_deref().is_none_or(|start| &*task.id > start))
+        .filter(|task| page.reaches(&task.id))
         .filter(|task| task.desired == desired)
         .filter(|task| instance.is_none_or(|id| &*task.instance == id))
         .filter(|task| asked.family.as_ref().is_none_or(|family| task.family == *family))
         .filter(|task| group.as_ref().is_none_or(|group| task.group == *group))
         .filter(|task| asked.started_by.is_none() || task.started_by == asked.started_by);
-    let page: Vec<_> = listed.by_ref().take(size).collect();
-    let token = listed.next().and(page.last()).map(|last| page::token("tasks", &last.id));
-    let arns: Vec<_> = page.iter().map(|task| task.arn(&cluster)).collect();
+    let (tasks, token) = page.take(listed, |task| task.id.to_string());
+    let arns: Vec<_> = tasks.iter().map(|task| task_arn(&cluster, &task.id)).collect();
     answer_with_token(json!({ "taskArns": arns }), token)
+}
+
+fn task_arn(cluster: &str, id: &str) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{cluster}/{id}")
 }

@@ -1,5 +1,5 @@
-//! A command, its invocations, and how SSM hands them out: `MaxConcurrency` at a time, none any more once errors exceed
-//! `MaxErrors`, and everything unfinished given up when the command expires.
+//! A command and its invocations. SSM sends `MaxConcurrency` invocations at a time, stops sending when errors exceed
+//! `MaxErrors`, and times out the unfinished invocations when the command expires.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::fleet::{InstanceId, Power};
+use crate::fleet::{InstanceId, Power, Scripted};
 use crate::local_aws::LocalAws;
 use crate::local_aws::advance::Timer;
 
-/// What a `SendCommand` began.
+/// A command.
 #[derive(Debug, Clone)]
 pub struct Command {
     pub(crate) id: Arc<str>,
@@ -31,19 +31,19 @@ pub struct Command {
     pub(crate) concurrency: usize,
     pub(crate) errors_allowed: usize,
     pub(crate) invocations: Vec<Invocation>,
-    /// The first target that was not handed out.
+    /// The index of the first target that was not sent.
     pub(crate) next: usize,
     pub(crate) slots_taken: usize,
     pub(crate) errors: usize,
     pub(crate) cancelled: bool,
 }
 
-/// One target of a command.
+/// The invocation of a command on one target.
 #[derive(Debug, Clone)]
 pub struct Invocation {
     pub(crate) instance: InstanceId,
     pub(crate) phase: Phase,
-    /// Unspaced, as filters take it.
+    /// Without spaces, as filters take it.
     pub(crate) details: Cow<'static, str>,
     pub(crate) sent: Option<Timestamp>,
     pub(crate) started: Option<Timestamp>,
@@ -51,45 +51,53 @@ pub struct Invocation {
     pub(crate) exit_code: i64,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// Whether it counts against `MaxConcurrency`.
     pub(crate) has_slot: bool,
-    /// The script was stopped before it did anything.
+    /// Whether the script was stopped before it had an effect.
     pub(crate) stopped: bool,
+    /// The result that a test scripted, until it takes effect.
+    pub(crate) scripted: Option<Scripted>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Not handed out, for `MaxConcurrency`.
+    /// Not sent because of `MaxConcurrency`.
     Waiting,
-    /// Handed out, not taken by the agent.
+    /// Sent, but not taken by the agent.
     Sent,
-    /// The agent runs it.
+    /// The agent runs the script.
     Running,
     /// Final.
     Done,
 }
 
 impl Command {
-    /// `CommandId`.
+    /// The `CommandId`.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// When it was requested.
+    /// The time of the request.
     pub fn requested(&self) -> Timestamp {
         self.requested
     }
 
-    /// The value of one of its parameters.
+    /// The value of a parameter.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters[name].get(0)?.as_str()
     }
 
-    /// Its targets.
+    /// The invocations, one per target.
     pub fn invocations(&self) -> &[Invocation] {
         &self.invocations
     }
 
-    /// `StatusDetails` of the whole at a moment, from what its invocations were at that moment.
+    /// The indexes of the invocations that match.
+    pub(crate) fn indexes(&self, matches: impl Fn(&Invocation) -> bool) -> Vec<usize> {
+        (0..self.invocations.len()).filter(|index| matches(&self.invocations[*index])).collect()
+    }
+
+    /// The command's `StatusDetails` at a moment, from those of its invocations.
     pub(crate) fn details_at(&self, at: Timestamp) -> &'static str {
         if self.invocations.is_empty() {
             return "NoInstancesInTag";
@@ -132,25 +140,26 @@ impl Invocation {
             stderr: String::new(),
             has_slot: false,
             stopped: false,
+            scripted: None,
         }
     }
 
-    /// The target.
+    /// The target instance.
     pub fn instance(&self) -> &InstanceId {
         &self.instance
     }
 
-    /// `StatusDetails` now, unspaced.
+    /// The current `StatusDetails`, without spaces.
     pub fn details(&self) -> &str {
         &self.details
     }
 
-    /// What stands on standard output.
+    /// The standard output.
     pub fn stdout(&self) -> &str {
         &self.stdout
     }
 
-    /// When it became final.
+    /// When the invocation became final.
     pub fn finished(&self) -> Option<Timestamp> {
         self.finished
     }
@@ -160,20 +169,20 @@ impl Invocation {
             return &self.details;
         }
         if self.finished.is_none() && !matches!(&*self.details, "Pending" | "InProgress") {
-            // Delayed, Cancelling and dictated words that are not final.
+            // Delayed, Cancelling, or a scripted status that is not final.
             return &self.details;
         }
         if self.started.is_some_and(|started| started <= at) { "InProgress" } else { "Pending" }
     }
 }
 
-/// Whether an invocation of that `StatusDetails` changes no more.
+/// Whether an invocation with that `StatusDetails` is final.
 pub(crate) fn is_final(details: &str) -> bool {
     !matches!(details, "Pending" | "InProgress" | "Delayed" | "Cancelling")
 }
 
-/// `Failed` and `ExecutionTimedOut` count against `MaxErrors`; what never ran does not.
-fn counts_as_error(details: &str) -> bool {
+/// Whether it counts against `MaxErrors`. An invocation that never ran does not.
+pub(crate) fn counts_as_error(details: &str) -> bool {
     matches!(details, "Failed" | "ExecutionTimedOut")
 }
 
@@ -187,8 +196,8 @@ impl LocalAws {
         self.ssm.commands.get_mut(&command)?.invocations.get_mut(target)
     }
 
-    /// Hands out as many invocations as may run at a time.
-    pub(crate) fn hand_out(&mut self, key: u64) {
+    /// Sends as many invocations as `MaxConcurrency` allows.
+    pub(crate) fn send_waiting(&mut self, key: u64) {
         loop {
             let now = self.now;
             let Some(command) = self.ssm.commands.get_mut(&key) else { return };
@@ -218,13 +227,10 @@ impl LocalAws {
         };
         if let Some(scripted) = host.scripted.pop_front().or_else(|| host.always.clone()) {
             let after = scripted.after;
-            let dictated = Invocation {
-                details: Cow::Owned(scripted.details.split(' ').collect()),
-                exit_code: scripted.exit_code,
-                stdout: scripted.output,
-                ..Invocation::new(instance.clone())
-            };
-            self.ssm.dictate(key, target, dictated);
+            if let Some(invocation) = self.invocation(key, target) {
+                invocation.stopped = true;
+                invocation.scripted = Some(scripted);
+            }
             return self.after(after, Timer::Dictated(key, target));
         }
         if matches!(host.power, Power::Terminated | Power::ShuttingDown) {
@@ -238,7 +244,7 @@ impl LocalAws {
         }
     }
 
-    /// The delivery time is over: the agent will not start it any more, and its place is free for another.
+    /// The delivery timeout has passed: the agent no longer takes the invocation, and its slot becomes free.
     pub(crate) fn undelivered(&mut self, key: u64, target: usize) {
         let Some(invocation) = self.invocation(key, target) else { return };
         if invocation.phase != Phase::Sent {
@@ -250,22 +256,24 @@ impl LocalAws {
             host.inbox.retain(|entry| *entry != (key, target));
         }
         self.free_slot(key, target);
-        self.hand_out(key);
+        self.send_waiting(key);
     }
 
-    /// The command's total time is over: whatever is unfinished has timed out, though a script may still be running.
+    /// The command expires: unfinished invocations time out, though a script may still be running.
     pub(crate) fn expires(&mut self, key: u64) {
+        self.finish_all(key, "DeliveryTimedOut", |one| one.phase != Phase::Done);
+    }
+
+    /// Makes the matching invocations final, and sends no more.
+    fn finish_all(&mut self, key: u64, details: &'static str, matches: impl Fn(&Invocation) -> bool) {
         let Some(command) = self.ssm.commands.get_mut(&key) else { return };
         command.next = command.invocations.len();
-        let open = |one: &Invocation| one.phase != Phase::Done;
-        let unfinished: Vec<_> =
-            (0..command.invocations.len()).filter(|target| open(&command.invocations[*target])).collect();
-        for target in unfinished {
-            self.finish(key, target, "DeliveryTimedOut", -1, String::new());
+        for target in command.indexes(matches) {
+            self.finish(key, target, details, -1, String::new());
         }
     }
 
-    /// An invocation becomes final; errors beyond `MaxErrors` end what has not started.
+    /// Makes an invocation final. When errors exceed `MaxErrors`, it terminates what has not started.
     pub(crate) fn finish(
         &mut self,
         key: u64,
@@ -293,9 +301,10 @@ impl LocalAws {
         self.free_slot(key, target);
         self.emit_invocation(key, target);
         if terminate {
-            self.terminate_waiting(key);
+            let not_started = |one: &Invocation| matches!(one.phase, Phase::Waiting | Phase::Sent);
+            self.finish_all(key, "Terminated", not_started);
         } else {
-            self.hand_out(key);
+            self.send_waiting(key);
         }
     }
 
@@ -304,18 +313,6 @@ impl LocalAws {
         let invocation = &mut command.invocations[target];
         if std::mem::take(&mut invocation.has_slot) {
             command.slots_taken -= 1;
-        }
-    }
-
-    fn terminate_waiting(&mut self, key: u64) {
-        let Some(command) = self.ssm.commands.get_mut(&key) else { return };
-        let not_started = |one: &Invocation| matches!(one.phase, Phase::Waiting | Phase::Sent);
-        let targets: Vec<_> = (0..command.invocations.len())
-            .filter(|target| not_started(&command.invocations[*target]))
-            .collect();
-        command.next = command.invocations.len();
-        for target in targets {
-            self.finish(key, target, "Terminated", -1, String::new());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A script's `GetParameters`, where Parameter Store has a rate: the SDK on the host repeats a throttled call, then the
-//! script does, until its limit is over. Without a rate the call is not modelled, but for its result.
+//! A script's `GetParameters` under a rate limit: the SDK on the host retries a throttled call, then the script does,
+//! until its time limit. Without a rate limit only the result of the call is modelled.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use crate::local_aws::reply::ApiError;
 use crate::local_aws::throttles::Bucket;
 use crate::local_aws::{Call, Caller, LocalAws};
 
-/// Attempts that the host's SDK makes: the `standard` mode of all AWS SDKs.
+/// The attempts of the host's SDK, as in the `standard` retry mode of all AWS SDKs.
 const ATTEMPTS: u32 = 3;
 
-/// The longest wait before the second attempt; before the third it is twice as long.
+/// The longest backoff before the second attempt; it doubles before the third.
 const BACKOFF: Duration = Duration::from_secs(1);
 
-/// The script's own wait between two calls, and up to four times that.
+/// The script's own pause between two calls: from once to four times this.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The script's limit for `parameters`.
+/// The script's time limit for `parameters`.
 const LIMIT: Duration = Duration::from_secs(30);
 
 impl LocalAws {
-    /// The script at work asks for both parameters; `refused` times it was throttled.
+    /// The script calls for both parameters after `refused` throttled calls.
     pub(crate) fn get_parameters(&mut self, key: u64, target: usize, refused: u32) {
         let now = self.now;
         let Some(invocation) = self.invocation(key, target) else { return };
@@ -32,8 +32,8 @@ impl LocalAws {
             return;
         }
         let answered = self.throttles.take(Bucket::GetParameters, now);
-        self.note_get_parameters(answered);
-        // What is left of a script after the call: the log-on and the proof.
+        self.log_get_parameters(answered);
+        // The rest of the script after the call: the log-on and the proof.
         let rest = self.world.vary(self.world.pace.map / 2, &instance, now);
         let share = (fleet::hash(self.world.seed, &instance, now.as_millisecond()) % 1000) as f64 / 1000.0;
         let wait = match refused % ATTEMPTS {
@@ -56,8 +56,7 @@ impl LocalAws {
         }
     }
 
-    fn note_get_parameters(&mut self, answered: bool) {
-        let error = (!answered).then(|| ApiError::throttled().code);
+    fn log_get_parameters(&mut self, answered: bool) {
         self.calls.push(Call {
             at: self.now,
             caller: Caller::named("host"),
@@ -65,7 +64,7 @@ impl LocalAws {
             body: Vec::new(),
             effect: answered,
             status: if answered { 200 } else { 400 },
-            error,
+            error: (!answered).then(|| ApiError::throttled().code),
             fault: None,
         });
     }

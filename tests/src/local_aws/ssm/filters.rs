@@ -3,14 +3,22 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::check_length;
 use super::commands::{Command, is_final};
 use crate::local_aws::reply::ApiError;
 
-/// A filter as it is asked for.
+/// A filter of a request.
 #[derive(Deserialize)]
 pub(super) struct AskedFilter {
     key: Option<String>,
     value: Option<String>,
+}
+
+/// What is listed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listing {
+    Commands,
+    Invocations,
 }
 
 /// One condition of a listing.
@@ -19,35 +27,28 @@ pub(super) enum Filter {
     Before(Timestamp),
     Status(String),
     Document(String),
-    /// `Executing` (`true`) or `Complete`.
-    Stage(bool),
+    Executing,
+    Complete,
 }
 
-/// What a request's filters mean; `commands` says whether the listing is of commands.
-pub(super) fn filters(asked: Option<Vec<AskedFilter>>, commands: bool) -> Result<Vec<Filter>, ApiError> {
+/// The filters of a request.
+pub(super) fn filters(asked: Option<Vec<AskedFilter>>, listing: Listing) -> Result<Vec<Filter>, ApiError> {
     let Some(asked) = asked else { return Ok(Vec::new()) };
-    if asked.is_empty() || asked.len() > 5 {
-        let constraint = "Member must have length between 1 and 5";
-        return Err(ApiError::validation(&format!("{} filters", asked.len()), "filters", constraint));
-    }
+    check_length(asked.len(), 1, 5, "filters")?;
     let parse = |filter: AskedFilter| {
         let (key, value) = (filter.key.unwrap_or_default(), filter.value.unwrap_or_default());
-        if value.is_empty() || value.len() > 128 {
-            let constraint = "Member must have length between 1 and 128";
-            return Err(ApiError::validation(&value, "filters.1.member.value", constraint));
-        }
+        check_length(value.len(), 1, 128, "filters.1.member.value")?;
         let time = || value.parse::<Timestamp>().map_err(|_| ApiError::new("InvalidFilterKey", ""));
         match key.as_str() {
             "InvokedAfter" => Ok(Filter::After(time()?)),
             "InvokedBefore" => Ok(Filter::Before(time()?)),
             "Status" => Ok(Filter::Status(value)),
             "DocumentName" => Ok(Filter::Document(value)),
-            "ExecutionStage" if commands => match value.as_str() {
-                "Executing" => Ok(Filter::Stage(true)),
-                "Complete" => Ok(Filter::Stage(false)),
+            "ExecutionStage" => match value.as_str() {
+                "Executing" if listing == Listing::Commands => Ok(Filter::Executing),
+                "Complete" if listing == Listing::Commands => Ok(Filter::Complete),
                 _ => Err(ApiError::new("InvalidFilterKey", "")),
             },
-            "ExecutionStage" => Err(ApiError::new("InvalidFilterKey", "")),
             _ => Err(ApiError::validation(
                 &key,
                 "filters.1.member.key",
@@ -59,14 +60,15 @@ pub(super) fn filters(asked: Option<Vec<AskedFilter>>, commands: bool) -> Result
 }
 
 impl Filter {
-    /// Whether it lets something of a command through that has these details and this status.
-    pub(super) fn lets_through(&self, command: &Command, details: &str, status: &str) -> bool {
+    /// Whether a command, or an invocation of it, with that `StatusDetails` and that `Status` matches.
+    pub(super) fn matches(&self, command: &Command, details: &str, status: &str) -> bool {
         match self {
             Self::After(at) => command.requested >= *at,
             Self::Before(at) => command.requested < *at,
             Self::Document(name) => *command.document == **name,
             Self::Status(wanted) => wanted == status || wanted == details,
-            Self::Stage(executing) => is_final(details) != *executing,
+            Self::Executing => !is_final(details),
+            Self::Complete => is_final(details),
         }
     }
 }

@@ -1,148 +1,101 @@
-//! `DescribeInstanceInformation` and `DescribeParameters`: who answers, and what parameters there are, never a value.
+//! `DescribeInstanceInformation`, and `DescribeParameters`, which never shows a value.
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{is_instance_id, page_size, page_start};
+use super::{answer_with_token, check_length, is_instance_id, page};
 use crate::fleet::{Agent, Host, Parameter, Platform, Power};
-use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
-use crate::local_aws::{ACCOUNT, LocalAws, REGION, page};
-
-/// Values in one filter.
-const MOST_VALUES: usize = 100;
+use crate::local_aws::reply::{ApiError, Outcome, request, seconds};
+use crate::local_aws::{ACCOUNT, LocalAws, REGION};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Describe {
-    instance_information_filter_list: Option<Vec<OldFilter>>,
-    filters: Option<Vec<Filter>>,
+struct DescribeInstanceInformation {
+    #[serde(default)]
+    filters: Vec<InstanceFilter>,
     max_results: Option<i64>,
     next_token: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OldFilter {
-    key: Option<String>,
-    value_set: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Filter {
-    key: Option<String>,
-    values: Option<Vec<String>>,
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct InstanceFilter {
+    key: String,
+    values: Vec<String>,
 }
 
 pub(super) fn describe_instance_information(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Describe = request(body)?;
-    let size = page_size(asked.max_results, 5, 50, 10)?;
-    let start = page_start("information", asked.next_token.as_deref())?;
-    let filters = match (asked.instance_information_filter_list, asked.filters) {
-        (Some(_), Some(_)) => return Err(ApiError::new("InvalidFilterKey", "")),
-        (Some(old), None) => old
-            .into_iter()
-            .map(|one| (one.key.unwrap_or_default(), one.value_set.unwrap_or_default()))
-            .collect(),
-        (None, filters) => {
-            let plain = |one: Filter| (one.key.unwrap_or_default(), one.values.unwrap_or_default());
-            filters.unwrap_or_default().into_iter().map(plain).collect::<Vec<_>>()
-        }
-    };
-    check(&filters)?;
-    // Named instances are looked up; everything else walks the whole account.
-    let named = filters.iter().find(|(key, _)| key == "InstanceIds");
+    let asked: DescribeInstanceInformation = request(body)?;
+    let page = page("information", asked.max_results, 5, asked.next_token.as_deref())?;
+    check(&asked.filters)?;
+    // Named instances are looked up, so that a large fleet is not searched.
+    let named = asked.filters.iter().find(|filter| filter.key == "InstanceIds");
     let hosts: Vec<&Host> = match named {
-        Some((_, ids)) => {
-            let ids: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+        Some(filter) => {
+            let ids: BTreeSet<&str> = filter.values.iter().map(String::as_str).collect();
             ids.into_iter().filter_map(|id| aws.world.hosts.get(id)).collect()
         }
         None => aws.world.hosts.values().collect(),
     };
-    let mut listed = hosts
+    let listed = hosts
         .into_iter()
-        .filter(|host| start.as_deref().is_none_or(|start| &*host.id > start))
+        .filter(|host| page.reaches(&host.id))
         .filter(|host| host.power != Power::Terminated)
         .filter_map(|host| Some((host, host.ping_status(aws.now)?)))
-        .filter(|(host, ping)| filters.iter().all(|(key, values)| meets(host, ping, key, values)));
-    let page: Vec<_> = listed.by_ref().take(size).collect();
-    let token = listed.next().and(page.last()).map(|(host, _)| page::token("information", &host.id));
-    let shown: Vec<_> = page.iter().map(|(host, ping)| show(aws, host, ping)).collect();
-    with_token(json!({ "InstanceInformationList": shown }), token)
+        .filter(|(host, ping)| asked.filters.iter().all(|filter| filter.matches(host, ping)));
+    let (listed, token) = page.take(listed, |(host, _)| host.id.to_string());
+    let shown: Vec<_> = listed.iter().map(|(host, ping)| show(aws, host, ping)).collect();
+    answer_with_token(json!({ "InstanceInformationList": shown }), token)
 }
 
-fn check(filters: &[(String, Vec<String>)]) -> Result<(), ApiError> {
-    const KEYS: [&str; 8] = [
-        "ActivationIds",
-        "AgentVersion",
-        "AssociationStatus",
-        "IamRole",
-        "InstanceIds",
-        "PingStatus",
-        "PlatformTypes",
-        "ResourceType",
-    ];
+fn check(filters: &[InstanceFilter]) -> Result<(), ApiError> {
     let is_tag = |key: &str| key == "tag-key" || key.starts_with("tag:");
-    let tags = filters.iter().filter(|(key, _)| is_tag(key)).count();
+    let tags = filters.iter().filter(|filter| is_tag(&filter.key)).count();
     if tags > 0 && tags < filters.len() {
         return Err(ApiError::new("InvalidFilterKey", ""));
     }
-    for (key, values) in filters {
-        if !is_tag(key) && !KEYS.contains(&key.as_str()) {
-            return Err(ApiError::new("InvalidFilterKey", ""));
-        }
-        if values.is_empty() || values.len() > MOST_VALUES {
-            let constraint = "Member must have length between 1 and 100";
-            return Err(ApiError::validation(
-                &format!("{} values", values.len()),
-                "filters.1.member.values",
-                constraint,
-            ));
-        }
+    for InstanceFilter { key, values } in filters {
+        // `None`: any value is allowed.
+        let allowed: Option<&[&str]> = match key.as_str() {
+            "PingStatus" => Some(&["Online", "ConnectionLost", "Inactive"]),
+            "PlatformTypes" => Some(&["Windows", "Linux", "MacOS"]),
+            "ResourceType" => Some(&["EC2Instance", "ManagedInstance"]),
+            "ActivationIds" | "AgentVersion" | "AssociationStatus" | "IamRole" | "InstanceIds" => None,
+            key if is_tag(key) => None,
+            _ => return Err(ApiError::new("InvalidFilterKey", "")),
+        };
+        check_length(values.len(), 1, 100, "filters.1.member.values")?;
         if key == "InstanceIds" && !values.iter().all(|id| is_instance_id(id)) {
             return Err(ApiError::new("InvalidInstanceId", "An instance ID is not valid."));
         }
-        let allowed: &[&str] = match key.as_str() {
-            "PingStatus" => &["Online", "ConnectionLost", "Inactive"],
-            "PlatformTypes" => &["Windows", "Linux", "MacOS"],
-            "ResourceType" => &["EC2Instance", "ManagedInstance"],
-            _ => continue,
-        };
-        if let Some(value) = values.iter().find(|value| !allowed.contains(&value.as_str())) {
-            return Err(ApiError::new(
-                "InvalidInstanceInformationFilterValue",
-                format!("{value} is not valid."),
-            ));
+        let unknown = |value: &&String| allowed.is_some_and(|allowed| !allowed.contains(&value.as_str()));
+        if let Some(value) = values.iter().find(unknown) {
+            let message = format!("{value} is not valid.");
+            return Err(ApiError::new("InvalidInstanceInformationFilterValue", message));
         }
     }
     Ok(())
 }
 
-fn meets(host: &Host, ping: &str, key: &str, values: &[String]) -> bool {
-    let is = |value: &str| values.iter().any(|one| one == value);
-    match key {
-        "InstanceIds" => true,
-        "PingStatus" => is(ping),
-        "PlatformTypes" => is(platform(host)),
-        "ResourceType" => is("EC2Instance"),
-        "AgentVersion" => is(AGENT_VERSION),
-        "IamRole" => is(ROLE),
-        // No instance here has tags, activations or associations.
-        _ => false,
+impl InstanceFilter {
+    fn matches(&self, host: &Host, ping: &str) -> bool {
+        let is = |value: &str| self.values.iter().any(|one| one == value);
+        match self.key.as_str() {
+            "InstanceIds" => true,
+            "PingStatus" => is(ping),
+            "PlatformTypes" => is(host.platform.as_str()),
+            "ResourceType" => is("EC2Instance"),
+            "AgentVersion" => is(AGENT_VERSION),
+            "IamRole" => is("ecsInstanceRole"),
+            // The modelled instances have no tags, activations or associations.
+            _ => false,
+        }
     }
 }
 
 const AGENT_VERSION: &str = "3.3.987.0";
-const ROLE: &str = "ecsInstanceRole";
-
-fn platform(host: &Host) -> &'static str {
-    match host.platform {
-        Platform::Windows => "Windows",
-        Platform::Linux => "Linux",
-    }
-}
 
 fn show(aws: &LocalAws, host: &Host, ping: &str) -> Value {
     let last_ping = match host.agent {
@@ -153,19 +106,18 @@ fn show(aws: &LocalAws, host: &Host, ping: &str) -> Value {
         Platform::Windows => ("Microsoft Windows Server 2022 Datacenter", "10.0.20348"),
         Platform::Linux => ("Amazon Linux", "2023"),
     };
-    let computer = format!("ip-{}", host.id.trim_start_matches("i-"));
     json!({
         "InstanceId": &*host.id,
         "PingStatus": ping,
         "LastPingDateTime": seconds(last_ping),
         "AgentVersion": AGENT_VERSION,
         "IsLatestVersion": false,
-        "PlatformType": platform(host),
+        "PlatformType": host.platform.as_str(),
         "PlatformName": name,
         "PlatformVersion": version,
         "ResourceType": "EC2Instance",
         "IPAddress": "10.0.17.4",
-        "ComputerName": computer,
+        "ComputerName": format!("ip-{}", host.id.trim_start_matches("i-")),
         "SourceId": &*host.id,
         "SourceType": "AWS::EC2::Instance",
     })
@@ -174,8 +126,8 @@ fn show(aws: &LocalAws, host: &Host, ping: &str) -> Value {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct DescribeParameters {
-    filters: Option<Vec<Filter>>,
-    parameter_filters: Option<Vec<ParameterFilter>>,
+    #[serde(default)]
+    parameter_filters: Vec<ParameterFilter>,
     max_results: Option<i64>,
     next_token: Option<String>,
 }
@@ -183,77 +135,62 @@ struct DescribeParameters {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct ParameterFilter {
-    key: Option<String>,
+    #[serde(default)]
+    key: String,
     option: Option<String>,
-    values: Option<Vec<String>>,
+    #[serde(default)]
+    values: Vec<String>,
 }
 
 pub(super) fn describe_parameters(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: DescribeParameters = request(body)?;
-    let size = page_size(asked.max_results, 1, 50, 50)?;
-    let start = page_start("parameters", asked.next_token.as_deref())?;
-    let mut filters = asked.parameter_filters.unwrap_or_default();
-    for old in asked.filters.unwrap_or_default() {
-        filters.push(ParameterFilter { key: old.key, option: Some("BeginsWith".into()), values: old.values });
-    }
-    for filter in &filters {
-        check_parameter_filter(filter)?;
-    }
+    let page = page("parameters", asked.max_results, 1, asked.next_token.as_deref())?;
+    let filters = asked.parameter_filters;
+    filters.iter().try_for_each(ParameterFilter::check)?;
     let mut parameters: Vec<&Parameter> = aws.world.parameters.existing().collect();
     parameters.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut listed = parameters
+    let listed = parameters
         .into_iter()
-        .filter(|one| start.as_deref().is_none_or(|start| one.name.as_str() > start))
-        .filter(|one| filters.iter().all(|filter| parameter_meets(one, filter)));
-    let page: Vec<_> = listed.by_ref().take(size).collect();
-    let token = listed.next().and(page.last()).map(|last| page::token("parameters", &last.name));
-    let shown: Vec<_> = page.iter().map(|one| show_parameter(one)).collect();
-    with_token(json!({ "Parameters": shown }), token)
+        .filter(|one| page.reaches(&one.name))
+        .filter(|one| filters.iter().all(|filter| filter.matches(one)));
+    let (listed, token) = page.take(listed, |one| one.name.clone());
+    let shown: Vec<_> = listed.into_iter().map(show_parameter).collect();
+    answer_with_token(json!({ "Parameters": shown }), token)
 }
 
-fn check_parameter_filter(filter: &ParameterFilter) -> Result<(), ApiError> {
-    let key = filter.key.as_deref().unwrap_or_default();
-    let values = filter.values.as_deref().unwrap_or_default();
-    if !["Name", "Type", "KeyId", "Path", "Tier", "DataType"].contains(&key) && !key.starts_with("tag:") {
-        return Err(ApiError::new("InvalidFilterKey", ""));
-    }
-    if values.is_empty() || values.len() > 50 {
-        let constraint = "Member must have length between 1 and 50";
-        return Err(ApiError::validation(
-            &format!("{} values", values.len()),
-            "parameterFilters",
-            constraint,
-        ));
-    }
-    let options: &[&str] = match key {
-        "Path" => &["Recursive", "OneLevel"],
-        "Name" => &["Equals", "BeginsWith", "Contains"],
-        _ => &["Equals", "BeginsWith"],
-    };
-    match filter.option.as_deref() {
-        Some(option) if !options.contains(&option) => {
-            Err(ApiError::new("InvalidFilterOption", format!("Valid options are {options:?}.")))
+impl ParameterFilter {
+    fn check(&self) -> Result<(), ApiError> {
+        let options: &[&str] = match self.key.as_str() {
+            "Path" => &["Recursive", "OneLevel"],
+            "Name" => &["Equals", "BeginsWith", "Contains"],
+            "Type" | "KeyId" | "Tier" | "DataType" => &["Equals", "BeginsWith"],
+            key if key.starts_with("tag:") => &["Equals", "BeginsWith"],
+            _ => return Err(ApiError::new("InvalidFilterKey", "")),
+        };
+        check_length(self.values.len(), 1, 50, "parameterFilters")?;
+        match self.option.as_deref() {
+            Some(option) if !options.contains(&option) => {
+                Err(ApiError::new("InvalidFilterOption", format!("Valid options are {options:?}.")))
+            }
+            _ => Ok(()),
         }
-        _ => Ok(()),
     }
-}
 
-fn parameter_meets(parameter: &Parameter, filter: &ParameterFilter) -> bool {
-    let kind = if parameter.secure { "SecureString" } else { "String" };
-    let subject = match filter.key.as_deref().unwrap_or_default() {
-        "Name" => parameter.name.as_str(),
-        "Type" => kind,
-        "Tier" => "Standard",
-        "DataType" => "text",
-        "KeyId" if parameter.secure => "alias/aws/ssm",
-        "Path" => return !parameter.name.trim_start_matches('/').contains('/'),
-        _ => return false,
-    };
-    let values = filter.values.as_deref().unwrap_or_default();
-    match filter.option.as_deref().unwrap_or("Equals") {
-        "BeginsWith" => values.iter().any(|value| subject.starts_with(value.as_str())),
-        "Contains" => values.iter().any(|value| subject.contains(value.as_str())),
-        _ => values.iter().any(|value| subject == value),
+    fn matches(&self, parameter: &Parameter) -> bool {
+        let subject = match self.key.as_str() {
+            "Name" => parameter.name.as_str(),
+            "Type" => parameter.kind(),
+            "Tier" => "Standard",
+            "DataType" => "text",
+            "KeyId" if parameter.secure => "alias/aws/ssm",
+            "Path" => return !parameter.name.trim_start_matches('/').contains('/'),
+            _ => return false,
+        };
+        self.values.iter().any(|value| match self.option.as_deref() {
+            Some("BeginsWith") => subject.starts_with(value.as_str()),
+            Some("Contains") => subject.contains(value.as_str()),
+            _ => subject == value,
+        })
     }
 }
 
@@ -261,7 +198,7 @@ fn show_parameter(parameter: &Parameter) -> Value {
     let mut shown = json!({
         "Name": parameter.name,
         "ARN": format!("arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{}", parameter.name.trim_start_matches('/')),
-        "Type": if parameter.secure { "SecureString" } else { "String" },
+        "Type": parameter.kind(),
         "LastModifiedDate": seconds(parameter.modified),
         "LastModifiedUser": format!("arn:aws:iam::{ACCOUNT}:user/administrator"),
         "Version": parameter.version,
@@ -273,11 +210,4 @@ fn show_parameter(parameter: &Parameter) -> Value {
         shown["KeyId"] = "alias/aws/ssm".into();
     }
     shown
-}
-
-fn with_token(mut body: Value, token: Option<String>) -> Outcome {
-    if let Some(token) = token {
-        body["NextToken"] = token.into();
-    }
-    answer(&body)
 }

@@ -1,4 +1,5 @@
-//! What SSM tells of commands: newest first, in pages of at most fifty, as late as [`Lag::ssm`](crate::local_aws::Lag).
+//! The listings of commands and invocations: newest first, in pages of at most fifty, as late as
+//! [`Lag::ssm`](crate::local_aws::Lag).
 
 use std::borrow::Cow;
 
@@ -6,18 +7,18 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::commands::{Command, Invocation, is_final};
-use super::filters::{AskedFilter, Filter, filters};
-use super::{check_command_id, check_instance_id, page_size, page_start};
+use super::commands::{Command, Invocation, counts_as_error, is_final};
+use super::filters::{AskedFilter, Filter, Listing, filters};
+use super::{answer_with_token, check_command_id, check_instance_id, check_length, page};
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
-use crate::local_aws::{LocalAws, page};
+use crate::local_aws::{LocalAws, REGION};
 
-/// A plugin's `Output` in a listing.
+/// The limit of a plugin's `Output` in a listing, in characters.
 const MOST_OUTPUT: usize = 2500;
-/// `StandardOutputContent` of `GetCommandInvocation`.
+/// The limit of `StandardOutputContent` in `GetCommandInvocation`, in characters.
 const MOST_STDOUT: usize = 24_000;
 
-/// The coarse status of an invocation's `StatusDetails`.
+/// The `Status` of an invocation with that `StatusDetails`.
 pub(crate) fn invocation_status(details: &str) -> &'static str {
     match details {
         "Pending" => "Pending",
@@ -33,7 +34,7 @@ pub(crate) fn invocation_status(details: &str) -> &'static str {
 
 fn command_status(details: &str) -> &'static str {
     match details {
-        // A command is never delayed as a whole.
+        // A whole command is never delayed.
         "Delayed" => "InProgress",
         "NoInstancesInTag" => "Success",
         "Incomplete" => "Failed",
@@ -53,7 +54,7 @@ struct List {
     details: bool,
 }
 
-/// The keys of all commands that a request may mean, newest first, and what to stop at.
+/// The keys of the commands that a request may list, newest first.
 fn candidates(aws: &LocalAws, asked: &List, before: Option<u64>) -> Result<Vec<u64>, ApiError> {
     if let Some(id) = &asked.command_id {
         check_command_id(id)?;
@@ -71,19 +72,18 @@ fn candidates(aws: &LocalAws, asked: &List, before: Option<u64>) -> Result<Vec<u
 
 pub(super) fn list_commands(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let mut asked: List = request(body)?;
-    let size = page_size(asked.max_results, 1, 50, 50)?;
-    let before = page_start("commands", asked.next_token.as_deref())?.and_then(|at| at.parse().ok());
-    let filters = filters(asked.filters.take(), true)?;
+    let page = page("commands", asked.max_results, 1, asked.next_token.as_deref())?;
+    let before = page.start.as_deref().and_then(|at| at.parse().ok());
+    let filters = filters(asked.filters.take(), Listing::Commands)?;
     if let Some(id) = &asked.instance_id {
         check_instance_id(id)?;
-        // The command has not reached the instance yet, so that SSM does not let one ask for both.
+        // SSM refuses this combination, since a pending command has not reached the instance.
         if filters.iter().any(|filter| matches!(filter, Filter::Status(status) if status == "Pending")) {
             return Err(ApiError::new("InvalidFilterKey", ""));
         }
     }
     let at = aws.now - aws.lag.ssm;
-    let oldest =
-        filters.iter().find_map(|filter| if let Filter::After(at) = filter { Some(*at) } else { None });
+    let oldest = oldest(&filters);
     let (mut shown, mut token) = (Vec::new(), None);
     for key in candidates(aws, &asked, before)? {
         let command = &aws.ssm.commands[&key];
@@ -94,12 +94,12 @@ pub(super) fn list_commands(aws: &mut LocalAws, body: &[u8]) -> Outcome {
         let details = command.details_at(at);
         let meant = command.requested <= at
             && of.is_none_or(|id| command.invocations.iter().any(|one| *one.instance == *id))
-            && filters.iter().all(|filter| filter.lets_through(command, details, command_status(details)));
+            && filters.iter().all(|filter| filter.matches(command, details, command_status(details)));
         if !meant {
             continue;
         }
-        if shown.len() == size {
-            token = Some(page::token("commands", &key.to_string()));
+        if page.is_full(&shown) {
+            token = Some(page.token(&key.to_string()));
             break;
         }
         shown.push(aws.describe_command(command, at));
@@ -107,11 +107,9 @@ pub(super) fn list_commands(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     answer_with_token(json!({ "Commands": shown }), token)
 }
 
-fn answer_with_token(mut body: Value, token: Option<String>) -> Outcome {
-    if let Some(token) = token {
-        body["NextToken"] = token.into();
-    }
-    answer(&body)
+/// The time of `InvokedAfter`: no older command needs to be read.
+fn oldest(filters: &[Filter]) -> Option<Timestamp> {
+    filters.iter().find_map(|filter| if let Filter::After(at) = filter { Some(*at) } else { None })
 }
 
 impl LocalAws {
@@ -152,7 +150,7 @@ impl LocalAws {
             "MaxErrors": command.max_errors,
             "TargetCount": command.invocations.len(),
             "CompletedCount": all().filter(|details| is_final(details)).count(),
-            "ErrorCount": all().filter(|details| matches!(*details, "Failed" | "ExecutionTimedOut")).count(),
+            "ErrorCount": all().filter(|details| counts_as_error(details)).count(),
             "DeliveryTimedOutCount": all().filter(|details| *details == "DeliveryTimedOut").count(),
             "ServiceRole": command.service_role,
             "NotificationConfig": {"NotificationArn": "", "NotificationEvents": []},
@@ -215,17 +213,15 @@ const STEP: &str = "mapShare";
 
 pub(super) fn list_command_invocations(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let mut asked: List = request(body)?;
-    let size = page_size(asked.max_results, 1, 50, 50)?;
-    let start = page_start("invocations", asked.next_token.as_deref())?;
-    let start = start.as_deref().and_then(|at| at.split_once('.'));
+    let page = page("invocations", asked.max_results, 1, asked.next_token.as_deref())?;
+    let start = page.start.as_deref().and_then(|at| at.split_once('.'));
     let start =
         start.and_then(|(key, target)| Some((key.parse::<u64>().ok()?, target.parse::<usize>().ok()?)));
-    let filters = filters(asked.filters.take(), false)?;
+    let filters = filters(asked.filters.take(), Listing::Invocations)?;
     let instance = asked.instance_id.as_deref();
     instance.map_or(Ok(()), check_instance_id)?;
     let at = aws.now - aws.lag.ssm;
-    let oldest =
-        filters.iter().find_map(|filter| if let Filter::After(at) = filter { Some(*at) } else { None });
+    let oldest = oldest(&filters);
     let mut answer_body = Invocations { command_invocations: Vec::new(), next_token: None };
     'commands: for key in candidates(aws, &asked, start.map(|(key, _)| key))? {
         let command = &aws.ssm.commands[&key];
@@ -238,18 +234,21 @@ pub(super) fn list_command_invocations(aws: &mut LocalAws, body: &[u8]) -> Outco
         let from = start.filter(|(of, _)| *of == key).map_or(0, |(_, target)| target);
         for (target, invocation) in command.invocations.iter().enumerate().skip(from) {
             let details = invocation.details_at(at);
+            let status = invocation_status(details);
             let meant = instance.is_none_or(|id| *invocation.instance == *id)
-                && filters
-                    .iter()
-                    .all(|filter| filter.lets_through(command, details, invocation_status(details)));
+                && filters.iter().all(|filter| filter.matches(command, details, status));
             if !meant {
                 continue;
             }
-            if answer_body.command_invocations.len() == size {
-                answer_body.next_token = Some(page::token("invocations", &format!("{key}.{target}")));
+            if page.is_full(&answer_body.command_invocations) {
+                answer_body.next_token = Some(page.token(&format!("{key}.{target}")));
                 break 'commands;
             }
-            answer_body.command_invocations.push(show(aws, command, invocation, at, asked.details));
+            let mut shown = show(aws, command, invocation, at);
+            if !asked.details {
+                shown.command_plugins.clear();
+            }
+            answer_body.command_invocations.push(shown);
         }
     }
     answer(&answer_body)
@@ -260,26 +259,25 @@ fn show<'a>(
     command: &'a Command,
     invocation: &'a Invocation,
     at: Timestamp,
-    details: bool,
 ) -> ShownInvocation<'a> {
-    let word = invocation.details_at(at);
-    let started = invocation.started.filter(|started| details && *started <= at);
+    let details = invocation.details_at(at);
+    let started = invocation.started.filter(|started| *started <= at);
     let finished = invocation.finished.filter(|finished| *finished <= at);
     let plugin = |started: Timestamp| ShownPlugin {
         name: STEP,
-        status: match invocation_status(word) {
+        status: match invocation_status(details) {
             "Delayed" => "Pending",
             "Cancelling" => "InProgress",
             status => status,
         },
-        status_details: aws.show_details(word),
+        status_details: aws.show_details(details),
         response_code: if finished.is_some() { invocation.exit_code } else { -1 },
         response_start_date_time: Some(seconds(started)),
         response_finish_date_time: finished.map(seconds),
         output: if finished.is_some() { output(invocation) } else { Cow::Borrowed("") },
         standard_output_url: "",
         standard_error_url: "",
-        output_s3_region: super::super::REGION,
+        output_s3_region: REGION,
         output_s3_bucket_name: "",
         output_s3_key_prefix: "",
     };
@@ -291,8 +289,8 @@ fn show<'a>(
         document_name: &command.document,
         document_version: &command.version,
         requested_date_time: seconds(command.requested),
-        status: invocation_status(word),
-        status_details: aws.show_details(word),
+        status: invocation_status(details),
+        status_details: aws.show_details(details),
         standard_output_url: "",
         standard_error_url: "",
         command_plugins: started.map(plugin).into_iter().collect(),
@@ -300,7 +298,7 @@ fn show<'a>(
     }
 }
 
-/// Standard output and standard error in one text, cut where SSM cuts it.
+/// Standard output and standard error in one text, cut at SSM's limit.
 fn output(invocation: &Invocation) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(invocation.stdout.as_str());
     if !invocation.stderr.is_empty() {
@@ -315,22 +313,20 @@ fn output(invocation: &Invocation) -> Cow<'_, str> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Get {
-    command_id: Option<String>,
-    instance_id: Option<String>,
+struct GetCommandInvocation {
+    #[serde(default)]
+    command_id: String,
+    #[serde(default)]
+    instance_id: String,
     plugin_name: Option<String>,
 }
 
 pub(super) fn get_command_invocation(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Get = request(body)?;
-    let (id, instance) = (asked.command_id.unwrap_or_default(), asked.instance_id.unwrap_or_default());
+    let GetCommandInvocation { command_id: id, instance_id: instance, plugin_name } = request(body)?;
     check_command_id(&id)?;
     check_instance_id(&instance)?;
-    if let Some(name) = &asked.plugin_name {
-        if name.chars().count() < 4 {
-            let constraint = "Member must have length greater than or equal to 4";
-            return Err(ApiError::validation(name, "pluginName", constraint));
-        }
+    if let Some(name) = &plugin_name {
+        check_length(name.chars().count(), 4, usize::MAX, "pluginName")?;
         if name != STEP {
             return Err(ApiError::new("InvalidPluginName", ""));
         }
@@ -346,7 +342,7 @@ pub(super) fn get_command_invocation(aws: &mut LocalAws, body: &[u8]) -> Outcome
     let details = invocation.details_at(at);
     let finished = invocation.finished.filter(|finished| *finished <= at);
     let started = invocation.started.filter(|started| *started <= at);
-    let moment = |at: Option<Timestamp>| at.map_or_else(String::new, |at| format!("{at:.3}"));
+    let time = |at: Option<Timestamp>| at.map_or_else(String::new, |at| format!("{at:.3}"));
     let elapsed = started.zip(finished).map_or_else(String::new, |(started, finished)| {
         let millis = finished.as_millisecond() - started.as_millisecond();
         format!("PT{}.{:03}S", millis / 1000, millis % 1000)
@@ -363,9 +359,9 @@ pub(super) fn get_command_invocation(aws: &mut LocalAws, body: &[u8]) -> Outcome
         "DocumentVersion": command.version,
         "PluginName": STEP,
         "ResponseCode": if finished.is_some() { invocation.exit_code } else { -1 },
-        "ExecutionStartDateTime": moment(started),
+        "ExecutionStartDateTime": time(started),
         "ExecutionElapsedTime": elapsed,
-        "ExecutionEndDateTime": moment(finished),
+        "ExecutionEndDateTime": time(finished),
         "Status": invocation_status(details),
         "StatusDetails": aws.show_details(details),
         "StandardOutputContent": content(&invocation.stdout, MOST_STDOUT),

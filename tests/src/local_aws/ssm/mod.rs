@@ -1,4 +1,4 @@
-//! SSM: commands and their invocations, managed instances, parameters as names and dates.
+//! SSM: commands and their invocations, managed instances, names and dates of parameters.
 
 pub mod commands;
 mod fetch;
@@ -11,13 +11,14 @@ pub mod send;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Operation;
-use super::reply::ApiError;
-use super::throttles::Bucket;
+use serde_json::Value;
+
+use super::page::Page;
+use super::reply::{ApiError, Outcome, answer_page};
 pub use commands::{Command, Invocation};
 pub use runs::StartedRun;
 
-/// SSM's state.
+/// The state of SSM.
 #[derive(Default)]
 pub struct Ssm {
     /// Commands in the order of their requests.
@@ -26,22 +27,12 @@ pub struct Ssm {
     /// Invocations of an instance in the order of their requests: (command, target).
     pub(crate) by_instance: BTreeMap<Arc<str>, Vec<(u64, usize)>>,
     pub(crate) next: u64,
-    /// Started scripts that somebody else carries out.
+    /// Started scripts that the model does not carry out.
     pub(crate) started: Vec<StartedRun>,
 }
 
-macro_rules! operations {
-    ($($name:literal, $bucket:ident, $handler:path;)*) => {
-        /// Everything of SSM that is known here.
-        pub(crate) const OPERATIONS: &[Operation] = &[$(Operation {
-            target: concat!("AmazonSSM.", $name),
-            bucket: Bucket::$bucket,
-            handler: $handler,
-        }),*];
-    };
-}
-
 operations! {
+    "AmazonSSM";
     "SendCommand", SendCommand, send::send_command;
     "CancelCommand", Ssm, send::cancel_command;
     "ListCommands", Ssm, listing::list_commands;
@@ -76,20 +67,36 @@ pub(crate) fn check_command_id(id: &str) -> Result<(), ApiError> {
     Err(ApiError::validation(id, "commandId", "Member must have length equal to 36"))
 }
 
-/// The page size that a request asks for.
-pub(crate) fn page_size(asked: Option<i64>, from: i64, to: i64, default: usize) -> Result<usize, ApiError> {
-    match asked {
-        None => Ok(default),
-        Some(count) if (from..=to).contains(&count) => Ok(usize::try_from(count).unwrap_or(default)),
-        Some(count) => {
-            let constraint = format!("Member must have value between {from} and {to}");
-            Err(ApiError::validation(&count.to_string(), "maxResults", &constraint))
+/// The page that a request asks for, by its `MaxResults` from `least` to 50 and its `NextToken`.
+fn page(kind: &'static str, max: Option<i64>, least: i64, token: Option<&str>) -> Result<Page, ApiError> {
+    let size = match max {
+        // The default of the one operation with a minimum of 5 is 10; that of all others is 50.
+        None => {
+            if least > 1 {
+                10
+            } else {
+                50
+            }
         }
-    }
+        Some(count) if (least..=50).contains(&count) => usize::try_from(count).unwrap_or(50),
+        Some(count) => {
+            let constraint = format!("Member must have value between {least} and 50");
+            return Err(ApiError::validation(&count.to_string(), "maxResults", &constraint));
+        }
+    };
+    let invalid = |()| ApiError::new("InvalidNextToken", "The specified token isn't valid.");
+    Page::new(kind, size, token).map_err(invalid)
 }
 
-/// Where a page begins.
-pub(crate) fn page_start(kind: &str, token: Option<&str>) -> Result<Option<String>, ApiError> {
-    let invalid = |()| ApiError::new("InvalidNextToken", "The specified token isn't valid.");
-    super::page::position(kind, token).map_err(invalid)
+fn answer_with_token(body: Value, token: Option<String>) -> Outcome {
+    answer_page(body, "NextToken", token)
+}
+
+/// Checks the length of a member.
+fn check_length(count: usize, least: usize, most: usize, member: &str) -> Result<(), ApiError> {
+    if (least..=most).contains(&count) {
+        return Ok(());
+    }
+    let constraint = format!("Member must have length between {least} and {most}");
+    Err(ApiError::validation(&format!("{count} elements"), member, &constraint))
 }

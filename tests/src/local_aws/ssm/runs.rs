@@ -1,59 +1,44 @@
-//! What happens on a host: the agent takes an invocation, runs its script, and reports.
+//! Script runs on hosts: the agent takes an invocation, runs its script, and reports.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::Ssm;
-use super::commands::{Invocation, Phase};
-use crate::fleet::script::{self, Action};
-use crate::fleet::{Elsewhere, Hang, InstanceId, Letter, MappingSettings, Platform, Scripts};
+use super::commands::Phase;
+use crate::fleet::script::{self, ScriptAction};
+use crate::fleet::{Hang, InstanceId, Letter, MappingSettings, OnLinux, Platform, Scripts};
 use crate::local_aws::advance::Timer;
 use crate::local_aws::throttles::Bucket;
 use crate::local_aws::{ACCOUNT, LocalAws, REGION};
 
-/// A script that an agent has started and that somebody else carries out ([`Scripts::External`]).
+/// A started script that the model does not carry out ([`Scripts::External`]).
 #[derive(Debug, Clone)]
 pub struct StartedRun {
-    /// Which invocation it is.
+    /// The invocation: its command's key and its index among the targets.
     pub key: (u64, usize),
-    /// Its command.
-    pub command_id: String,
     /// The host.
     pub instance: InstanceId,
-    /// What to do.
-    pub action: Action,
-    /// The settings that the document carries.
+    /// What the script has to do.
+    pub action: ScriptAction,
+    /// The settings in the document.
     pub settings: MappingSettings,
-    /// When it started.
+    /// The time of the start.
     pub started: Timestamp,
 }
 
-/// A second script on the same host waits that long for the mutex.
+/// How long a second script on the same host waits for the mutex.
 const MUTEX_WAIT: Duration = Duration::from_secs(60);
 
-impl Ssm {
-    /// Notes a dictated outcome that falls due later; until then the invocation looks sent.
-    pub(crate) fn dictate(&mut self, key: u64, target: usize, dictated: Invocation) {
-        let Some(command) = self.commands.get_mut(&key) else { return };
-        let invocation = &mut command.invocations[target];
-        invocation.stopped = true;
-        invocation.exit_code = dictated.exit_code;
-        invocation.stdout = dictated.stdout;
-        invocation.stderr = dictated.details.into_owned();
-    }
-}
-
 impl LocalAws {
+    /// An invocation gets its scripted result. One that is not final stays until the command expires.
     pub(crate) fn dictated(&mut self, key: u64, target: usize) {
         let now = self.now;
         let Some(invocation) = self.invocation(key, target) else { return };
-        if invocation.phase == Phase::Done {
+        let Some(scripted) = invocation.scripted.take().filter(|_| invocation.phase != Phase::Done) else {
             return;
-        }
-        let details = std::mem::take(&mut invocation.stderr);
-        let (exit_code, stdout) = (invocation.exit_code, std::mem::take(&mut invocation.stdout));
+        };
+        let details: String = scripted.details.split(' ').collect();
         let ran = !matches!(
             details.as_str(),
             "Pending" | "Delayed" | "DeliveryTimedOut" | "Undeliverable" | "Terminated"
@@ -62,14 +47,15 @@ impl LocalAws {
             invocation.started = invocation.sent;
         }
         if super::commands::is_final(&details) {
-            return self.finish(key, target, details, exit_code, stdout);
+            return self.finish(key, target, details, scripted.exit_code, scripted.output);
         }
+        invocation.exit_code = scripted.exit_code;
         invocation.details = details.into();
         invocation.phase = if ran { Phase::Running } else { Phase::Sent };
         invocation.started = ran.then_some(now);
     }
 
-    /// The agent looks for the invocation; it takes it if it is still to be had.
+    /// The agent takes the invocation, if it is still waiting, and starts its script.
     pub(crate) fn pick_up(&mut self, key: u64, target: usize) {
         let now = self.now;
         let Some(command) = self.ssm.commands.get(&key) else { return };
@@ -80,10 +66,7 @@ impl LocalAws {
             return;
         }
         let document = command.document.clone();
-        let action = match command.parameter("Action") {
-            Some("map") => Action::Map,
-            _ => Action::Check,
-        };
+        let action = ScriptAction::parse(command.parameter("Action"));
         let limit = command.execution_timeout;
         let host = self.world.host(&instance);
         host.inbox.retain(|entry| *entry != (key, target));
@@ -97,45 +80,36 @@ impl LocalAws {
         let Some(settings) = document.mapping.clone() else {
             return self.after(Duration::from_secs(1), Timer::RunEnds(key, target));
         };
-        if platform != Platform::Windows && document.elsewhere == Elsewhere::Skipped {
+        if platform != Platform::Windows && document.on_linux == OnLinux::Skipped {
             return self.after(Duration::from_millis(100), Timer::RunEnds(key, target));
         }
         self.world.host(&instance).runs.push((key, target));
-        self.begin(key, target, &instance, settings, action, limit);
+        let run = StartedRun { key: (key, target), instance, action, settings, started: now };
+        self.start_run(run, limit);
     }
 
-    fn begin(
-        &mut self,
-        key: u64,
-        target: usize,
-        instance: &InstanceId,
-        settings: MappingSettings,
-        action: Action,
-        limit: Duration,
-    ) {
-        let now = self.now;
+    fn start_run(&mut self, run: StartedRun, limit: Duration) {
+        let (now, (key, target)) = (self.now, run.key);
         if self.world.scripts == Scripts::External {
-            let command_id = self.ssm.commands[&key].id.to_string();
-            let instance = instance.clone();
-            let run = StartedRun { key: (key, target), command_id, instance, action, settings, started: now };
             self.ssm.started.push(run);
             return self.after(limit, Timer::RunTimesOut(key, target));
         }
+        let StartedRun { instance, action, settings, .. } = &run;
         let host = &self.world.hosts[instance];
-        let Some(own) = script::duration(&self.world, host, &settings, action, now) else {
-            // A child process that holds the pipe keeps it InProgress until the command expires.
+        let Some(own) = script::duration(&self.world, host, settings, *action, now) else {
+            // A child process that holds the pipe keeps the invocation InProgress until the command expires.
             if host.hang == Some(Hang::Process) {
                 self.after(limit, Timer::RunTimesOut(key, target));
             }
             return;
         };
-        // One at a time on a host: the others wait for the mutex, and not forever.
+        // A host runs one script at a time. Another one waits for the mutex, at most for MUTEX_WAIT.
         let wait = host.script_ends.duration_since(now).max(jiff::SignedDuration::ZERO).unsigned_abs();
         let takes = if wait > MUTEX_WAIT { MUTEX_WAIT } else { wait + own };
         if takes >= limit {
             return self.after(limit, Timer::RunTimesOut(key, target));
         }
-        let fetches = action == Action::Map && host.letter == Letter::Free;
+        let fetches = *action == ScriptAction::Map && host.letter == Letter::Free;
         let fetches = fetches && wait <= MUTEX_WAIT && self.throttles.is_limited(Bucket::GetParameters);
         let host = self.world.host(instance);
         host.asks_until = None;
@@ -148,20 +122,19 @@ impl LocalAws {
         self.after(takes, Timer::RunEnds(key, target));
     }
 
-    /// The script ends by itself: its effect on the host and its answer, in one moment.
+    /// The script ends: its effect on the host and its report happen at the same time.
     pub(crate) fn run_ends(&mut self, key: u64, target: usize) {
         let now = self.now;
         let Some(command) = self.ssm.commands.get(&key) else { return };
         let invocation = &command.invocations[target];
         let (instance, stopped) = (invocation.instance.clone(), invocation.stopped);
         let started = invocation.started.unwrap_or(now);
-        let action = command.parameter("Action").unwrap_or_default();
-        let action = if action == "map" { Action::Map } else { Action::Check };
+        let action = ScriptAction::parse(command.parameter("Action"));
         let document = &self.world.documents[&command.document];
         let modelled = document.mapping.clone();
         let platform = self.world.hosts[&instance].platform;
-        if platform != Platform::Windows && document.elsewhere == Elsewhere::Skipped {
-            // What was skipped succeeded, says SSM; only the missing result line tells.
+        if platform != Platform::Windows && document.on_linux == OnLinux::Skipped {
+            // SSM reports a skipped step as Success; only the result line is missing.
             let skipped = "Step execution skipped due to unsupported platform. Step name: mapShare";
             return self.finish(key, target, "Success", 0, skipped.to_owned());
         }
@@ -169,7 +142,7 @@ impl LocalAws {
             return self.finish(key, target, "Success", 0, String::new());
         };
         let host = self.world.host(&instance);
-        // A reboot took it; the agent says so when it is back.
+        // A reboot ended the script; the agent reports that when it is back.
         if stopped || host.booted > started {
             return;
         }
@@ -192,7 +165,7 @@ impl LocalAws {
         self.finish(key, target, details, exit_code, stdout);
     }
 
-    /// The agent ends a script that takes longer than its document allows.
+    /// The agent stops a script at its document's timeout.
     pub(crate) fn run_times_out(&mut self, key: u64, target: usize) {
         let Some(invocation) = self.invocation(key, target) else { return };
         if invocation.phase == Phase::Done {
@@ -209,7 +182,7 @@ impl LocalAws {
         self.finish(key, target, "Cancelled", -1, String::new());
     }
 
-    /// A reboot killed the script: the agent reports a failure without output when it is back.
+    /// A reboot ended the script: the agent reports a failure without output.
     pub(crate) fn run_was_lost(&mut self, key: u64, target: usize) {
         if let Some(invocation) = self.invocation(key, target) {
             invocation.stopped = true;
@@ -217,12 +190,12 @@ impl LocalAws {
         }
     }
 
-    /// Scripts that agents have started since the last time, for whoever carries them out.
+    /// Takes the started scripts that the model does not carry out.
     pub fn take_started_runs(&mut self) -> Vec<StartedRun> {
         std::mem::take(&mut self.ssm.started)
     }
 
-    /// The end of a script that somebody else carried out; ignored when it was stopped meanwhile.
+    /// The end of a script that the model did not carry out. Ignored if it was stopped in the meantime.
     pub fn complete_run(&mut self, now: Timestamp, key: (u64, usize), exit_code: i64, stdout: &str) {
         self.advance(now);
         let Some(invocation) = self.invocation(key.0, key.1) else { return };
@@ -234,7 +207,7 @@ impl LocalAws {
         self.report(key.0, key.1, exit_code, stdout.to_owned());
     }
 
-    /// SSM's event for a change of an invocation: kebab-case, and `Canceled` where the API says `Cancelled`.
+    /// SSM's event for a change of an invocation. Its keys are in kebab-case, and it spells `Cancelled` as `Canceled`.
     pub(crate) fn emit_invocation(&mut self, key: u64, target: usize) {
         if !self.keep_events {
             return;

@@ -1,43 +1,60 @@
-//! `SendCommand` and `CancelCommand`. Both refuse the whole call for one bad instance, and neither says which.
+//! `SendCommand` and `CancelCommand`. Both refuse the whole call for one invalid instance, and neither names it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::commands::{Command, Invocation, Phase};
-use super::{check_command_id, check_instance_id};
-use crate::fleet::{Document, Elsewhere, InstanceId, Platform, Power};
+use super::{check_command_id, check_instance_id, check_length};
+use crate::fleet::{Document, InstanceId, OnLinux, Platform, Power};
 use crate::local_aws::LocalAws;
 use crate::local_aws::advance::Timer;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request};
 
-/// Instances named in one call.
+/// The limit of instances per call.
 const MOST_INSTANCES: usize = 50;
-/// A document with its parameters.
+/// The size limit of a document with its parameters.
 const MOST_BYTES: usize = 64 * 1024;
-/// How long SSM keeps what it knows of a command.
+/// How long SSM keeps its command history.
 const HISTORY: Duration = Duration::from_secs(30 * 86_400);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Send {
-    instance_ids: Option<Vec<String>>,
-    targets: Option<Vec<Target>>,
-    document_name: Option<String>,
+struct SendCommand {
+    #[serde(default)]
+    instance_ids: Vec<String>,
+    #[serde(default)]
+    targets: Vec<Target>,
+    #[serde(default)]
+    document_name: String,
     document_version: Option<String>,
     timeout_seconds: Option<i64>,
-    comment: Option<String>,
-    parameters: Option<serde_json::Map<String, Value>>,
-    max_concurrency: Option<String>,
-    max_errors: Option<String>,
+    #[serde(default)]
+    comment: String,
+    #[serde(default)]
+    parameters: Parameters,
+    #[serde(default = "default_concurrency")]
+    max_concurrency: String,
+    #[serde(default = "default_errors")]
+    max_errors: String,
     service_role_arn: Option<String>,
     notification_config: Option<Value>,
 }
 
-#[derive(Deserialize)]
+type Parameters = serde_json::Map<String, Value>;
+
+fn default_concurrency() -> String {
+    "50".to_owned()
+}
+
+fn default_errors() -> String {
+    "0".to_owned()
+}
+
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Target {
     key: Option<String>,
@@ -45,52 +62,37 @@ struct Target {
 }
 
 pub(super) fn send_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Send = request(body)?;
+    let asked: SendCommand = request(body)?;
     let timeout = check(&asked)?;
-    let name = asked.document_name.clone().unwrap_or_default();
-    let name = name.rsplit("document/").next().unwrap_or_default();
+    let name = asked.document_name.rsplit("document/").next().unwrap_or_default();
     let Some((document_name, document)) = aws.world.documents.get_key_value(name) else {
         return Err(ApiError::new("InvalidDocument", format!("Document with name {name} does not exist.")));
     };
-    let version = asked.document_version.clone().unwrap_or_else(|| "$DEFAULT".to_owned());
-    if !["$DEFAULT", "$LATEST", "1"].contains(&version.as_str()) {
-        return Err(ApiError::new(
-            "InvalidDocumentVersion",
-            format!("Document {name} has no version {version}."),
-        ));
+    let version = asked.document_version.as_deref();
+    if version.is_some_and(|version| !["$DEFAULT", "$LATEST", "1"].contains(&version)) {
+        let message = format!("Document {name} has no version {version:?}.");
+        return Err(ApiError::new("InvalidDocumentVersion", message));
     }
-    let parameters = check_parameters(document, asked.parameters.unwrap_or_default())?;
+    check_parameters(document, &asked.parameters)?;
     let (document_name, execution_timeout) = (document_name.clone(), document.execution_timeout);
-    let elsewhere = document.elsewhere;
-    let instances = targets(aws, asked.instance_ids, asked.targets.as_deref())?;
-    check_instances(aws, &instances, elsewhere)?;
-    let (max_concurrency, max_errors) = (
-        asked.max_concurrency.unwrap_or_else(|| "50".into()),
-        asked.max_errors.unwrap_or_else(|| "0".into()),
-    );
+    let instances = targets(aws, &asked)?;
+    check_instances(aws, &instances, document.on_linux)?;
     let count = instances.len();
     let command = Command {
         id: Arc::from(aws.uuid()),
         document: document_name,
         version: asked.document_version.unwrap_or_default(),
-        comment: asked.comment.unwrap_or_default(),
-        parameters: Value::Object(parameters),
-        targets: json!(
-            asked
-                .targets
-                .unwrap_or_default()
-                .iter()
-                .map(|one| json!({"Key": one.key, "Values": one.values}))
-                .collect::<Vec<_>>()
-        ),
+        comment: asked.comment,
+        parameters: Value::Object(asked.parameters),
+        targets: json!(asked.targets),
         requested: aws.now,
         expires: aws.now + timeout + execution_timeout,
         timeout,
         execution_timeout,
-        concurrency: share_of(&max_concurrency, count).max(1),
-        errors_allowed: share_of(&max_errors, count),
-        max_concurrency,
-        max_errors,
+        concurrency: share_of(&asked.max_concurrency, count).max(1),
+        errors_allowed: share_of(&asked.max_errors, count),
+        max_concurrency: asked.max_concurrency,
+        max_errors: asked.max_errors,
         service_role: asked.service_role_arn.unwrap_or_default(),
         invocations: instances.into_iter().map(Invocation::new).collect(),
         next: 0,
@@ -115,7 +117,7 @@ impl LocalAws {
         let lifetime = command.timeout + command.execution_timeout;
         self.ssm.commands.insert(key, command);
         self.after(lifetime, Timer::Expires(key));
-        self.hand_out(key);
+        self.send_waiting(key);
     }
 
     fn forget_old_commands(&mut self) {
@@ -134,36 +136,18 @@ impl LocalAws {
     }
 }
 
-fn check(asked: &Send) -> Result<Duration, ApiError> {
-    let ids = asked.instance_ids.as_deref().unwrap_or_default();
-    if ids.len() > MOST_INSTANCES {
-        let constraint = "Member must have length less than or equal to 50";
-        return Err(ApiError::validation(&format!("{} instance ids", ids.len()), "instanceIds", constraint));
-    }
-    for id in ids {
-        check_instance_id(id)?;
-    }
-    if asked.targets.as_ref().is_some_and(|targets| targets.len() > 5) {
-        return Err(ApiError::validation(
-            "targets",
-            "targets",
-            "Member must have length less than or equal to 5",
-        ));
-    }
-    let name = asked.document_name.as_deref().unwrap_or_default();
+/// Checks the members of a request against the model, and returns the delivery timeout.
+fn check(asked: &SendCommand) -> Result<Duration, ApiError> {
+    check_length(asked.instance_ids.len(), 0, MOST_INSTANCES, "instanceIds")?;
+    asked.instance_ids.iter().try_for_each(|id| check_instance_id(id))?;
+    check_length(asked.targets.len(), 0, 5, "targets")?;
+    let name = asked.document_name.as_str();
     let word = |c: char| c.is_ascii_alphanumeric() || "_-.:/".contains(c);
     if !(3..=128).contains(&name.len()) || !name.chars().all(word) {
         let constraint = r"Member must satisfy regular expression pattern: ^[a-zA-Z0-9_\-.:/]{3,128}$";
         return Err(ApiError::validation(name, "documentName", constraint));
     }
-    let comment = asked.comment.as_deref().unwrap_or_default();
-    if comment.chars().count() > 100 {
-        return Err(ApiError::validation(
-            comment,
-            "comment",
-            "Member must have length less than or equal to 100",
-        ));
-    }
+    check_length(asked.comment.chars().count(), 0, 100, "comment")?;
     let numbers = |text: &str, member: &str, least: u64| {
         let (number, most) = match text.strip_suffix('%') {
             Some(number) => (number, 100),
@@ -176,8 +160,8 @@ fn check(asked: &Send) -> Result<Duration, ApiError> {
             _ => Err(ApiError::validation(text, member, "Member must satisfy regular expression pattern")),
         }
     };
-    numbers(asked.max_concurrency.as_deref().unwrap_or("50"), "maxConcurrency", 1)?;
-    numbers(asked.max_errors.as_deref().unwrap_or("0"), "maxErrors", 0)?;
+    numbers(&asked.max_concurrency, "maxConcurrency", 1)?;
+    numbers(&asked.max_errors, "maxErrors", 0)?;
     if let Some(role) = asked.service_role_arn.as_ref().filter(|role| !role.starts_with("arn:aws:iam::")) {
         return Err(ApiError::new("InvalidRole", format!("{role} is no ARN of a role.")));
     }
@@ -194,15 +178,12 @@ fn check(asked: &Send) -> Result<Duration, ApiError> {
     }
 }
 
-fn check_parameters(
-    document: &Document,
-    given: serde_json::Map<String, Value>,
-) -> Result<serde_json::Map<String, Value>, ApiError> {
+fn check_parameters(document: &Document, given: &Parameters) -> Result<(), ApiError> {
     let invalid = |message: String| ApiError::new("InvalidParameters", message);
     if given.iter().map(|(name, value)| name.len() + value.to_string().len()).sum::<usize>() > MOST_BYTES {
         return Err(ApiError::new("MaxDocumentSizeExceeded", "The size limit of a document is 64 KB."));
     }
-    for (name, values) in &given {
+    for (name, values) in given {
         let Some(allowed) = document.parameters.get(name) else {
             return Err(invalid(format!("Parameter {name} is not defined in the document.")));
         };
@@ -221,49 +202,39 @@ fn check_parameters(
             return Err(invalid(format!("Parameter {name} is required.")));
         }
     }
-    Ok(given)
+    Ok(())
 }
 
-/// The instances that the call names; no instance here has tags, so that a tag finds none.
-fn targets(
-    aws: &LocalAws,
-    ids: Option<Vec<String>>,
-    targets: Option<&[Target]>,
-) -> Result<Vec<InstanceId>, ApiError> {
-    let mut ids = ids.unwrap_or_default();
-    let targets = targets.unwrap_or_default();
-    if ids.is_empty() && targets.is_empty() {
+/// The instances that the call names. The modelled instances have no tags, so a tag names none.
+fn targets(aws: &LocalAws, asked: &SendCommand) -> Result<Vec<InstanceId>, ApiError> {
+    if asked.instance_ids.is_empty() && asked.targets.is_empty() {
         return Err(ApiError::new("InvalidParameters", "Either instance IDs or targets must be specified."));
     }
-    for target in targets {
-        if target.key.as_deref() == Some("InstanceIds") {
-            ids.extend(target.values.iter().flatten().cloned());
-        }
-    }
+    let by_id = asked.targets.iter().filter(|target| target.key.as_deref() == Some("InstanceIds"));
+    let ids =
+        || asked.instance_ids.iter().chain(by_id.clone().flat_map(|target| target.values.iter().flatten()));
     let mut seen = BTreeSet::new();
-    if !ids.iter().all(|id| seen.insert(id.as_str())) {
+    if !ids().all(|id| seen.insert(id.as_str())) {
         return Err(ApiError::new("DuplicateInstanceId", ""));
     }
     let known = |id: &String| {
         let host = aws.world.hosts.get_key_value(id.as_str());
         host.map(|(id, _)| id.clone()).ok_or_else(invalid_instance)
     };
-    ids.iter().map(known).collect()
+    ids().map(known).collect()
 }
 
-fn check_instances(aws: &LocalAws, instances: &[InstanceId], elsewhere: Elsewhere) -> Result<(), ApiError> {
+fn check_instances(aws: &LocalAws, instances: &[InstanceId], on_linux: OnLinux) -> Result<(), ApiError> {
     for id in instances {
         let host = &aws.world.hosts[id];
-        // Stopped is a valid state by the documentation; not to answer is not.
+        // By the documentation a stopped instance is a valid target, but an agent that does not answer is not.
         let gone = matches!(host.power, Power::ShuttingDown | Power::Terminated);
         if gone || host.ping_status(aws.now) != Some("Online") {
             return Err(invalid_instance());
         }
-        if elsewhere == Elsewhere::Refused && host.platform != Platform::Windows {
-            return Err(ApiError::new(
-                "UnsupportedPlatformType",
-                "The document does not support the platform.",
-            ));
+        if on_linux == OnLinux::Refused && host.platform != Platform::Windows {
+            let message = "The document does not support the platform.";
+            return Err(ApiError::new("UnsupportedPlatformType", message));
         }
     }
     Ok(())
@@ -283,20 +254,17 @@ fn share_of(text: &str, count: usize) -> usize {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Cancel {
-    command_id: Option<String>,
-    instance_ids: Option<Vec<String>>,
+struct CancelCommand {
+    #[serde(default)]
+    command_id: String,
+    #[serde(default)]
+    instance_ids: Vec<String>,
 }
 
 pub(super) fn cancel_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: Cancel = request(body)?;
-    let id = asked.command_id.unwrap_or_default();
+    let CancelCommand { command_id: id, instance_ids: ids } = request(body)?;
     check_command_id(&id)?;
-    let ids = asked.instance_ids.unwrap_or_default();
-    if ids.len() > MOST_INSTANCES {
-        let constraint = "Member must have length less than or equal to 50";
-        return Err(ApiError::validation("instance ids", "instanceIds", constraint));
-    }
+    check_length(ids.len(), 0, MOST_INSTANCES, "instanceIds")?;
     let mut seen = BTreeSet::new();
     for id in &ids {
         check_instance_id(id)?;
@@ -313,14 +281,12 @@ pub(super) fn cancel_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     }
     command.cancelled |= ids.is_empty();
     let meant = |one: &Invocation| ids.is_empty() || seen.contains(&*one.instance);
-    let targets: Vec<_> =
-        (0..command.invocations.len()).filter(|at| meant(&command.invocations[*at])).collect();
-    for target in targets {
+    for target in command.indexes(meant) {
         let invocation = aws.invocation(key, target).expect("indexed");
         match invocation.phase {
             Phase::Waiting | Phase::Sent => aws.finish(key, target, "Cancelled", -1, String::new()),
             Phase::Running => {
-                // The agent is asked to stop the script, which it may or may not manage before its end.
+                // The agent is told to stop the script.
                 invocation.details = "Cancelling".into();
                 invocation.stopped = true;
                 aws.after(Duration::from_secs(2), Timer::Cancelled(key, target));

@@ -8,7 +8,7 @@ function Get-CimInstance {
     if ($fault.error) { $PSCmdlet.WriteError((New-ModelError $fault.error $fault.message)); return }
     $modelHost = Get-ModelHost
     switch ($ClassName) {
-        # The real one gives local time. A model that went through JSON holds a time already.
+        # The real command returns local time. A model from JSON already holds a time.
         'Win32_OperatingSystem' {
             $boot = if ($modelHost.boot -is [datetime]) { $modelHost.boot } else { [datetime]::Parse($modelHost.boot, [Globalization.CultureInfo]::InvariantCulture) }
             [pscustomobject]@{ LastBootUpTime = $boot.ToLocalTime() }

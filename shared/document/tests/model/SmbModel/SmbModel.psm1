@@ -1,17 +1,17 @@
-# One modelled Windows container host, its file server and its Parameter Store, behind the stub modules beside this one.
+# One modelled Windows container host, its file server and its Parameter Store, for the stub modules beside this one.
 #
-# The host is a hashtable (New-ModelHost lists what it holds). Within one process it hangs on the application domain, so
-# that every runspace sees the same; where SMB_MODEL_FILE names a file it lives there, so that several processes do.
-# It knows no time of its own: a hang is a real sleep that nothing can interrupt, as a call in the redirector is.
+# The host is a hashtable (see New-ModelHost). It is stored in the application domain, so that all runspaces share it, or
+# in the file that SMB_MODEL_FILE names, so that several processes share it. A hang is a real sleep that cannot be
+# interrupted, like a call in the redirector.
 
 function New-ModelHost {
     @{
         drives = @('C:')                 # letters of disks, subst and net use
         mappings = @()                   # local, remote, status, privacy, persistent, user, password, owner; live: its session needs no log-on
         removing = 0                     # look-ups that still show a mapping after its removal
-        removalLookups = 0               # what `removing` starts at
+        removalLookups = 0               # the initial value of `removing`
         numericStatus = $false           # status as number, without the module's type data
-        privacyProperty = $true          # false: the property is not there
+        privacyProperty = $true          # false: the property is missing
         boot = '2026-11-22T08:00:00Z'
         domain = $true
         joinPending = $false
@@ -21,14 +21,14 @@ function New-ModelHost {
         directories = @()                # paths below a share that exist, as \\server\share\directory
         accounts = @{ 'CORP\svc-ecs' = 'Not-In-Any-Stream-7' }
         accountState = $null             # a Win32 code instead of a log-on: 1909 locked, 1331 disabled
-        refusal = 1326                   # what a wrong password gives
+        refusal = 1326                   # the error of a wrong password
         listable = $true                 # false: the account may not list the root
         region = 'eu-central-1'
         parameters = @{ domainUserName = 'CORP\svc-ecs'; domainUserPassword = 'Not-In-Any-Stream-7' }
         faults = @{}                     # name of a call -> entries, one used up by each call; see Use-Fault
         changedByOthers = $false         # set by a fault's `before`
-        logOns = @()                     # user, password and whether they were the parameters' or kept, as they were presented
-        badLogons = 0                    # what the directory counts towards a lock-out
+        logOns = @()                     # user, password, and whether they were kept or the parameters'
+        badLogons = 0                    # failures that count towards the lockout
         calls = @()
     }
 }
@@ -43,7 +43,7 @@ function Save-ModelHost($ModelHost) {
     else { [AppDomain]::CurrentDomain.SetData('SmbModel.Host', $ModelHost) }
 }
 
-# Notes one call with its arguments, as text that shows what a log of cmdlet parameters would.
+# Records one call with its arguments, as a log of cmdlet parameters would show them.
 function Add-ModelCall([string]$Name, $Bound) {
     $text = $Name
     foreach ($key in @($Bound.Keys) | Sort-Object) {
@@ -55,7 +55,7 @@ function Add-ModelCall([string]$Name, $Bound) {
     Save-ModelHost $modelHost
 }
 
-# Takes the next planned fault of a call: nothing; @{ hang = seconds }; @{ error = id; message = text }; @{ code = Win32 }.
+# Takes the next fault of a call: none; @{ hang = seconds }; @{ error = id; message = text }; @{ code = Win32 }.
 # @{ before = @{ ... } } changes the host first; `forever` keeps the entry.
 function Use-Fault([string]$Name) {
     $modelHost = Get-ModelHost
@@ -82,8 +82,8 @@ function Read-SecureText([securestring]$Text) {
     [Runtime.InteropServices.Marshal]::ZeroFreeGlobalAllocUnicode($memory)
 }
 
-# The Win32 code that a log-on to the server behind $Remote gives, 0 for success. Counts refused passwords.
-# A connection that is there needs no name any more.
+# The Win32 code of a log-on to the server of $Remote, 0 for success. Counts refused passwords. An existing connection
+# needs no DNS.
 function Test-ModelLogon([string]$Remote, [string]$User, [string]$Password, [switch]$Connected) {
     $modelHost = Get-ModelHost
     $server = $Remote.Split([char]92)[2]
@@ -113,7 +113,7 @@ function Find-ModelMapping([string]$LocalPath, [string]$RemotePath) {
     @($modelHost.mappings | Where-Object { (-not $LocalPath -or $_.local -eq $LocalPath) -and (-not $RemotePath -or $_.remote -eq $RemotePath) })
 }
 
-# The Win32 code that New-SmbGlobalMapping gives, 0 after it made the mapping.
+# The Win32 code of New-SmbGlobalMapping, 0 after it created the mapping.
 function New-ModelMapping([string]$LocalPath, [string]$RemotePath, [pscredential]$Credential, [bool]$Persistent, [bool]$Privacy) {
     $modelHost = Get-ModelHost
     if (@($modelHost.drives) -contains $LocalPath -or @(Find-ModelMapping $LocalPath).Count -gt 0) { return 85 }
@@ -143,7 +143,7 @@ function Remove-ModelMapping($Mapping) {
     Save-ModelHost $modelHost
 }
 
-# Reading the root of a letter: uses the credential that Windows kept, and reconnects an idle mapping. Throws what .NET would.
+# Reads the root of a letter: uses the kept credential, and reconnects an idle mapping. Throws the exceptions of .NET.
 function Read-ModelRoot([string]$Root) {
     Add-ModelCall 'read' @{ Root = $Root }
     $fault = Use-Fault 'read'
@@ -206,7 +206,7 @@ function Invoke-ModelEvent([string]$Name) {
     Save-ModelHost $modelHost
 }
 
-# GetParameters, for the cmdlet and for the assemblies. Gives @{ error; message } or @{ Parameters; InvalidParameters }.
+# GetParameters, for the cmdlet and for the assemblies. Returns @{ error; message } or @{ Parameters; InvalidParameters }.
 function Get-ModelParameter([string[]]$Names, [bool]$WithDecryption, [string]$Region) {
     Add-ModelCall 'GetParameters' @{ Names = $Names; WithDecryption = $WithDecryption; Region = $Region }
     $fault = Use-Fault 'GetParameters'
@@ -221,7 +221,7 @@ function Get-ModelParameter([string[]]$Names, [bool]$WithDecryption, [string]$Re
     }
 }
 
-# What the stub assemblies call: the answer of the service, or its exception.
+# For the stub assemblies: the response of the service, or its exception.
 function Invoke-AmazonModel($Region, $Request) {
     $answer = Get-ModelParameter @($Request.Names) $Request.WithDecryption $Region.SystemName
     if ($answer.error -ceq 'type-load') { throw (New-Object TypeLoadException $answer.message) }

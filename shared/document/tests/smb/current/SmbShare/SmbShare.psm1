@@ -1,5 +1,5 @@
 # The three commands of the real module that the script uses, over the modelled host, with its parameters and error ids.
-# They are module functions, as the real ones: a caller's $ErrorActionPreference does not reach them.
+# Like the real ones they are module functions, so a caller's $ErrorActionPreference does not apply to them.
 
 function Get-SmbGlobalMapping {
     [CmdletBinding()]

@@ -1,27 +1,36 @@
-//! What a rule sees, and what it says.
+//! What a rule sees of a task definition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::Level;
-use crate::json::shortened;
+use crate::json::{Text, shortened};
 use crate::model::{Located, MountPoint, TaskDefinition, Volume};
 use crate::os::{Detected, OperatingSystem, detect};
-use crate::path::Kind;
-use crate::policy::Policy;
-use crate::rules::Scope;
+use crate::path::PathKind;
+use crate::requirements::Requirements;
+
+/// The task definitions that a rule checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Every definition.
+    Every,
+    /// Definitions that run on Windows.
+    Windows,
+    /// Definitions that run on Windows and use the share.
+    Share,
+}
 
 /// What a rule sees.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The definition.
     pub definition: &'a TaskDefinition,
-    /// What to measure against.
-    pub policy: &'a Policy,
+    /// What the definition must comply with.
+    pub requirements: &'a Requirements,
     /// The services that use the definition; `None` where only the definition is known.
     pub services: Option<&'a [Service]>,
     /// The operating system.
     pub os: Detected,
-    /// Whether it uses the share, or a broken source looks as if it should.
+    /// Whether it uses the share, or has a broken source that probably should be on the share.
     pub applies: bool,
     volumes: BTreeMap<&'a str, &'a Volume>,
     mounted: BTreeSet<&'a str>,
@@ -30,39 +39,19 @@ pub struct Context<'a> {
 /// A service that uses a task definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// One task on every instance.
+    /// Whether its scheduling strategy is `DAEMON`: one task on every instance.
     pub is_daemon: bool,
-    /// The expressions of its own placement constraints, which add to the definition's.
+    /// The expressions of its own placement constraints, which are added to the definition's.
     pub constraints: Vec<String>,
 }
 
-/// What a rule says about one place.
-#[derive(Debug)]
-pub struct Found {
-    /// JSON pointer into the definition.
-    pub path: String,
-    /// What is wrong, with the value.
-    pub message: String,
-    /// What to do instead.
-    pub help: String,
-    /// Where it is not the rule's own.
-    pub level: Option<Level>,
-}
-
-impl Found {
-    /// A finding at a place.
-    pub fn at(path: &str, message: impl Into<String>, help: impl Into<String>) -> Found {
-        Found { path: path.to_owned(), message: message.into(), help: help.into(), level: None }
-    }
-}
-
 impl<'a> Context<'a> {
-    /// Reads what several rules ask.
+    /// Reads what several rules need.
     pub fn new(
         definition: &'a TaskDefinition,
-        policy: &'a Policy,
+        requirements: &'a Requirements,
         services: Option<&'a [Service]>,
     ) -> Context<'a> {
         let os = detect(definition);
@@ -70,11 +59,11 @@ impl<'a> Context<'a> {
         let named = |volume: &'a Volume| volume.name.as_ref().map(|name| (name.value.as_str(), volume));
         let mut context = Context {
             definition,
-            policy,
+            requirements,
             services,
             os,
             applies: false,
-            // Of several volumes of one name the agent takes the first: collected backwards, it is the last to be put in.
+            // The agent takes the first of several volumes with one name. In reverse order it is inserted last.
             volumes: definition.volumes.iter().rev().filter_map(named).collect(),
             mounted: containers
                 .flat_map(|container| &container.mounts)
@@ -87,7 +76,7 @@ impl<'a> Context<'a> {
         context
     }
 
-    /// Whether a rule of this scope runs.
+    /// Whether a rule with this scope runs.
     pub fn is_in(&self, scope: Scope) -> bool {
         match scope {
             Scope::Every => true,
@@ -96,25 +85,24 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether paths are those of Windows. A definition without a container is invalid whatever it runs on; where
-    /// nothing says Linux, its author is told at once what else would be wrong.
+    /// Whether paths are Windows paths. An ambiguous definition with mount points but without containers is invalid
+    /// anyway, and is checked as a Windows definition to report all its mistakes at once.
     fn is_windows(&self) -> bool {
-        let is_torso = self.definition.containers.is_none() && self.definition.stray_mounts.is_some();
+        let is_fragment = self.definition.containers.is_none() && self.definition.stray_mounts.is_some();
         match self.os.os {
             OperatingSystem::Windows => true,
-            OperatingSystem::Ambiguous => is_torso,
+            OperatingSystem::Ambiguous => is_fragment,
             OperatingSystem::Linux => false,
         }
     }
 
-    /// Volumes whose source is on the share's drive, or tries to be.
+    /// Volumes whose source names the share's drive.
     pub fn share_volumes(&self) -> impl Iterator<Item = (&'a Volume, &'a Located)> {
-        let letter = self.policy.drive.letter();
+        let letter = self.requirements.drive.letter();
         self.sources().filter(move |(_, source)| source.path.names_drive(letter))
     }
 
-    /// Volumes of a Windows task whose source no bind mount takes. This is how a mount of the share usually goes wrong,
-    /// wherever it meant to point.
+    /// Volumes of a Windows task whose source is not valid for a bind mount, the usual mistake in mounts of the share.
     pub fn broken_sources(&self) -> impl Iterator<Item = (&'a Volume, &'a Located)> {
         let is_windows = self.is_windows();
         self.sources().filter(move |(_, source)| is_windows && !source.path.is_valid_source())
@@ -126,13 +114,13 @@ impl<'a> Context<'a> {
         definition.volumes.iter().filter_map(|volume| volume.source.as_ref().map(|source| (volume, source)))
     }
 
-    /// Mount points with a path that is known, also misplaced ones.
+    /// Mount points with a path, misplaced ones included.
     pub fn mount_paths(&self) -> impl Iterator<Item = (&'a MountPoint, &'a Located)> {
         let definition = self.definition;
         definition.mounts().filter_map(|mount| mount.path.as_ref().map(|path| (mount, path)))
     }
 
-    /// Every path: the sources of volumes on the share's drive, and all mount points.
+    /// The sources of volumes on the share's drive, and the paths of all mount points.
     pub fn share_paths(&self) -> impl Iterator<Item = &'a Located> {
         self.share_volumes().map(|(_, source)| source).chain(self.mount_paths().map(|(_, path)| path))
     }
@@ -157,16 +145,16 @@ impl<'a> Context<'a> {
         self.definition.constraints.iter().map(|text| text.value.as_str())
     }
 
-    /// Whether Fargate is the only launch type asked for, or one of several.
-    pub fn fargate(&self) -> Option<&'a crate::json::Text> {
+    /// The entry `FARGATE` of the required launch types.
+    pub fn fargate(&self) -> Option<&'a Text> {
         self.definition.compatibilities.iter().find(|text| text.value.eq_ignore_ascii_case("FARGATE"))
     }
 
     /// An example of a source below the share: `G:\Directory\app-state`.
     pub fn example_source(&self) -> String {
-        match &self.policy.allowed_prefix {
+        match &self.requirements.allowed_prefix {
             Some(prefix) => format!(r"{}\app-state", prefix.text.trim_end_matches(['\\', '/'])),
-            None => format!(r"{}\Directory\app-state", self.policy.drive),
+            None => format!(r"{}\Directory\app-state", self.requirements.drive),
         }
     }
 }
@@ -177,7 +165,7 @@ impl Located {
         format!("`{}`", shortened(&self.text.value))
     }
 
-    /// The text with backslashes and single separators, for proposals.
+    /// The text with single backslashes as separators, for proposals.
     pub fn tidy(&self) -> String {
         let parts: Vec<&str> = self
             .text
@@ -189,16 +177,16 @@ impl Located {
         parts.join(r"\")
     }
 
-    /// Whether it is the root of a drive, with or without a separator.
+    /// The letter of a drive's root, with or without a separator.
     pub fn drive_root(&self) -> Option<char> {
         match &self.path.kind {
-            Kind::BareDrive { letter } => Some(*letter),
-            Kind::Drive { letter, components } if components.is_empty() => Some(*letter),
+            PathKind::BareDrive { letter } => Some(*letter),
+            PathKind::Drive { letter, components } if components.is_empty() => Some(*letter),
             _ => None,
         }
     }
 }
 
-/// That a directory has to be there, for help texts about sources.
+/// A part of help texts about sources.
 pub(crate) const MUST_EXIST: &str =
     "the directory must exist before the task starts: Docker on Windows does not create it";

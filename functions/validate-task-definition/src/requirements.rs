@@ -1,34 +1,34 @@
-//! What the rules measure against: the drive, the share behind it, and what the customer allows.
+//! What a task definition must comply with: the drive, the share behind it, and the customer's settings.
 
 use shared::config::ValidatorConfig;
 use shared::share::{DriveLetter, RemotePath};
 
 use crate::path::WindowsPath;
 
-/// What the rules measure against.
+/// What a task definition must comply with.
 #[derive(Debug, Clone)]
-pub struct Policy {
+pub struct Requirements {
     /// The drive that the share is mapped to.
     pub drive: DriveLetter,
-    /// The share, where known.
+    /// The share, if it is known.
     pub remote: Option<RemotePath>,
-    /// Where sources on the drive must lie.
+    /// The directory in which sources on the drive must be.
     pub allowed_prefix: Option<SourcePrefix>,
-    /// In a cluster audit, a missing readiness constraint is an error.
+    /// Whether a missing readiness constraint is an error in a cluster audit.
     pub require_readiness: bool,
 }
 
 /// A directory on the drive, such as `G:\Directory`.
 #[derive(Debug, Clone)]
 pub struct SourcePrefix {
-    /// As configured.
+    /// The configured text.
     pub text: String,
-    /// Its components below the drive, in lower case.
+    /// The components below the drive, in lower case.
     pub components: Vec<String>,
 }
 
 impl SourcePrefix {
-    /// Reads a prefix; `None` where it is no absolute path on the drive.
+    /// Reads a prefix; `None` where it is not an absolute path on the drive.
     pub fn parse(text: &str, drive: DriveLetter) -> Option<SourcePrefix> {
         let path = WindowsPath::parse(text);
         let components = path.below_drive(drive.letter())?.to_vec();
@@ -36,31 +36,31 @@ impl SourcePrefix {
     }
 }
 
-impl Policy {
-    /// The policy of a deployed function.
-    pub fn new(config: &ValidatorConfig) -> Policy {
+impl Requirements {
+    /// The requirements of the deployed function.
+    pub fn new(config: &ValidatorConfig) -> Requirements {
         let drive = config.share.drive;
         let prefix = config.allowed_source_prefix.as_deref();
-        Policy {
+        Requirements {
             drive,
             remote: Some(config.share.remote.clone()),
-            // The configuration has checked that it is an absolute path on the drive.
+            // The configuration allows only an absolute path on the drive.
             allowed_prefix: prefix.and_then(|text| SourcePrefix::parse(text, drive)),
             require_readiness: config.require_readiness_constraint,
         }
     }
 
-    /// A policy that knows the drive alone.
-    pub fn of_drive(drive: DriveLetter) -> Policy {
-        Policy { drive, remote: None, allowed_prefix: None, require_readiness: false }
+    /// The drive alone.
+    pub fn of_drive(drive: DriveLetter) -> Requirements {
+        Requirements { drive, remote: None, allowed_prefix: None, require_readiness: false }
     }
 
-    /// The attribute that says whether the share is mapped: `smb.G`.
+    /// The name of the gate attribute: `smb.G`.
     pub fn gate(&self) -> String {
         format!("smb.{}", self.drive.letter())
     }
 
-    /// What keeps a task off an instance without the share: `attribute:smb.G == mapped`.
+    /// The constraint that allows only instances with the mapped share: `attribute:smb.G == mapped`.
     pub fn readiness_expression(&self) -> String {
         format!("attribute:{} == mapped", self.gate())
     }
@@ -82,9 +82,9 @@ mod tests {
 
     #[test]
     fn a_path_below_the_share_is_found_on_the_drive() {
-        let mut policy = Policy::of_drive(DriveLetter::parse("G").unwrap());
-        assert_eq!(policy.on_drive(r"\\fs\share\app"), None);
-        policy.remote = RemotePath::parse(r"\\fs.example.com\share\Directory");
+        let mut requirements = Requirements::of_drive(DriveLetter::parse("G").unwrap());
+        assert_eq!(requirements.on_drive(r"\\fs\share\app"), None);
+        requirements.remote = RemotePath::parse(r"\\fs.example.com\share\Directory");
         for (unc, expected) in [
             (r"\\FS.example.com\share\directory\app", Some(r"G:\app")),
             ("//fs.example.com/share/Directory", Some(r"G:\")),
@@ -92,7 +92,7 @@ mod tests {
             (r"\\fs.example.com\share", None),
             (r"\\é", None),
         ] {
-            assert_eq!(policy.on_drive(unc).as_deref(), expected, "{unc}");
+            assert_eq!(requirements.on_drive(unc).as_deref(), expected, "{unc}");
         }
     }
 }
