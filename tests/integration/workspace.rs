@@ -29,7 +29,7 @@ fn names() -> BTreeSet<&'static str> {
 
 #[test]
 fn no_function_holds_anything_of_the_test_world() {
-    for name in ["tests", "proptest", "bolero", "criterion", "tempfile", "aws-smithy-protocol-test"] {
+    for name in ["tests", "proptest", "criterion", "tempfile", "aws-smithy-protocol-test"] {
         assert!(!names().contains(name), "{name}");
     }
     // aws-config asks for these three itself; they hold constructors, no test double.

@@ -1,4 +1,4 @@
-//! What must hold after every step, one file for each promise, decided from the ground truth alone.
+//! What must hold after every step, one file for each invariant or rule, decided from the ground truth alone.
 //!
 //! A run may not know the present state: it read before a change, or its listing was late. Then a check asks what was
 //! true when the run read, and says which reading it means.
