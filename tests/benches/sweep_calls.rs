@@ -2,7 +2,7 @@
 //!
 //! `make bench-calls` prints the table. It fails above 1.15 × the fewest.
 
-use tests::sweeps::steady;
+use tests::reconcile_runs::steady;
 
 #[allow(clippy::print_stdout, reason = "a bench prints")]
 fn main() {

@@ -1,7 +1,7 @@
 //! AWS calls beside the fewest that would do, in virtual time.
 
 use crate::burst::{self, scale_out};
-use crate::sweeps::steady;
+use crate::reconcile_runs::steady;
 
 /// A row: what was done, over how many instances, with how many calls, where so many would do.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -1,9 +1,9 @@
-//! Who watches a history: every step is traced, counted and checked.
+//! Traces, counts and checks every step of a history.
 
 use jiff::Timestamp;
 use shared::state::{Drain, Gate};
 
-use super::ground::{Change, RunId};
+use super::ground_truth::{Change, GroundTruth, RunId};
 use super::invariants::{Checker, NO_CREDENTIAL_LEAVES_THE_HOST, secrets};
 use super::sandbox::Answer;
 use super::statistics::Statistics;
@@ -12,17 +12,24 @@ use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::Status;
 use crate::local_aws::reply::Reply;
 
-/// What every call tells.
-pub(super) struct Watched {
+pub(super) struct Observer {
     pub(super) checker: Checker,
     pub(super) trace: Trace,
     pub(super) statistics: Statistics,
 }
 
-impl Watched {
+impl Observer {
+    pub(super) fn new(ground_truth: GroundTruth, with_timeline: bool) -> Self {
+        Observer {
+            checker: Checker::new(ground_truth),
+            trace: Trace::new(with_timeline),
+            statistics: Statistics::default(),
+        }
+    }
+
     pub(super) fn after_call(&mut self, aws: &LocalAws, reply: &Reply, run: RunId) {
         let Some(call) = aws.calls().last() else { return };
-        self.trace.call(aws.now(), &self.checker.ground.runs[run].name, call, reply);
+        self.trace.call(aws.now(), &self.checker.ground_truth.runs[run].name, call, reply);
         self.statistics.calls += 1;
         let changes = self.checker.after_call(aws, run);
         self.count(&changes);
@@ -48,23 +55,23 @@ impl Watched {
         }
     }
 
-    /// A run is over: whether well, and that it told no secret.
+    /// A run has ended.
     pub(super) fn ended(&mut self, run: RunId, answer: &Answer, output: &[u8], now: Timestamp) {
         let (how, text) = match answer {
-            Answer::Given(value) => ("ended", value.to_string()),
-            Answer::Failed(error) => ("failed", error.clone()),
-            Answer::Gone => ("is gone", String::new()),
+            Answer::Value(value) => ("ended", value.to_string()),
+            Answer::Error(error) => ("failed", error.clone()),
+            Answer::Killed => ("was killed", String::new()),
         };
-        let of = &mut self.checker.ground.runs[run];
-        of.ended = Some(now);
-        if matches!(answer, Answer::Given(_)) && of.failed_calls == 0 {
-            of.ended_well = Some(now);
+        let run = &mut self.checker.ground_truth.runs[run];
+        run.ended = Some(now);
+        if matches!(answer, Answer::Value(_)) && run.failed_calls == 0 {
+            run.ended_well = Some(now);
         }
-        let name = of.name.clone();
+        let name = run.name.clone();
         self.trace.note(now, || format!("{name} {how} {text}"));
         self.statistics.written += output.len() as u64;
-        let is_told = secrets::contains(output) || secrets::contains(text.as_bytes());
-        let holds = if is_told { Err(format!("{name} told a password")) } else { Ok(()) };
-        self.checker.hold(NO_CREDENTIAL_LEAVES_THE_HOST, holds, now);
+        let is_leaked = secrets::contains_password(output) || secrets::contains_password(text.as_bytes());
+        let result = if is_leaked { Err(format!("{name} printed a password")) } else { Ok(()) };
+        self.checker.record(NO_CREDENTIAL_LEAVES_THE_HOST, result, now);
     }
 }

@@ -1,4 +1,4 @@
-//! AWS calls that sweeps make, beside the fewest that pages allow: a fleet in steady state, one of it broken.
+//! AWS calls that reconcile runs make, beside the fewest that pages allow: a fleet in steady state with one broken host.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,39 +11,39 @@ use crate::local_aws::ecs::instances::Status;
 use crate::scenarios::base;
 use crate::stack::Stack;
 
-/// Some sweeps' figures.
+/// The figures of some reconcile runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sweeps {
+pub struct ReconcileRuns {
     /// Instances, one of them broken.
     pub instances: usize,
-    /// Sweeps, one a minute.
-    pub sweeps: usize,
+    /// Reconcile runs, one a minute.
+    pub runs: usize,
     /// AWS calls made, by operation.
     pub made: BTreeMap<String, usize>,
-    /// AWS calls without which it cannot be done, by operation.
+    /// AWS calls needed, by operation.
     pub bound: BTreeMap<&'static str, usize>,
 }
 
-impl Sweeps {
+impl ReconcileRuns {
     /// All calls made.
     pub fn calls(&self) -> usize {
         self.made.values().sum()
     }
 
-    /// All calls that were needed.
+    /// All calls needed.
     pub fn fewest(&self) -> usize {
         self.bound.values().sum()
     }
 
-    /// Calls made for each that is needed.
+    /// Calls made for each one needed.
     pub fn ratio(&self) -> f64 {
         self.calls() as f64 / self.fewest().max(1) as f64
     }
 }
 
-impl fmt::Display for Sweeps {
+impl fmt::Display for ReconcileRuns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} instances, {} sweeps, one broken host\n", self.instances, self.sweeps)?;
+        writeln!(f, "{} instances, {} reconcile runs, one broken host\n", self.instances, self.runs)?;
         writeln!(f, "| call | made | bound |\n|---|---:|---:|")?;
         for (operation, calls) in &self.made {
             let bound = self.bound.get(operation.as_str()).copied().unwrap_or_default();
@@ -53,22 +53,22 @@ impl fmt::Display for Sweeps {
     }
 }
 
-/// So many sweeps over so many instances that have been mapped for hours, one of which has a disk on the letter. Needs a
-/// runtime with paused time.
+/// Plays that many reconcile runs with that many instances. All have been mapped for hours, but for one with a disk on the
+/// letter. Needs a runtime with paused time.
 ///
 /// # Panics
-/// Where the broken one is not drained, or another one is.
-pub async fn steady(instances: usize, sweeps: usize) -> Sweeps {
+/// If the broken one is not drained, or another one is.
+pub async fn steady(instances: usize, runs: usize) -> ReconcileRuns {
     let world = (1..instances).fold(World::new(9, base()).cluster("apps"), |world, n| {
         world.windows_instance("apps", |host| mapped(host, n))
     });
     let world = world.windows_instance("apps", |host| host.named("i-0000000000disk000").disk_on_letter());
     let stack = Stack::new(world);
     stack.local.aws().keep_events = false;
-    let mut figures = Sweeps { instances, sweeps, ..Sweeps::default() };
-    for sweep in 1..=sweeps {
+    let mut figures = ReconcileRuns { instances, runs, ..ReconcileRuns::default() };
+    for run in 1..=runs {
         stack.local.aws().forget_calls();
-        stack.until(base() + SignedDuration::from_mins(i64::try_from(sweep).expect("it fits"))).await;
+        stack.until(base() + SignedDuration::from_mins(i64::try_from(run).expect("it fits"))).await;
         count(&stack, &mut figures);
     }
     assert_eq!(stack.status("i-0000000000disk000"), Status::Draining, "the broken one is drained");
@@ -76,7 +76,7 @@ pub async fn steady(instances: usize, sweeps: usize) -> Sweeps {
     figures
 }
 
-/// A host that has been mapped for hours, with a proof of its own minute.
+/// A host that has been mapped for hours. Hosts were proven at different times.
 fn mapped(host: Host, n: usize) -> Host {
     let logon = base() - SignedDuration::from_hours(5);
     let judged = base() - SignedDuration::from_secs(i64::try_from(n % 1_500).expect("it fits"));
@@ -87,9 +87,9 @@ fn mapped(host: Host, n: usize) -> Host {
         .with(|host| host.letter = Letter::Smb(mapping))
 }
 
-/// The calls of one sweep, and the fewest that its work allows.
-fn count(stack: &Stack, figures: &mut Sweeps) {
-    let Sweeps { instances, made, bound, .. } = figures;
+/// Counts the calls of one run, and the fewest that its work needs.
+fn count(stack: &Stack, figures: &mut ReconcileRuns) {
+    let ReconcileRuns { instances, made, bound, .. } = figures;
     let aws = stack.local.aws();
     let since: Timestamp = stack.now() - shared::history::WINDOW;
     let commands = aws.commands().filter(|command| command.requested() >= since).count();
@@ -118,10 +118,10 @@ fn count(stack: &Stack, figures: &mut Sweeps) {
     let pages = instances.div_ceil(100);
     let mut add = |operation, calls| *bound.entry(operation).or_default() += calls;
     add("ListContainerInstances", pages);
-    // The fleet, and every instance that is written to read again just before.
+    // The fleet, and once more each instance just before a write to it.
     add("DescribeContainerInstances", pages + states.div_ceil(100));
     add("ListCommands", commands.div_ceil(50).max(1));
-    // Each command has at most 50 targets: one page, once, of each that has something to say.
+    // Each command has at most 50 targets, which are one page.
     add("ListCommandInvocations", looked_at.len());
     add("DescribeParameters", 1);
     add("DescribeInstanceInformation", targets.div_ceil(50));
