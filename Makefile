@@ -135,7 +135,7 @@ bench-items: ## costs an instance, an event's record, a task definition, without
 	cargo bench --locked -p tests --bench decide --bench map_share --bench validate_task_definition --profile simulate
 
 bench-calls: ## AWS calls made beside the fewest that pages allow
-	cargo bench --locked -p tests --bench sweep_calls --bench map_share_calls --profile simulate
+	cargo bench --locked -p tests --bench reconcile_calls --bench map_share_calls --profile simulate
 
 # Built as `make demo` builds its own binary. Neither needs a quiet machine: no time is measured.
 guard: ## after `make package`: sizes, handshakes, calls and instructions against tests/bench/reference.json
