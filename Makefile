@@ -165,7 +165,7 @@ bench-items: ## time per instance, per event record and per task definition, wit
 	cargo bench --locked -p tests --bench decide --bench map_share --bench validate_task_definition --profile simulate
 
 bench-calls: ## AWS calls made, beside the fewest that the page sizes allow
-	cargo bench --locked -p tests --bench sweep_calls --bench map_share_calls --profile simulate
+	cargo bench --locked -p tests --bench reconcile_calls --bench map_share_calls --profile simulate
 
 # Neither needs a quiet machine: no time is measured.
 guard: ## after `make package`: sizes, handshakes, calls and instructions against tests/bench/reference.json

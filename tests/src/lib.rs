@@ -2,8 +2,10 @@
 
 pub mod bench;
 pub mod burst;
+pub mod chart;
 pub mod demo;
 pub mod document;
+pub mod event_rules;
 pub mod events;
 pub mod facts;
 pub mod fleet;
