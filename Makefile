@@ -72,6 +72,17 @@ rules-doc: ## makes functions/validate-task-definition/RULES.md from the rules
 	@$(build-validator)
 	$(programs)/examples/validate --rules > functions/validate-task-definition/RULES.md
 
+# ---- Facts --------------------------------------------------------------------------------------------------------------
+# What the product's tables say, for tests and documents that are not in Rust.
+
+facts: ## prints causes, metrics, drain rules, AWS calls and variables as JSON
+	@$(build-programs) --quiet
+	@$(programs)/facts
+
+causes-doc: ## makes docs/causes.md from the table of causes
+	@$(build-programs) --quiet
+	$(programs)/facts --causes > docs/causes.md
+
 # ---- Deployment ---------------------------------------------------------------------------------------------------------
 # Each Python tool has a virtual environment of its own, with every package pinned, so that their versions cannot conflict.
 
@@ -122,7 +133,9 @@ dependencies: ## licences, duplicates and sources of the dependencies, offline
 validate-template: .venv/cfn-lint/installed .venv/aws-sam-cli/installed .venv/parliament/installed ## lints, policies, patterns, parameters, and what the README says of them
 	.venv/cfn-lint/bin/cfn-lint template.yaml
 	.venv/aws-sam-cli/bin/sam validate --lint --region us-east-1
-	.venv/parliament/bin/python -m unittest discover --start-directory tests/template
+	$(build-programs) --quiet
+	$(programs)/facts > .venv/facts.json
+	FACTS=.venv/facts.json .venv/parliament/bin/python -m unittest discover --start-directory tests/template
 
 build: .venv/aws-sam-cli/installed .venv/cargo-lambda/installed ## sam build
 	$(with-cargo-lambda) .venv/aws-sam-cli/bin/sam build --parameter-overrides Architecture=$(ARCH)

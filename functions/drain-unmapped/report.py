@@ -57,7 +57,7 @@ def render(report, everything=False):
     lines.append(report["summary"])
     lines += [f"breaker open in {breaker['cluster']}: {breaker['rule']}" for breaker in report["breakers"]]
     lines += [f"not read: {cluster['cluster']}: {cluster['error']}" for cluster in report["unreadClusters"]]
-    lines += [f"stale registration, deregister it: {arn}" for arn in report["ghosts"]]
+    lines += [f"stale registration, deregister it: {arn}" for arn in report["staleRegistrations"]]
     rows = [row for row in report["instances"] if everything or not is_unremarkable(row)]
     if rows:
         lines += ["", *columns([HEADER, *(cells(row) for row in rows)])]

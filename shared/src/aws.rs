@@ -1,7 +1,7 @@
-//! AWS clients as a Lambda function wants them: made once, where one is used at all, sharing one HTTP client.
+//! AWS clients for a Lambda function: each made once, when it is first used, over one HTTP client.
 //!
 //! Deliberately absent: the SDK's default chains. They look for credentials and certificates in places that a function
-//! does not have; see `environment.rs` and `tls.rs` for what is looked at instead.
+//! does not have; `environment.rs` and `tls.rs` replace them.
 
 mod clients;
 mod environment;
@@ -25,21 +25,21 @@ pub use error::AwsError;
 pub use tls::TrustError;
 pub use warm::warm;
 
-/// One attempt's limits. A read of a hundred instances answers within a second; five mean that something is wrong.
+/// The limits of one attempt. A read of a hundred instances is answered within a second.
 const CONNECT: Duration = Duration::from_secs(2);
 const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// Attempts a call gets where trying again is harmless. Bounded further by the time that the caller has left.
+/// Attempts of a call that may be retried. The time that the caller has left limits them further.
 const ATTEMPTS: u32 = 5;
 
-/// When the invocation ends, as Lambda says it.
+/// When the invocation ends.
 pub fn deadline_of(context: &lambda_runtime::Context) -> Timestamp {
     let now = SharedTimeSource::default().now();
     deadline(context.deadline, Timestamp::try_from(now).unwrap_or(Timestamp::MAX))
 }
 
-/// Lambda gives the moment, in milliseconds since 1970; `cargo lambda watch` the milliseconds that are left. No moment of
-/// an invocation lies before 2001, and no invocation lasts thirty years.
+/// Lambda gives the time of the end, in milliseconds since 1970; `cargo lambda watch` gives the milliseconds that are left.
+/// A number too small for a time after 2001 is such a rest.
 fn deadline(millis: u64, now: Timestamp) -> Timestamp {
     const YEAR_2001: u64 = 1_000_000_000_000;
     let since = if millis < YEAR_2001 { now } else { Timestamp::UNIX_EPOCH };
@@ -47,8 +47,8 @@ fn deadline(millis: u64, now: Timestamp) -> Timestamp {
 }
 
 /// The configuration of a deployed function: credentials and region from the environment, as Lambda sets them, or from
-/// a profile for local runs; `AWS_ENDPOINT_URL` and its kin are honoured; adaptive retry, since the account's rates are
-/// shared with the customer.
+/// a profile for local runs; endpoints of `AWS_ENDPOINT_URL` and the like; adaptive retry, since the account's call rates
+/// are shared with the customer.
 pub async fn sdk_config() -> Result<SdkConfig, TrustError> {
     let environment = Environment::read().await;
     let region = environment.region();
@@ -69,12 +69,12 @@ pub async fn sdk_config() -> Result<SdkConfig, TrustError> {
         .build())
 }
 
-/// How calls are retried where trying again is harmless.
+/// How calls are retried that may be.
 pub fn retry_config() -> RetryConfig {
     RetryConfig::adaptive().with_max_attempts(ATTEMPTS).with_max_backoff(Duration::from_secs(5))
 }
 
-/// One attempt's limits.
+/// The time limits of one attempt.
 pub fn timeout_config() -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build()
 }

@@ -1,8 +1,9 @@
-//! The credential brake: fifty hosts never try a wrong password.
+//! The credential brake: a wrong password is not presented by many instances.
 //!
-//! Directories count bad log-ons for the *account*, so fifty hosts with one wrong password lock out the account that the
-//! healthy ones use. Before every send this is asked whether the parameters' password may be presented, and whether the
-//! credentials that Windows kept may be made to log on. It decides from evidence alone; it reads nothing.
+//! A directory counts failed log-ons by *account*, so many instances with one wrong password lock the account that the
+//! healthy ones use. Before every send the brake says whether the parameters' password may be presented, and whether checks
+//! may be sent, which present the credentials that Windows kept. It decides from evidence and reads nothing itself.
+//! See docs/architecture.md, Credentials.
 
 use jiff::Timestamp;
 
@@ -12,25 +13,24 @@ use crate::history::Action;
 /// A credential failure of one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CredentialFailure {
-    /// `failing-since` of its state; without a state, its own request time.
+    /// `failing-since` of its state; without a state, the request time of the command.
     pub began: Timestamp,
     /// Request time of the command that failed last.
     pub requested: Timestamp,
-    /// What that command asked for; `None` where it has left the window.
+    /// The action of that command; `None` where SSM no longer lists it.
     pub action: Option<Action>,
-    /// It presented the password that the parameters hold: a `map` at `create`, or a `check` on an instance that has
-    /// logged on since they changed, where Windows kept that very password.
+    /// It presented the password that the parameters hold, see [`crate::credentials::presented_parameters_password`].
     pub with_parameters_password: bool,
 }
 
 /// What is known about the password, across all watched clusters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// The newest `logon` of the fleet. A part of the fleet may be looked at: fewer log-ons only brake more.
+    /// The newest `logon` of the fleet, or of a part of it: with fewer log-ons the brake only withholds more.
     pub newest_logon: Option<Timestamp>,
-    /// Every instance's credential failure.
+    /// The credential failure of each instance that has one.
     pub failures: Vec<CredentialFailure>,
-    /// What is known of the two parameters.
+    /// The two parameters.
     pub parameters: Parameters,
 }
 
@@ -39,7 +39,7 @@ pub struct Evidence {
 pub enum Parameters {
     /// The later of their last changes.
     Changed(Timestamp),
-    /// One of them is not there: a `map` would end before it presents anything, and say so.
+    /// One of them does not exist: a `map` fails before it presents anything, and reports that.
     Missing,
     /// They could not be read.
     Unread,
@@ -48,13 +48,14 @@ pub enum Parameters {
 /// Whether the parameters' password may be presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Password {
-    /// It was let in since it last changed, and nothing speaks against it.
+    /// An instance logged on with it since it last changed, and no open failure contradicts that.
     Proven,
-    /// Nobody has logged on with it since it changed, or a kept credential was refused.
+    /// No instance has logged on with it since it changed, or a credential that Windows kept was refused.
     Unproven,
-    /// It was refused since it last changed, and nobody was let in since that change, or since that host began to fail.
+    /// It was refused since it last changed, and no instance logged on since that change, or since that instance began to
+    /// fail.
     Refused,
-    /// The parameters' dates could not be read: nothing is presented.
+    /// The parameters' dates could not be read: no password is presented.
     Unknown,
 }
 
@@ -63,13 +64,13 @@ pub enum Password {
 pub struct Brake {
     /// Whether the parameters' password may be presented.
     pub password: Password,
-    /// No `check` is sent: credential failures are open on two or more instances.
+    /// No `check` is sent, because credential failures are open on two or more instances.
     pub checks_withheld: bool,
-    /// Credential failures that began after every log-on of the fleet.
+    /// Open failures: those that began after every log-on of the fleet.
     pub open_failures: usize,
 }
 
-/// Weighs the evidence. A failure that began before somebody logged on is its host's own and stops nobody.
+/// Weighs the evidence. A failure that began before another instance logged on is that host's own and withholds nothing.
 pub fn assess(evidence: &Evidence) -> Brake {
     let is_open =
         |failure: &&CredentialFailure| evidence.newest_logon.is_none_or(|logon| failure.began > logon);
@@ -78,15 +79,14 @@ pub fn assess(evidence: &Evidence) -> Brake {
         Parameters::Unread => Password::Unknown,
         Parameters::Missing => Password::Unproven,
         Parameters::Changed(changed) => {
-            let is_let_in = evidence.newest_logon.is_some_and(|logon| logon > changed);
-            // Until somebody is let in, a refusal of the changed password is the only word on it, however long its host
-            // has failed.
-            let counts = |failure: &&CredentialFailure| !is_let_in || is_open(failure);
+            let has_logged_on = evidence.newest_logon.is_some_and(|logon| logon > changed);
+            // Until an instance logs on, every refusal of the changed password counts, however long its host has failed.
+            let counts = |failure: &&CredentialFailure| !has_logged_on || is_open(failure);
             let refused = |f: &CredentialFailure| f.with_parameters_password && f.requested > changed;
             let kept_credential_refused = |f: &&CredentialFailure| f.action != Some(Action::Map);
             if evidence.failures.iter().filter(counts).any(refused) {
                 Password::Refused
-            } else if !is_let_in || open.iter().any(kept_credential_refused) {
+            } else if !has_logged_on || open.iter().any(kept_credential_refused) {
                 Password::Unproven
             } else {
                 Password::Proven
@@ -97,9 +97,8 @@ pub fn assess(evidence: &Evidence) -> Brake {
 }
 
 impl Brake {
-    /// Whether the one instance that may try, the canary, is due: after its wait, and at once after a parameter changed. It
-    /// waits from the last try, which is the window's last `map`, in flight or not, or what else has shown that the
-    /// password is refused.
+    /// Whether one instance, the canary, may try the password now: after its wait, or at once after a parameter changed. The
+    /// wait starts at the last attempt: the last `map` in the history, or a later refusal of the password.
     pub fn is_canary_due(
         &self,
         evidence: &Evidence,
@@ -113,9 +112,10 @@ impl Brake {
             Password::Refused => policy.refused_canary_wait(),
         };
         let refusals = evidence.failures.iter().filter(|f| f.with_parameters_password).map(|f| f.requested);
-        let Some(last_try) = refusals.chain(last_map).max() else { return true };
-        let changed_since = matches!(evidence.parameters, Parameters::Changed(changed) if changed > last_try);
-        changed_since || now.duration_since(last_try) >= pause
+        let Some(last_attempt) = refusals.chain(last_map).max() else { return true };
+        let changed_since =
+            matches!(evidence.parameters, Parameters::Changed(changed) if changed > last_attempt);
+        changed_since || now.duration_since(last_attempt) >= pause
     }
 }
 
@@ -206,6 +206,6 @@ mod tests {
         let changed = evidence(None, 4, &[failure(3, 3, Action::Map, true)]);
         assert!(due(&changed, Some(3), 4));
         let proven = evidence(Some(5), 0, &[]);
-        assert!(!due(&proven, None, 99), "nobody is the canary of a proven password");
+        assert!(!due(&proven, None, 99), "a proven password has no canary");
     }
 }

@@ -1,6 +1,6 @@
-//! The ECS calls that the functions make, paged and cut to the documented limits; `failures` inside a 200 are errors.
+//! The ECS calls that the functions make, paged and within the documented limits. `failures` in a 200 are errors.
 //!
-//! Thin on purpose. Writes are not paced here: the caller knows its rate.
+//! What the answers mean is decided elsewhere. See [`crate::pace`] for the rate of writes.
 
 mod attribute_writes;
 mod attributes;
@@ -19,14 +19,14 @@ use crate::aws::AwsError;
 use crate::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use crate::state::AttributeNames;
 
-/// Container instances a `DescribeContainerInstances` takes, and ids that one filter of ours names.
+/// Container instances that a `DescribeContainerInstances` takes, and ids that one filter of ours names.
 pub const INSTANCES_A_CALL: usize = 100;
 
 /// Custom attributes that ECS allows on an instance.
 pub const ATTRIBUTES_AN_INSTANCE: usize = 10;
 
-/// The container instances of a cluster that a filter lets through, in any status but INACTIVE.
-/// The language: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html>
+/// The container instances of a cluster that match a filter, in any status but INACTIVE.
+/// Filters: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html>
 pub async fn list_container_instances(
     client: &Client,
     cluster: &ClusterRef,
@@ -44,7 +44,7 @@ pub async fn list_container_instances(
     Ok(arns)
 }
 
-/// One page, at most 100, of the container instances that a filter lets through.
+/// One page, at most 100, of the container instances that match a filter.
 pub async fn list_some_container_instances(
     client: &Client,
     cluster: &ClusterRef,
@@ -78,7 +78,7 @@ pub async fn find_container_instances(
     Ok(arns)
 }
 
-/// Describes container instances, 100 a call. One that was deregistered meanwhile (`MISSING`) is left out; any other
+/// Describes container instances, 100 a call. One that was deregistered in the meantime (`MISSING`) is left out; any other
 /// failure is an error.
 pub async fn describe_container_instances(
     client: &Client,
@@ -103,7 +103,7 @@ pub async fn describe_container_instances(
     Ok(instances)
 }
 
-/// Drains one instance, or gives it back. A `failures` entry in the 200 is an error: nothing happened.
+/// Drains one instance, or gives it back. An entry in `failures` is an error: the status did not change.
 pub async fn update_container_instance_state(
     client: &Client,
     cluster: &ClusterRef,
@@ -123,7 +123,7 @@ pub async fn update_container_instance_state(
     }
 }
 
-/// How many Windows instances of a cluster are draining, by whomever.
+/// How many Windows instances of a cluster are draining, whoever drains them.
 pub async fn count_draining(client: &Client, cluster: &ClusterRef) -> Result<usize, AwsError> {
     let request = client
         .list_container_instances()

@@ -1,15 +1,14 @@
-//! SSM's own command history, from which what is in flight is read instead of stored.
+//! SSM's command history. What is in flight is read from it, and stored nowhere else.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::ids::{CommandId, InstanceId};
 
-/// How far back the history is read. A refused password's evidence must lie inside, so twice `REPROBE_MINUTES` stays
-/// below it.
+/// How far back the history is read. Twice `REPROBE_MINUTES` stays below it, so that the last refusal of a password is in it.
 pub const WINDOW: SignedDuration = SignedDuration::from_mins(45);
 
-/// When a command that is not final is given up: 120 s delivery, 600 s document, and a margin.
+/// After this time the result of a command that is not final is not expected any more: 120 s delivery, 600 s document, and a margin.
 pub const DEADLINE: SignedDuration = SignedDuration::from_mins(13);
 
 /// The document's one parameter.
@@ -31,7 +30,7 @@ impl Action {
         }
     }
 
-    /// As `ListCommands` gives it back.
+    /// As `ListCommands` returns it.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "check" => Some(Action::Check),
@@ -41,14 +40,14 @@ impl Action {
     }
 }
 
-/// One `SendCommand` of our document, as `ListCommands` tells it.
+/// One `SendCommand` of our document, as `ListCommands` returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// SSM's id.
     pub id: CommandId,
-    /// When SSM took it, in whole milliseconds.
+    /// When SSM accepted it, in whole milliseconds.
     pub requested_at: Timestamp,
-    /// What it asks for. Someone may send the document by hand without it; that counts as `map`, the careful reading.
+    /// Its action. A command that a person sent without one counts as `map`, which is the careful assumption.
     pub action: Action,
     /// Its targets.
     pub instances: Vec<InstanceId>,
@@ -61,9 +60,9 @@ pub struct Command {
 /// Whether a command that is not final may still become so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
-    /// It is waited for.
+    /// Its result is waited for.
     Ahead,
-    /// It is given up.
+    /// Its result is not expected any more.
     Past,
 }
 
@@ -84,16 +83,16 @@ impl Command {
     }
 }
 
-/// One instance's part of a command, as `ListCommandInvocations` tells it.
+/// One instance's part of a command, as `ListCommandInvocations` returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
     /// The command.
     pub command_id: CommandId,
     /// The instance.
     pub instance_id: InstanceId,
-    /// When SSM took the command, in whole milliseconds.
+    /// When SSM accepted the command, in whole milliseconds.
     pub requested_at: Timestamp,
-    /// SSM's word, spaced or not.
+    /// SSM's `StatusDetails`, with or without spaces.
     pub status_details: String,
     /// The script step's standard output, at most 2,500 characters.
     pub output: String,

@@ -1,12 +1,12 @@
 //! Identifiers of AWS resources, told apart by type.
 //!
-//! They check the form that AWS documents and nothing more: whether the thing exists is AWS's to say.
+//! Only the form that AWS documents is checked, not whether the resource exists.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Text that is not the identifier it was taken for.
+/// Text that is not the identifier that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{value:?} is not {expected}")]
 pub struct InvalidId {

@@ -1,7 +1,7 @@
-//! What an invocation means: one total function from SSM's words and the script's result line.
+//! What an invocation means: one function from SSM's status and the script's result line.
 //!
-//! SSM reports `Success` for a step that was skipped, so only the script's own line proves anything. This module reads;
-//! what follows from a word is decided elsewhere.
+//! SSM reports `Success` for a step that was skipped, so only the script's result line proves anything. What follows from a
+//! result is decided elsewhere. See docs/architecture.md, Invocation results.
 
 mod result_line;
 
@@ -18,10 +18,10 @@ pub enum InvocationResult {
     Pending,
     /// Our share behind our letter, read.
     Mapped(Proof),
-    /// The script's own word.
+    /// The script reported a failure.
     Failed(Failure),
-    /// No word of the script's. The cause says what is known: `no-result`, `lost`, `undelivered`, `timeout` or
-    /// `refused-by-ssm`. It proves nothing about the mapping.
+    /// There is no result line. The cause is `no-result`, `lost`, `undelivered`, `timeout` or `refused-by-ssm`. It proves
+    /// nothing about the mapping.
     NoResult(Cause),
 }
 
@@ -32,8 +32,8 @@ impl InvocationResult {
     }
 }
 
-/// What an invocation means, from its `StatusDetails` (`None`: not listed yet), its output, and whether it is past its
-/// deadline. Spaces and case do not count; `Canceled` is `Cancelled`.
+/// What an invocation means, from its `StatusDetails` (`None`: not listed yet), its output and its command's deadline. Spaces
+/// and case of the status are ignored; `Canceled` is `Cancelled`.
 ///
 /// Source: `ListCommandInvocations`, and the table of states under "Understanding command statuses" in the Systems
 /// Manager user guide, which prints them spaced.
@@ -43,37 +43,37 @@ pub fn interpret(
     output: &str,
     deadline: Deadline,
 ) -> InvocationResult {
-    let no_result = |cause: &str| InvocationResult::NoResult(Cause::new(cause));
+    let no_result = InvocationResult::NoResult;
     match plain(status_details.unwrap_or("pending")).as_str() {
         "success" => match ResultLine::find(output) {
             Ok(ResultLine::Mapped(proof)) if share.is_same(&proof.drive, &proof.remote) => {
                 InvocationResult::Mapped(proof)
             }
             Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(failure),
-            Ok(ResultLine::Mapped(_)) | Err(_) => no_result("no-result"),
+            Ok(ResultLine::Mapped(_)) | Err(_) => no_result(Cause::NO_RESULT),
         },
         "failed" | "incomplete" => match ResultLine::find(output) {
             Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(failure),
-            Ok(ResultLine::Mapped(_)) | Err(_) => no_result("no-result"),
+            Ok(ResultLine::Mapped(_)) | Err(_) => no_result(Cause::NO_RESULT),
         },
         "deliverytimedout" | "undeliverable" | "terminated" | "cancelled" | "canceled" | "rateexceeded" => {
-            no_result("undelivered")
+            no_result(Cause::UNDELIVERED)
         }
-        // `TimedOut` is the status whose details these are; seen alone where an old agent reports.
-        "executiontimedout" | "timedout" => no_result("timeout"),
-        "accessdenied" | "invalidplatform" | "noinstancesintag" => no_result("refused-by-ssm"),
-        _ if deadline == Deadline::Past => no_result("lost"),
+        // An old agent reports the status `TimedOut` instead of its details.
+        "executiontimedout" | "timedout" => no_result(Cause::TIMEOUT),
+        "accessdenied" | "invalidplatform" | "noinstancesintag" => no_result(Cause::REFUSED_BY_SSM),
+        _ if deadline == Deadline::Past => no_result(Cause::LOST),
         _ => InvocationResult::Pending,
     }
 }
 
-/// Whether SSM gave an invocation up before it got to the instance, because others of the command failed, somebody
-/// cancelled it, or rates were exceeded.
+/// Whether SSM ended an invocation before it reached the instance, because other targets failed, the command was cancelled,
+/// or a rate was exceeded.
 pub fn is_stopped(status_details: &str) -> bool {
     matches!(plain(status_details).as_str(), "terminated" | "cancelled" | "canceled" | "rateexceeded")
 }
 
-/// Without spaces and case, in which SSM's answers and its documentation differ.
+/// Without spaces and in lower case: SSM's answers and its documentation differ in both.
 fn plain(status_details: &str) -> String {
     status_details.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
 }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_invocation_is_told_from_one_that_did_not_get_through() {
+    fn a_stopped_invocation_differs_from_an_undelivered_one() {
         for details in ["Terminated", "Cancelled", "Canceled", "Rate Exceeded", "RateExceeded"] {
             assert!(is_stopped(details), "{details}");
         }
@@ -152,13 +152,13 @@ mod tests {
             assert_eq!(
                 result(details, output, Deadline::Past),
                 expected,
-                "a final word stays when late: {details} {output}"
+                "a final result stays when late: {details} {output}"
             );
         }
     }
 
     #[test]
-    fn every_other_word_of_ssm_proves_nothing() {
+    fn every_other_status_proves_nothing() {
         let table = [
             ("DeliveryTimedOut", "undelivered"),
             ("Delivery Timed Out", "undelivered"),
@@ -181,21 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_final_is_waited_for_until_its_deadline() {
+    fn an_invocation_is_pending_until_it_is_final_or_past_its_deadline() {
         for details in ["Pending", "InProgress", "In Progress", "Delayed", "Cancelling", "Exploded", ""] {
             assert_eq!(result(details, MAPPED, Deadline::Ahead), "pending", "{details}");
             assert_eq!(result(details, MAPPED, Deadline::Past), "no result: lost", "{details}");
         }
         assert_eq!(interpret(&share(), None, "", Deadline::Ahead), InvocationResult::Pending);
-        assert_eq!(
-            interpret(&share(), None, "", Deadline::Past),
-            InvocationResult::NoResult(Cause::new("lost"))
-        );
+        assert_eq!(interpret(&share(), None, "", Deadline::Past), InvocationResult::NoResult(Cause::LOST));
     }
 
     proptest! {
         #[test]
-        fn any_output_is_judged_without_panic_and_never_proves_anything(output in "(?s).{0,300}") {
+        fn any_output_is_read_without_panic_and_proves_nothing(output in "(?s).{0,300}") {
             prop_assert!(!matches!(interpret(&share(), Some("Success"), &output, Deadline::Past), InvocationResult::Mapped(_)));
         }
 

@@ -1,10 +1,10 @@
 //! What the functions of ecs-smb-mapper share.
 //!
-//! Pure: [`ids`], [`share`], [`state`], [`cause`], [`invocation`], [`history`] (what is in flight), [`credentials`],
-//! [`brake`], [`config`].
-//! At the edge: [`aws`] (clients), [`ssm`], [`ecs`], [`task_definitions`], [`send`], [`pace`], [`metrics`], [`logs`].
+//! Without I/O: [`ids`], [`share`], [`state`], [`cause`], [`invocation`], [`history`] (what is in flight), [`credentials`],
+//! [`brake`], [`time`]. With I/O: [`config`], [`aws`] (clients), [`ssm`], [`ecs`], [`task_definitions`], [`send`], [`pace`],
+//! [`metrics`], [`logs`].
 //!
-//! Deliberately absent: a trait over the AWS SDK. The functions hold real clients; tests put a double below them.
+//! Deliberately absent: a trait over the AWS SDK. The functions hold real clients; tests replace the HTTP client below.
 
 pub mod aws;
 pub mod brake;

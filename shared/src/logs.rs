@@ -31,7 +31,7 @@ pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// Ends a function's `main`: what stopped it is logged, and the process fails so that Lambda shows it at init.
+/// Ends a function's `main`: logs the error, and fails the process, so that Lambda reports it at init.
 pub fn exit_code(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) -> std::process::ExitCode {
     match result {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 //! CloudWatch metrics in embedded metric format: one JSON object a line on standard output.
 //!
-//! Two dimension sets, and nothing else: `{Stack}`, on which alarms stand, and `{Stack, Cluster}`. An instance's id is
-//! never a dimension, for every new one would be a new metric to pay for.
+//! There are two dimension sets: `{Stack}`, which alarms use, and `{Stack, Cluster}`. An instance's id is never a dimension,
+//! since CloudWatch bills every new value as a new metric.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -20,8 +20,48 @@ pub struct Metrics {
     out: Arc<Mutex<dyn Write + Send>>,
 }
 
-/// One metric's name and value. Counts and gauges have no unit; ages are named by theirs.
-pub type Value = (&'static str, f64);
+/// A metric. Every function has one table of those that it emits, made with [`crate::metrics!`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metric {
+    /// Its name in CloudWatch. Counts and gauges have no unit; ages are named by theirs.
+    pub name: &'static str,
+    /// Under which dimensions it is emitted.
+    pub scope: Scope,
+    /// What it counts or measures.
+    pub means: &'static str,
+}
+
+/// The dimensions of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    /// `{Stack}`.
+    Stack,
+    /// `{Stack}`, and `{Stack, Cluster}` for each cluster.
+    StackAndCluster,
+}
+
+/// The names of the dimensions; the second is left out for the stack as a whole.
+pub const DIMENSIONS: [&str; 2] = ["Stack", "Cluster"];
+
+/// One metric and its value.
+pub type Value = (Metric, f64);
+
+/// Makes the table of a function's metrics: a constant for each, and `ALL` of them.
+#[macro_export]
+macro_rules! metrics {
+    ($($id:ident = $scope:ident $name:literal $means:literal;)+) => {
+        $(pub(crate) const $id: $crate::metrics::Metric = $crate::metrics::Metric {
+            name: $name,
+            scope: $crate::metrics::Scope::$scope,
+            means: $means,
+        };)+
+
+        /// Every metric that the function emits.
+        pub const ALL: &[$crate::metrics::Metric] = &[$($id),+];
+    };
+}
 
 impl Metrics {
     /// Metrics of a stack, to standard output.
@@ -34,14 +74,18 @@ impl Metrics {
         Metrics { namespace: namespace.to_owned(), stack: stack.to_owned(), out }
     }
 
-    /// Writes one line with these values under `{Stack}`, or under `{Stack, Cluster}`. A metric that cannot be written
-    /// is lost with a log line, never an error: the work is done by then.
+    /// Writes one line with these values under `{Stack}`, or under `{Stack, Cluster}`. A failed
+    /// write is logged and no error, since the work is done by then.
     pub fn emit(&self, now: Timestamp, cluster: Option<&str>, values: &[Value]) {
         if values.is_empty() {
             return;
         }
-        let mut dimensions = vec!["Stack".to_owned()];
-        dimensions.extend(cluster.map(|_| "Cluster".to_owned()));
+        let emitted_as = if cluster.is_some() { &DIMENSIONS[..] } else { &DIMENSIONS[..1] };
+        let dimensions = emitted_as.iter().map(|name| (*name).to_owned()).collect();
+        debug_assert!(
+            cluster.is_none() || values.iter().all(|(metric, _)| metric.scope == Scope::StackAndCluster),
+            "the table says of each metric whether it is emitted for a cluster"
+        );
         let mut emf = Emf::builder(self.namespace.clone(), vec![dimensions]).build();
         let mut line = Vec::new();
         let written = emf
@@ -69,12 +113,12 @@ impl Entry for Line<'_> {
         writer.timestamp(
             SystemTime::UNIX_EPOCH + Duration::from_millis(self.now.as_millisecond().unsigned_abs()),
         );
-        writer.value("Stack", &self.stack);
+        writer.value(DIMENSIONS[0], &self.stack);
         if let Some(cluster) = &self.cluster {
-            writer.value("Cluster", cluster);
+            writer.value(DIMENSIONS[1], cluster);
         }
-        for (name, value) in self.values {
-            writer.value(*name, value);
+        for (metric, value) in self.values {
+            writer.value(metric.name, value);
         }
     }
 }
@@ -82,6 +126,21 @@ impl Entry for Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use table::{ALL, MAPPED, OLDEST, RUNS};
+
+    #[allow(unreachable_pub, reason = "a function's table is public")]
+    mod table {
+        crate::metrics! {
+            MAPPED = StackAndCluster "Mapped" "mapped instances";
+            OLDEST = StackAndCluster "OldestUnmappedMinutes" "age of the oldest failure";
+            RUNS = Stack "ReconcileRuns" "runs that ended";
+        }
+    }
+
+    #[test]
+    fn the_table_holds_every_metric_once() {
+        assert_eq!(ALL, [MAPPED, OLDEST, RUNS]);
+    }
 
     fn emitted(cluster: Option<&str>, values: &[Value]) -> String {
         let out: Arc<Mutex<Vec<u8>>> = Arc::default();
@@ -93,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_line_is_what_cloudwatch_reads_as_metrics() {
-        let text = emitted(Some("windows"), &[("Mapped", 40.0), ("OldestUnmappedMinutes", 1.5)]);
+        let text = emitted(Some("windows"), &[(MAPPED, 40.0), (OLDEST, 1.5)]);
         assert_eq!(text.matches('\n').count(), 1, "one line: {text}");
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         let expected = serde_json::json!({
@@ -112,7 +171,7 @@ mod tests {
 
     #[test]
     fn alarms_find_the_stacks_own_dimension_set() {
-        let line: serde_json::Value = serde_json::from_str(&emitted(None, &[("Sweeps", 1.0)])).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&emitted(None, &[(RUNS, 1.0)])).unwrap();
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], serde_json::json!([["Stack"]]));
         assert_eq!(emitted(None, &[]), "");
     }

@@ -1,8 +1,8 @@
-//! Sending the document to instances.
+//! Sends the document to instances.
 //!
-//! `SendCommand` has no client token: a retry after a lost answer sends twice, and twice means two log-ons. So the SDK
-//! may repeat this call on throttling only, and an answer that got lost is reported as [`SendError::Lost`]: the next
-//! look at SSM's history finds the command, or finds that there is none.
+//! `SendCommand` has no client token: a retry after a lost answer could send twice, and that means two log-ons. So the SDK
+//! retries this call on throttling only. A lost answer is reported as [`SendError::Lost`]; SSM's history tells later whether
+//! the command exists. See docs/architecture.md, Unconfirmed sends.
 
 use std::collections::BTreeSet;
 
@@ -25,35 +25,35 @@ pub const TARGETS_A_COMMAND: usize = 50;
 /// How long SSM tries to deliver before it gives up, in seconds.
 const DELIVERY_SECONDS: i32 = 120;
 
-/// How a command is rationed over its targets by SSM itself.
+/// SSM's rate control of one command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateControl {
-    /// Targets at work at a time.
+    /// How many targets run the command at the same time.
     pub max_concurrency: u32,
-    /// Failures after which SSM starts no more; the rest is `Terminated`.
+    /// After how many errors SSM stops: the other targets are `Terminated`.
     pub max_errors: MaxErrors,
 }
 
 /// How many errors end a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaxErrors {
-    /// All may fail. SSM's default of 0 would let one bad host stop its siblings.
+    /// All targets may fail. With SSM's default of 0 one bad host would stop the command for the others.
     All,
-    /// So many, and no more.
+    /// This many errors are allowed.
     Count(u32),
 }
 
 impl RateControl {
-    /// New instances with a proven password: everybody at once, nobody stops for another.
+    /// All targets at the same time, and no failure stops the others.
     pub const ALL_AT_ONCE: RateControl = RateControl { max_concurrency: 50, max_errors: MaxErrors::All };
 
-    /// Some targets wait until others have ended. That holds within one command only.
+    /// Some targets wait until others have ended.
     fn is_staggered(self) -> bool {
         self != RateControl::ALL_AT_ONCE
     }
 }
 
-/// What is sent, to whom belongs to the call.
+/// A command without its targets.
 #[derive(Debug, Clone)]
 pub struct CommandRequest<'a> {
     /// The document's name; its `$DEFAULT` version is sent.
@@ -62,36 +62,36 @@ pub struct CommandRequest<'a> {
     pub stack: &'a str,
     /// The document's one parameter.
     pub action: Action,
-    /// SSM's own brake.
+    /// SSM's rate control.
     pub rate_control: RateControl,
 }
 
 /// A command was not sent, or it is not known whether it was.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// SSM refuses the whole call because of one or more of its targets, without saying which.
+    /// SSM rejects the whole call because of one or more targets, without saying which.
     #[error("ssm:SendCommand refused the targets (InvalidInstanceId): {0}")]
     InvalidInstance(String),
-    /// The rate stayed spent through all retries: nothing was sent.
+    /// All retries were throttled: nothing was sent.
     #[error("ssm:SendCommand was throttled: {0}")]
     Throttled(String),
-    /// No answer, or none that can be trusted: the command may be on its way. Never to be sent again blindly.
+    /// No answer, or a server error: SSM may have accepted the command, so it must not be sent again at once.
     #[error("ssm:SendCommand got no answer ({code}), it may have been taken: {detail}")]
     Lost {
         /// What kind of failure it was.
         code: String,
-        /// The SDK's full account of it.
+        /// The SDK's full description of the error.
         detail: String,
     },
-    /// AWS refuses the call: nothing was sent, and sending it again is no use.
+    /// AWS rejects the call: nothing was sent, and a retry does not help.
     #[error("ssm:SendCommand was refused ({code}): {detail}")]
     Refused {
         /// AWS's error code.
         code: String,
-        /// The SDK's full account of it.
+        /// The SDK's full description of the error.
         detail: String,
     },
-    /// The agents could not be looked up after a refusal.
+    /// The agents could not be read after SSM rejected the targets.
     #[error("the agents could not be looked up after a refused ssm:SendCommand")]
     LookUp(#[from] AwsError),
 }
@@ -162,7 +162,7 @@ fn send_error<R: std::fmt::Debug>(
 ) -> SendError {
     let detail = DisplayErrorContext(error).to_string();
     let SdkError::ServiceError(service) = error else {
-        // A request that was not even built cannot have arrived; for all others nobody can tell.
+        // A request that was not built did not arrive. Any other may have.
         let code = kind_of(error).to_owned();
         let built = !matches!(error, SdkError::ConstructionFailure(_));
         return if built { SendError::Lost { code, detail } } else { SendError::Refused { code, detail } };
@@ -170,7 +170,7 @@ fn send_error<R: std::fmt::Debug>(
     match service.err().code() {
         Some("InvalidInstanceId") => SendError::InvalidInstance(detail),
         Some(code) if is_throttle(code) => SendError::Throttled(detail),
-        // A 5xx, modelled (`InternalServerError`) or not, may come after the command was taken.
+        // A 5xx may be answered after the command was accepted.
         Some(
             "InternalServerError" | "InternalFailure" | "ServiceUnavailable" | "InternalServerException",
         )
@@ -179,30 +179,30 @@ fn send_error<R: std::fmt::Debug>(
     }
 }
 
-/// Who sent a command, for whoever reads the history: at most 100 characters, the second word different each time.
+/// The comment of a command: the stack and a random number, at most 100 characters.
 fn comment(stack: &str) -> String {
     let stack: String = stack.chars().take(80).collect();
     format!("{stack} {:016x}", fastrand::u64(..))
 }
 
-/// What became of a group.
+/// What became of the targets.
 #[derive(Debug, Default)]
 pub struct Sent {
-    /// Commands taken, with their targets.
+    /// Commands that SSM accepted, with their targets.
     pub commands: Vec<(CommandId, Vec<InstanceId>)>,
-    /// Not online any more, or refused when asked alone: left to the reconcile run.
+    /// Not online any more, or rejected as the only target: left to the reconcile run.
     pub not_online: Vec<InstanceId>,
-    /// Calls that failed, with the instances they named.
+    /// Calls that failed, with their targets.
     pub failed: Vec<(SendError, Vec<InstanceId>)>,
-    /// Not tried: others have a command that they are to wait for.
+    /// Not sent to, because they have to wait until the command is over.
     pub left: Vec<InstanceId>,
 }
 
-/// Sends to any number of instances, in groups. A refused group is looked up again once, the ones no longer online are
-/// dropped, and if none was, it is split until the culprit stands alone.
+/// Sends to any number of instances, in groups. When SSM rejects a group, its agents are read once and the ones that are not
+/// online are dropped. If all are online, the group is split until the rejected instance is alone.
 ///
-/// SSM rations the targets of one command, not those of two. So where some are to wait for others, the first command that
-/// was taken, or may have been, is the last; the rest is left.
+/// SSM's rate control covers the targets of one command only. So where targets have to wait for each other, nothing more is
+/// sent after the first command that SSM accepted, or may have accepted.
 pub async fn send_in_groups(
     client: &Client,
     request: &CommandRequest<'_>,
@@ -210,7 +210,7 @@ pub async fn send_in_groups(
     group: usize,
 ) -> Sent {
     let mut sent = Sent::default();
-    // Depth first.
+    // A stack: both halves of a group come before the next group.
     let mut waiting: Vec<Group> = targets
         .chunks(group.clamp(1, TARGETS_A_COMMAND))
         .rev()
@@ -251,15 +251,15 @@ pub async fn send_in_groups(
     sent
 }
 
-/// Targets that are to be sent one command.
+/// The targets of one command.
 struct Group {
     targets: Vec<InstanceId>,
-    /// Its agents were asked for already, so that a refusal is answered by a split.
+    /// Its agents were read already, so that it is split when SSM rejects it again.
     is_looked_up: bool,
 }
 
-/// Splits a group at random. In fixed halves an instance that SSM always refuses would always stand beside the same
-/// others, and where only one command may be at work, these would never be sent to.
+/// Splits a group at random. With fixed halves an instance that SSM always rejects would be with the same others each time,
+/// and where only one command may be sent, these would never get one.
 fn split(waiting: &mut Vec<Group>, mut group: Vec<InstanceId>) {
     fastrand::shuffle(&mut group);
     let second = group.split_off(group.len() / 2);
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_group_is_halved() {
+    fn a_rejected_group_is_halved() {
         let id = |n: u32| InstanceId::parse(&format!("i-{n:08x}")).unwrap();
         let mut waiting = Vec::new();
         split(&mut waiting, vec![id(1), id(2), id(3)]);

@@ -1,7 +1,7 @@
 //! The share and the drive letter it is mapped to.
 //!
-//! Parsed once; comparisons are those of SMB: without case, slashes of either kind, a trailing one dropped. No look is
-//! taken at whether the server exists.
+//! Paths are compared as SMB does: without case, with slashes of either kind, and without a trailing one. Whether the server
+//! exists is not checked.
 
 use std::fmt;
 
@@ -96,7 +96,7 @@ impl fmt::Display for RemotePath {
     }
 }
 
-/// Which share is mapped to which letter: what a result must name to be about us.
+/// Which share is mapped to which letter. A result line must name both to count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareMapping {
     /// The letter on every host.

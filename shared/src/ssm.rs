@@ -1,6 +1,6 @@
-//! The Systems Manager calls that the functions make, paged and cut to the documented limits.
+//! The Systems Manager reads that the functions make, paged and within the documented limits.
 //!
-//! Thin on purpose: what the answers mean is decided elsewhere. Sending is in [`crate::send`], for it has rules.
+//! What the answers mean is decided elsewhere. Sending is in [`crate::send`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::time;
 /// Results a page of `ListCommands` and `ListCommandInvocations` may hold.
 const PAGE: i32 = 50;
 
-/// Instances a `DescribeInstanceInformation` is asked for, so that one page answers.
+/// Instances that one `DescribeInstanceInformation` names, so that one page answers it.
 pub const AGENTS_A_CALL: usize = 50;
 
 /// The commands of a document requested after `since`, newest first, as SSM lists them.
@@ -57,7 +57,7 @@ fn command(raw: &aws_sdk_ssm::types::Command) -> Option<Command> {
     })
 }
 
-/// Whether a command's own status says that nothing more happens.
+/// Whether a command's status says that nothing more happens.
 fn is_final_status(details: Option<&str>) -> bool {
     let details: String = details.unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
     !matches!(details.to_lowercase().as_str(), "" | "pending" | "inprogress" | "delayed" | "cancelling")
@@ -110,7 +110,7 @@ fn filter(key: CommandFilterKey, value: &str) -> CommandFilter {
     CommandFilter::builder().key(key).value(value).build().expect("key and value are set")
 }
 
-/// `InvokedAfter` takes whole seconds; a second early costs nothing.
+/// `InvokedAfter` takes whole seconds; cut, it may only be too early.
 fn filter_time(at: Timestamp) -> String {
     let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);
     format!("{whole:.0}")
@@ -151,7 +151,7 @@ pub async fn describe_agents(
 pub struct Agent {
     /// Commands reach it.
     pub is_online: bool,
-    /// When it was last heard of.
+    /// When SSM last heard of it.
     pub last_ping: Option<Timestamp>,
 }
 

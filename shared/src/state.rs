@@ -1,7 +1,7 @@
-//! What stands on a container instance: the gate, what was last proven, and whose a drain is.
+//! Our attributes on a container instance: the gate, the last proven state, and whose drain it is.
 //!
-//! The parsers are total and the printers exact: any value that an operator or an older version left is read as
-//! *something*, always on the safe side. Nothing here decides; see `drain-unmapped` for that.
+//! Every value can be read, also one that an operator or another version wrote; an unknown one has the safe meaning. Nothing
+//! is decided here. See docs/architecture.md, Attributes.
 
 mod attributes;
 mod value;
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_we_did_not_write_are_nothing_under_a_shut_gate_and_due_under_an_open_one() {
+    fn an_unreadable_state_is_absent_under_a_shut_gate_and_unreadable_under_an_open_one() {
         let names = AttributeNames::new(DriveLetter::parse("G").unwrap());
         for value in
             ["", "mapped", "mapped x y z", "MAPPED - - -", "unmapped -1 a b c d", "mapped  a b c", "ok"]
@@ -88,11 +88,8 @@ mod tests {
     }
 
     fn causes() -> impl Strategy<Value = Cause> {
-        let known: Vec<&str> = crate::cause::known().map(|(text, _)| text).collect();
-        prop_oneof![
-            proptest::sample::select(known).prop_map(Cause::new),
-            "[0-9]{1,10}".prop_map(|t| Cause::new(&t))
-        ]
+        let known: Vec<Cause> = crate::cause::known().map(|row| row.cause.clone()).collect();
+        prop_oneof![proptest::sample::select(known), "[0-9]{1,10}".prop_map(|t| Cause::new(&t))]
     }
 
     fn states() -> impl Strategy<Value = State> {

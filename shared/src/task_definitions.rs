@@ -1,6 +1,6 @@
-//! The ECS reads that a check of task definitions makes: one page or one call each, `failures` inside a 200 included.
+//! The ECS reads of task definitions and services, within the documented limits. `failures` in a 200 are errors.
 //!
-//! Thin on purpose. Nothing is paced here: the caller knows how many calls it makes, and the account's rates.
+//! The caller limits the rate of its calls.
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{Service, TaskDefinition};
@@ -35,7 +35,7 @@ pub async fn list_services(client: &Client, cluster: &ClusterRef) -> Result<Vec<
     Ok(arns)
 }
 
-/// Describes at most [`SERVICES_A_CALL`] services. One that was deleted meanwhile (`MISSING`) is left out; any other
+/// Describes at most [`SERVICES_A_CALL`] services. One that was deleted in the meantime (`MISSING`) is left out; any other
 /// failure is an error.
 pub async fn describe_services(
     client: &Client,

@@ -1,7 +1,7 @@
 //! Timestamps as this product writes and compares them: UTC, whole milliseconds.
 //!
-//! The request time of a command is compared with the one stored in an attribute, so both must have been cut to the
-//! same precision: a time with more digits would look later than its own stored copy, for ever.
+//! The request time of a command is compared with its copy in an attribute, so both must have the same precision. With more
+//! digits a time would always be later than its own copy.
 
 use aws_smithy_types::DateTime;
 use jiff::{SignedDuration, Timestamp, Unit};
@@ -23,8 +23,7 @@ pub fn whole_millis(at: Timestamp) -> Timestamp {
 
 /// A time as the AWS SDK gives it; `None` outside of the years −9999 to 9999.
 ///
-/// Rounded: AWS's JSON has seconds as a float, in which 0.472 is 0.47199…, and cut it would be a millisecond earlier than
-/// everybody else shows it.
+/// It is rounded: AWS's JSON has seconds as a float, in which 0.472 is 0.47199…, and cut it would be a millisecond early.
 pub fn from_aws(at: &DateTime) -> Option<Timestamp> {
     Timestamp::from_nanosecond(at.as_nanos()).ok()?.round(Unit::Millisecond).ok()
 }

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::cause::{self, Cause};
+use shared::cause::{self, Cause, Source};
 use shared::history::Deadline;
 use shared::invocation::{InvocationResult, ResultLine, interpret};
 use shared::share::{DriveLetter, RemotePath, ShareMapping};
@@ -22,7 +22,7 @@ use tests::local_aws::server::Server;
 use tests::local_aws::{Caller, LocalAws};
 use tests::powershell;
 
-const PARAMETERS: [(&str, &str); 5] = [
+pub(super) const PARAMETERS: [(&str, &str); 5] = [
     ("DriveLetter", "G"),
     ("RemotePath", r"\\fs.corp.example.com\share"),
     ("UserNameParameterName", "domainUserName"),
@@ -127,13 +127,13 @@ fn the_agent_gets_the_settings_on_the_first_line_and_one_placeholder() {
 
 #[test]
 fn every_cause_that_the_script_can_give_has_a_case() {
-    let others = ["no-result", "timeout", "lost", "undelivered", "silent", "refused-by-ssm"];
     let covered: BTreeSet<String> =
         runs().iter().filter_map(|(_, _, expect)| failure(expect)).map(|(cause, _)| cause).collect();
     // `busy` takes two processes.
-    let missing: Vec<&str> = cause::known()
-        .map(|(cause, _)| cause)
-        .filter(|cause| !others.contains(cause) && *cause != "busy" && !covered.contains(*cause))
+    let missing: Vec<&Cause> = cause::known()
+        .filter(|row| row.source == Source::Script)
+        .map(|row| &row.cause)
+        .filter(|cause| **cause != Cause::BUSY && !covered.contains(cause.as_str()))
         .collect();
     assert!(missing.is_empty(), "no case gives {missing:?}");
 }

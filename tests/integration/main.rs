@@ -8,6 +8,7 @@ mod defects;
 mod demo;
 mod document;
 mod drain_unmapped;
+mod facts;
 mod fuzz;
 mod local_aws;
 mod map_share;

@@ -5,6 +5,7 @@ pub mod burst;
 pub mod demo;
 pub mod document;
 pub mod events;
+pub mod facts;
 pub mod fleet;
 pub mod local_aws;
 pub mod map_share;

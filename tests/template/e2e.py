@@ -27,12 +27,12 @@ def main():
         deployment.deploy()
         check_packages()
         check_patterns(emulator)
-        first_instance_is_mapped_by_sweeps(aws)
+        first_instance_is_mapped_by_reconcile_runs(aws)
         new_instance_is_mapped_from_its_event(emulator, deployment, aws)
         report_by_hand(deployment)
         invalid_task_definition_raises_its_alarm(deployment)
         poison_message_ends_in_the_dead_letter_queue(emulator, deployment, aws)
-        sweeps_keep_their_alarm_quiet(deployment)
+        reconcile_runs_keep_their_alarm_quiet(deployment)
     say("all as expected")
     print(f"e2e: {Checks.passed} passed, 0 failed")
 
@@ -76,9 +76,9 @@ def physical_rule(deployment, name):
     return deployment.resources[name].rsplit("/", 1)[-1].split("|")[-1]
 
 
-def first_instance_is_mapped_by_sweeps(aws):
+def first_instance_is_mapped_by_reconcile_runs(aws):
     say("waiting for a tick of the deployed schedule, through the FIFO queue")
-    until(f"{aws.first}, which was there before, is mapped by a sweep and its gate is open", 300,
+    until(f"{aws.first}, which was there before, is mapped by a reconcile run and its gate is open", 300,
           lambda: aws.attributes(aws.first).get("smb.G") == "mapped")
 
 
@@ -152,10 +152,10 @@ def poison_message_ends_in_the_dead_letter_queue(emulator, deployment, aws):
     aws.control("DELETE", "faults")
 
 
-def sweeps_keep_their_alarm_quiet(deployment):
-    check(deployment.alarm("page-no-sweep") != "OK", "without a metric the alarm on missing sweeps is not quiet")
-    deployment.put_metrics("drain-unmapped", {"Sweeps", "Mapped", "OldestUnmappedMinutes"})
-    until("the alarm on missing sweeps is quiet, for sweeps ran", 60, lambda: deployment.alarm("page-no-sweep") == "OK")
+def reconcile_runs_keep_their_alarm_quiet(deployment):
+    check(deployment.alarm("page-no-reconcile-run") != "OK", "without a metric the alarm on missing runs is not OK")
+    deployment.put_metrics("drain-unmapped", {"ReconcileRuns", "Mapped", "OldestUnmappedMinutes"})
+    until("the alarm on missing runs is OK once runs ended", 60, lambda: deployment.alarm("page-no-reconcile-run") == "OK")
 
 
 if __name__ == "__main__":

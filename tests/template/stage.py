@@ -71,7 +71,7 @@ class LocalAws:
     broken = "i-0f1ee700000000002"
 
     def __init__(self, stack):
-        subprocess.run(["cargo", "build", "--quiet", "--locked", "--workspace", "--bin", "serve-aws"], cwd=ROOT, check=True)
+        subprocess.run(["cargo", "build", "--quiet", "--locked", "--workspace", "--bins", "--examples"], cwd=ROOT, check=True)
         program = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "debug", "serve-aws")
         no_events = stack.enter_context(tempfile.TemporaryDirectory())
         port = free_port()

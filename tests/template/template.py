@@ -5,6 +5,9 @@ It does not check that the template is well formed: cfn-lint and `sam validate` 
 """
 
 import base64
+import functools
+import json
+import os
 import pathlib
 import re
 
@@ -27,6 +30,14 @@ REQUIRED = {
     "Clusters": "arn:aws:ecs:eu-west-1:111122223333:cluster/windows",
     "RemotePath": r"\\fs.corp.example.com\share",
 }
+
+
+@functools.cache
+def facts():
+    """What the product says of its causes, metrics, drain rules, AWS calls and variables: the file that FACTS names."""
+    path = os.environ.get("FACTS")
+    assert path, "FACTS names no file: run `make validate-template`, or `make facts > facts.json` and FACTS=facts.json"
+    return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
 
 
 class _Loader(yaml.SafeLoader):

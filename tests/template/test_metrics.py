@@ -1,29 +1,25 @@
 """Alarms and dashboard look at metrics that the functions emit, under the dimensions that they emit them with; and what is
 emitted is looked at.
 
-Names are read from the sources: a metric is written as a tuple of a name and a value, such as `("Sweeps", 1.0)`, or its name
-is what a function called `metric` returns.
+Every function has one table of its metrics, from which it emits them. Some are emitted for each cluster, too, for whoever
+wants to look at one cluster; no alarm stands on those.
 """
 
 import json
-import re
 import unittest
 
-from template import ROOT, load, resolve
+from template import facts, load, resolve
 
 TEMPLATE = load()
 
-# Emitted under {Stack, Cluster}, too, for whoever wants to look at one cluster; no alarm stands on those.
-FUNCTIONS = ["map-share", "drain-unmapped", "validate-task-definition"]
-
 MISSING_DATA = {
-    # Measured by every sweep: without one, the alarm on sweeps speaks, and these keep their state.
+    # Measured by every reconcile run: without one, the alarm on runs fires, and these keep their state.
     "ignore": {
         "OldestUnmappedMinutes", "BreakerOpen", "CredentialsRefused", "SsmUnwell", "OwnershipUnproven", "Unreachable",
         "ChecksWithheld", "MappedWithoutPrivacy", "StaleCredentials",
     },
     # Silence is the fault.
-    "breaching": {"Sweeps"},
+    "breaching": {"ReconcileRuns"},
     # All others happen, or do not.
     "notBreaching": None,
 }
@@ -31,17 +27,7 @@ MISSING_DATA = {
 
 def emitted():
     """Metric names by function."""
-    names = {}
-    for function in FUNCTIONS:
-        found = set()
-        for path in sorted((ROOT / "functions" / function / "src").rglob("*.rs")):
-            text = path.read_text(encoding="utf-8")
-            text = text.split("#[cfg(test)]")[0]
-            found.update(re.findall(r'\(\s*"([A-Z][A-Za-z]+)",\s', text))
-            for body in re.findall(r"fn metric\(.*?\n    \}", text, re.DOTALL):
-                found.update(re.findall(r'"([A-Z][A-Za-z]+)"', body))
-        names[function] = found
-    return names
+    return {function: {metric["name"] for metric in metrics} for function, metrics in facts()["metrics"].items()}
 
 
 def alarms():
@@ -87,9 +73,9 @@ class Metrics(unittest.TestCase):
             self.assertTrue(names, function)
             self.assertEqual(names - shown, set(), function)
 
-    def test_dimensions_are_those_of_the_source(self):
-        text = (ROOT / "shared" / "src" / "metrics.rs").read_text(encoding="utf-8").split("#[cfg(test)]")[0]
-        self.assertEqual(re.findall(r'writer\.value\("([A-Za-z]+)"', text), ["Stack", "Cluster"])
+    def test_alarms_stand_on_the_whole_stack(self):
+        alarmed = {d["Name"] for alarm in alarms().values() if not alarm["Namespace"].startswith("AWS/") for d in alarm["Dimensions"]}
+        self.assertEqual((facts()["dimensions"], alarmed), (["Stack", "Cluster"], {"Stack"}))
 
     def test_missing_data_is_chosen_one_by_one(self):
         for name, alarm in alarms().items():
@@ -112,7 +98,7 @@ class Metrics(unittest.TestCase):
     def test_a_stack_that_is_switched_off_is_not_paged_for_its_silence(self):
         for enabled, expected in (("true", True), ("false", False)):
             resources, _ = resolve(TEMPLATE, {"Enabled": enabled})
-            self.assertIs(resources["NoSweepAlarm"]["Properties"]["ActionsEnabled"], expected)
+            self.assertIs(resources["NoReconcileRunAlarm"]["Properties"]["ActionsEnabled"], expected)
 
     def test_the_dashboard_shows_every_alarm_and_overlaps_nowhere(self):
         widgets = dashboard()["widgets"]

@@ -131,11 +131,6 @@ class DocumentSettings(unittest.TestCase):
         self.assertIn(r"\\fs\apps$\App State", settings.values())
         self.assertIn("H", settings.values())
 
-    def test_the_settings_are_those_that_the_script_reads(self):
-        script = (ROOT / "shared" / "document" / "map-share.ps1").read_text(encoding="utf-8")
-        read = re.search(r"function Read-Settings.*?foreach \(\$key in @\(([^)]*)\)\)", script, re.DOTALL).group(1)
-        self.assertEqual(list(self.settings()), re.findall(r"'([a-z-]+)'", read))
-
     def test_the_document_has_no_parameter_but_the_action(self):
         resources, _ = resolve(TEMPLATE)
         content = resources["MappingDocument"]["Properties"]["Content"]

@@ -1,6 +1,6 @@
 """What roles, queues and topics allow: parliament knows every AWS action with its resource types and conditions.
 
-What the functions *call* is compared with their roles by the Rust tests, which know the sources.
+test_calls.py compares roles with the calls that the functions make.
 """
 
 import itertools

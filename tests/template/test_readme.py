@@ -8,12 +8,13 @@ import unittest
 import botocore.session
 from botocore import xform_name
 
-from template import ROOT, load, resolve
+from template import ROOT, facts, load, resolve
+from test_calls import ROLES, allowed
 from test_metrics import emitted
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEMPLATE = load()
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/causes.md"]
 
 # Options that the AWS CLI itself has; all others are members of a call's input.
 GLOBAL_OPTIONS = {"query", "output", "cli-binary-format", "cli-input-json", "max-items", "region", "profile", "endpoint-url"}
@@ -67,38 +68,15 @@ class Tables(unittest.TestCase):
         for row in rows:
             self.assertTrue(all(row) and len(row) == 4, row)
 
-    def test_causes(self):
-        text = (ROOT / "shared" / "src" / "cause.rs").read_text(encoding="utf-8").split("#[cfg(test)]")[0]
-        codes, words = text.split("const CODES")[1].split("const WORDS")
-        classes = {}
-        for name, listed in re.findall(r"Class::(\w+),\s*&\[(.*?)\]", codes, re.DOTALL):
-            classes.update({code: name.lower() for code in re.findall(r'"([^"]+)"', listed)})
-        classes.update({word: name.lower() for word, name in re.findall(r'\("([a-z0-9-]+)", Class::(\w+)\)', words)})
-        classes["unlisted"] = "unknown"
-        written = {}
-        for row in table("causes"):
-            self.assertTrue(all(row) and len(row) == 4, row)
-            written.update({cause: row[1] for cause in re.findall(r"`([^`]+)`", row[0])})
-        self.assertGreater(len(classes), 50)
-        self.assertEqual(written, classes)
-
     def test_rules_that_withhold_a_drain(self):
-        text = (ROOT / "functions" / "drain-unmapped" / "src" / "drain.rs").read_text(encoding="utf-8")
-        rules = set(re.findall(r'Rule::\w+ => "([a-z-]+)"', text))
-        self.assertGreater(len(rules), 10)
-        self.assertEqual({row[0].strip("`") for row in table("rules")}, rules)
+        rules = [(f"`{rule['rule']}`", rule["means"]) for rule in facts()["drainRules"]]
+        self.assertEqual([tuple(row) for row in table("rules")], rules)
 
     def test_permissions(self):
-        resources, _ = resolve(TEMPLATE)
         rows = {row[0].strip("`"): set(re.findall(r"`((?:ssm|ecs|kms):\w+)`", row[1])) for row in table("permissions")}
         rows["drain-unmapped"] |= rows["map-share"]  # "all of that"
-        for role, function in (("MapShareRole", "map-share"), ("DrainUnmappedRole", "drain-unmapped"),
-                               ("ValidateTaskDefinitionRole", "validate-task-definition")):
-            actions = set()
-            for statement in resources[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
-                listed = statement["Action"]
-                actions.update([listed] if isinstance(listed, str) else listed)
-            self.assertEqual(rows[function], {a for a in actions if a.startswith(("ssm:", "ecs:"))}, function)
+        for function, role in ROLES.items():
+            self.assertEqual(rows[function], allowed(role), function)
 
 
 class Costs(unittest.TestCase):
@@ -106,9 +84,8 @@ class Costs(unittest.TestCase):
         metrics, clusters = re.search(r"\((\d+) of the stack \+ (\d+) a cluster\)", README).groups()
         names = set().union(*emitted().values())
         self.assertEqual(int(metrics), len(names))
-        source = (ROOT / "functions" / "drain-unmapped" / "src" / "tally.rs").read_text(encoding="utf-8")
-        gauges = re.findall(r'\("(\w+)", ', source.split("fn gauges")[1].split("\n}\n")[0])
-        self.assertEqual(int(clusters), len(gauges) + 3)  # and BreakerOpen, and two of the audit
+        every = [metric for listed in facts()["metrics"].values() for metric in listed]
+        self.assertEqual(int(clusters), len({metric["name"] for metric in every if metric["scope"] == "stackAndCluster"}))
         alarms = int(re.search(r"\| alarms \| (\d+) × 0.10", README).group(1))
         resources, _ = resolve(TEMPLATE)
         self.assertEqual(alarms, sum(r["Type"] == "AWS::CloudWatch::Alarm" for r in resources.values()))

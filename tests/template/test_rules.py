@@ -194,16 +194,16 @@ class Targets(unittest.TestCase):
                     self.assertIn("RuleDeadLetters", target["DeadLetterConfig"]["Arn"], name)
 
     def test_a_tick_has_no_constant_input_and_one_message_group(self):
-        (target,) = self.resources()["SweepRule"]["Properties"]["Targets"]
+        (target,) = self.resources()["ReconcileRule"]["Properties"]["Targets"]
         self.assertFalse({"Input", "InputPath", "InputTransformer"} & set(target))
         self.assertIn("MessageGroupId", target["SqsParameters"])
-        queue = self.resources()["SweepQueue"]["Properties"]
+        queue = self.resources()["ReconcileQueue"]["Properties"]
         self.assertTrue(queue["FifoQueue"] and queue["ContentBasedDeduplication"])
         self.assertNotIn("RedrivePolicy", queue)
 
     def test_queues_outlast_their_functions(self):
         resources = self.resources()
-        for function, queue, factor in (("MapShareFunction", "InstanceEventQueue", 6), ("DrainUnmappedFunction", "SweepQueue", 1)):
+        for function, queue, factor in (("MapShareFunction", "InstanceEventQueue", 6), ("DrainUnmappedFunction", "ReconcileQueue", 1)):
             timeout = resources[function]["Properties"]["Timeout"]
             visibility = resources[queue]["Properties"]["VisibilityTimeout"]
             (source,) = resources[function]["Properties"]["Events"].values()
@@ -211,8 +211,8 @@ class Targets(unittest.TestCase):
             self.assertGreaterEqual(visibility, factor * timeout + window, queue)
             self.assertEqual(source["Properties"]["FunctionResponseTypes"], ["ReportBatchItemFailures"])
             self.assertEqual(source["Properties"]["ScalingConfig"], {"MaximumConcurrency": 2})
-        self.assertLess(resources["SweepQueue"]["Properties"]["VisibilityTimeout"],
-                        resources["SweepQueue"]["Properties"]["MessageRetentionPeriod"])
+        self.assertLess(resources["ReconcileQueue"]["Properties"]["VisibilityTimeout"],
+                        resources["ReconcileQueue"]["Properties"]["MessageRetentionPeriod"])
 
     def test_nothing_that_is_invoked_directly_is_retried(self):
         for name, resource in self.resources().items():

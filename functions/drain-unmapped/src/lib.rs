@@ -21,9 +21,9 @@ pub mod decide;
 pub mod error;
 pub mod fleet;
 pub mod memory;
+pub mod metrics;
 pub mod observe;
 pub mod reconcile;
-pub mod remedy;
 pub mod report;
 pub mod run;
 pub mod statistics;
@@ -39,6 +39,20 @@ use shared::config::Mode;
 
 pub use app::App;
 pub use error::Error;
+
+/// The AWS API operations that the function calls. Its role allows these and no other of ECS and SSM.
+pub const OPERATIONS: &[&str] = &[
+    "ecs:DeleteAttributes",
+    "ecs:DescribeContainerInstances",
+    "ecs:ListContainerInstances",
+    "ecs:PutAttributes",
+    "ecs:UpdateContainerInstancesState",
+    "ssm:DescribeInstanceInformation",
+    "ssm:DescribeParameters",
+    "ssm:ListCommandInvocations",
+    "ssm:ListCommands",
+    "ssm:SendCommand",
+];
 
 /// Kept back to report that the time was up.
 const CUT_OFF: SignedDuration = SignedDuration::from_secs(1);

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use shared::ids::{CommandId, InstanceId};
 
 use crate::error::CallError;
-use crate::metrics::Metric;
+use crate::metrics;
 use crate::origin::Origin;
 use crate::outcome::{Disposition, Effect, Kind, Outcome, Reason};
 
-/// Ids that one log line names, to stay far below the 256 KiB that CloudWatch Logs takes.
+/// Ids that one log line names, so that it stays far below the 256 KiB that CloudWatch Logs takes.
 const IDS_A_LINE: usize = 200;
 
 /// A record's place in the batch.
@@ -47,7 +47,7 @@ impl Batch {
         RecordId(self.records.len() - 1)
     }
 
-    /// The first outcome stands.
+    /// Sets a record's outcome, unless it has one.
     pub(crate) fn settle(&mut self, id: RecordId, outcome: Outcome) {
         self.records[id.0].outcome.get_or_insert(outcome);
     }
@@ -62,13 +62,13 @@ impl Batch {
         self.records[id.0].outcome.as_ref()
     }
 
-    /// A command was taken. It is logged at once, for the run may end at any moment.
+    /// Notes a command that SSM accepted. It is logged at once, since the run may be cut off.
     pub(crate) fn sent(&mut self, command: CommandId, instances: Vec<InstanceId>) {
         tracing::info!(command_id = %command, instance_ids = %join(&instances), "command sent");
         self.commands.push((command, instances));
     }
 
-    /// Counts a throttled call, keeps the first refused one for the end, and returns the error's text.
+    /// Counts a throttled call, keeps the first rejected one for the end, and returns the error's text.
     pub(crate) fn failed(&mut self, error: impl Into<CallError>) -> String {
         let error = error.into();
         let why = error.to_string();
@@ -84,7 +84,7 @@ impl Batch {
         why
     }
 
-    /// The first call that AWS refuses.
+    /// The first call that AWS rejected.
     pub(crate) fn into_refused(self) -> Option<CallError> {
         self.refused
     }
@@ -142,12 +142,12 @@ impl Batch {
         })
     }
 
-    /// One line a decision, with the ids of those that it concerns. Sent commands have their own line, too.
+    /// One line for all records of one kind and outcome, with their ids.
     pub(crate) fn log(&self) {
         for Decision { kind, outcome, ids } in self.decisions() {
             let disposition = outcome.disposition();
             let (count, ids, reason) = (ids.len(), ids.join(" "), outcome.to_string());
-            let (kind, result) = (Metric::Kind(kind).name(), Metric::Disposition(disposition).name());
+            let (kind, result) = (metrics::of_kind(kind).name, metrics::of_disposition(disposition).name);
             match disposition {
                 Disposition::Failed | Disposition::Unreadable => {
                     tracing::warn!(kind, outcome = result, reason, count, ids, "events settled");
@@ -175,25 +175,25 @@ impl Batch {
 
     /// Every metric, zeros included, so that an alarm tells "none" from "not running".
     pub(crate) fn metrics(&self) -> Vec<shared::metrics::Value> {
-        Metric::all().map(|metric| (metric.name(), self.count(metric) as f64)).collect()
-    }
-
-    fn count(&self, metric: Metric) -> usize {
         let count = |of: &dyn Fn(&Record) -> bool| self.records.iter().filter(|record| of(record)).count();
-        match metric {
-            Metric::Disposition(disposition) => count(&|record| record.disposition() == Some(disposition)),
-            Metric::Kind(kind) => count(&|record| record.kind == kind),
-            Metric::Commands => self.commands.len(),
-            Metric::Targets => self.commands.iter().map(|(_, instances)| instances.len()).sum(),
-            Metric::BrakeWithheld => {
-                count(&|record| matches!(record.outcome, Some(Outcome::Not(reason)) if reason.is_brake()))
-            }
-            Metric::Throttles => self.throttles,
-        }
+        let is_brake =
+            |record: &Record| matches!(record.outcome, Some(Outcome::Not(reason)) if reason.is_brake());
+        let dispositions = Disposition::ALL.map(|disposition| {
+            (metrics::of_disposition(disposition), count(&|record| record.disposition() == Some(disposition)))
+        });
+        let kinds = Kind::ALL.map(|kind| (metrics::of_kind(kind), count(&|record| record.kind == kind)));
+        let sent = [
+            (metrics::COMMANDS, self.commands.len()),
+            (metrics::TARGETS, self.commands.iter().map(|(_, instances)| instances.len()).sum()),
+            (metrics::BRAKE_WITHHELD, count(&is_brake)),
+            (metrics::THROTTLES, self.throttles),
+        ];
+        let counts = dispositions.into_iter().chain(kinds).chain(sent);
+        counts.map(|(metric, count)| (metric, count as f64)).collect()
     }
 }
 
-/// Records of one kind that ended alike.
+/// Records of one kind and outcome.
 #[derive(Debug, PartialEq)]
 struct Decision<'a> {
     kind: Kind,
@@ -230,7 +230,13 @@ mod tests {
     }
 
     #[test]
-    fn every_decision_is_one_line_with_the_ids_that_it_concerns() {
+    fn every_metric_of_the_table_is_emitted_once_in_every_run() {
+        let emitted: Vec<_> = Batch::default().metrics().into_iter().map(|(metric, _)| metric).collect();
+        assert_eq!(emitted, metrics::ALL);
+    }
+
+    #[test]
+    fn every_decision_is_one_line_with_its_ids() {
         let (mapped, sent) = (Outcome::Not(Reason::Mapped), Outcome::Did(Effect::Sent));
         let poison = Outcome::Unreadable("the body is not JSON".to_owned());
         let batch = batch(&[
@@ -260,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_settled_comes_again_and_the_first_outcome_stands() {
+    fn an_unsettled_record_comes_again_and_the_first_outcome_counts() {
         let mut batch = Batch::default();
         let open = batch.add(Some("m0".to_owned()), Kind::ContainerInstance, None);
         let settled = batch.add(Some("m1".to_owned()), Kind::ContainerInstance, None);

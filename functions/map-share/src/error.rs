@@ -3,10 +3,10 @@
 use shared::aws::AwsError;
 use shared::send::SendError;
 
-/// A function error. Everything else that goes wrong is part of the answer.
+/// Why the invocation fails. Any other error is part of the answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// AWS refuses a call that this function cannot do without; trying again is no use until somebody changes that.
+    /// AWS rejects a call that the function needs; a retry does not help.
     #[error("AWS refuses a call, so look at the role and the document of the deployment: {0}")]
     Refused(CallError),
 }

@@ -1,7 +1,8 @@
 //! Reads the evidence that the credential brake weighs: the parameters' dates, one page of instances with an open gate,
 //! the failed invocations in SSM's history, and the states of the instances that failed for their credentials.
 //!
-//! A part of the fleet is enough: fewer log-ons only brake more. It decides nothing; see [`shared::brake`].
+//! A part of the fleet is enough: with fewer log-ons the brake only withholds more. Nothing is decided here; see
+//! [`shared::brake`].
 
 use std::collections::BTreeSet;
 
@@ -79,7 +80,7 @@ fn credential_failures<'a>(failed: &'a [Invocation], share: &ShareMapping) -> Ve
     failed.iter().filter_map(failure).collect()
 }
 
-/// Builds the evidence out of what was read.
+/// Builds the evidence from what was read.
 fn weigh(
     parameters: Parameters,
     known: &[ContainerInstance],
@@ -110,7 +111,7 @@ fn weigh(
             with_parameters_password: presented_parameters_password(action, &failure.step, logon, parameters),
         });
     }
-    // Failures on record whose invocation is no longer listed.
+    // Recorded failures whose invocation is no longer listed.
     for (id, state) in states() {
         let State::Unmapped { judged, cause, failing_since, .. } = state else { continue };
         let is_listed = failed.iter().any(|(i, _)| i.instance_id == *id && i.requested_at == *judged);
@@ -179,7 +180,7 @@ mod tests {
         }
     }
 
-    /// What the brake makes of it: parameters changed at minute 10, instance 2 failed with 1326 at minute 30.
+    /// What the brake says: parameters changed at minute 10, instance 2 failed with 1326 at minute 30.
     fn password(action: Action, step: &str, known: &[ContainerInstance]) -> Password {
         let line = format!(r#"{{"smbMapping":"failed","v":1,"cause":"1326","step":"{step}","message":""}}"#);
         let invocation = Invocation {
@@ -207,21 +208,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_record_of_the_failing_instance_decides_what_its_failure_says() {
+    fn the_state_of_the_failing_instance_decides_what_its_failure_proves() {
         let others = |logon: i64| instance(1, &mapped(Some(logon), 35));
         let failing = |since| instance(2, &unmapped("1326", since, 30, None));
         let table = [
-            ("nobody since", Action::Map, "create", vec![others(20)], Password::Refused),
-            ("somebody since", Action::Map, "create", vec![others(31)], Password::Proven),
+            ("no log-on since", Action::Map, "create", vec![others(20)], Password::Refused),
+            ("a log-on since", Action::Map, "create", vec![others(31)], Password::Proven),
             (
-                "failing since before they logged on",
+                "failing since before a log-on",
                 Action::Map,
                 "create",
                 vec![others(20), failing(15)],
                 Password::Proven,
             ),
             (
-                "failing since after they logged on",
+                "failing since after a log-on",
                 Action::Map,
                 "create",
                 vec![others(20), failing(25)],
@@ -234,14 +235,8 @@ mod tests {
                 vec![others(20), instance(2, &mapped(None, 33))],
                 Password::Proven,
             ),
-            ("not where it is presented", Action::Map, "root", vec![others(20)], Password::Proven),
-            (
-                "a kept credential of nobody knows when",
-                Action::Check,
-                "root",
-                vec![others(20)],
-                Password::Unproven,
-            ),
+            ("at a step that does not present it", Action::Map, "root", vec![others(20)], Password::Proven),
+            ("a kept credential of unknown age", Action::Check, "root", vec![others(20)], Password::Unproven),
             (
                 "a kept credential that is the parameters' password",
                 Action::Check,
@@ -263,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_on_record_counts_when_its_invocation_is_no_longer_listed() {
+    fn a_recorded_failure_counts_when_its_invocation_is_no_longer_listed() {
         let known = [instance(1, &mapped(Some(20), 35)), instance(3, &unmapped("1326", 22, 22, None))];
         let evidence = weigh(Parameters::Changed(at(10)), &known, &[], &[]);
         assert_eq!(assess(&evidence).password, Password::Unproven);

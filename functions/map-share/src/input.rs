@@ -1,4 +1,4 @@
-//! What the function was invoked with. Every record is read on its own, so that a bad one costs nothing but itself.
+//! Reads the payload. Every record is read on its own, so that an unreadable one does not affect the others.
 
 use aws_lambda_events::sqs::SqsMessage;
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub(crate) fn read(mut payload: Value, batch: &mut Batch) -> (Origin, Vec<(Recor
     (Origin::Hand, Vec::new())
 }
 
-/// What it is instead, without its values.
+/// What a payload is that is none of ours, without its values.
 fn describe(payload: &Value) -> String {
     match payload {
         Value::Object(members) => {

@@ -29,7 +29,7 @@ mod evidence;
 mod gates;
 mod input;
 mod lookup;
-mod metrics;
+pub mod metrics;
 mod origin;
 mod outcome;
 mod plan;
@@ -42,8 +42,19 @@ use serde_json::Value;
 
 use crate::app::Run;
 use crate::batch::Batch;
-use crate::metrics::Metric;
 use crate::plan::Work;
+
+/// The AWS API operations that the function calls. Its role allows these and no other of ECS and SSM.
+pub const OPERATIONS: &[&str] = &[
+    "ecs:DescribeContainerInstances",
+    "ecs:ListContainerInstances",
+    "ecs:PutAttributes",
+    "ssm:DescribeInstanceInformation",
+    "ssm:DescribeParameters",
+    "ssm:ListCommandInvocations",
+    "ssm:ListCommands",
+    "ssm:SendCommand",
+];
 
 /// Kept from the time that is left, to settle and to answer.
 const MARGIN: SignedDuration = SignedDuration::from_secs(1);
@@ -81,14 +92,4 @@ async fn carry_out(run: &mut Run<'_>, work: Work) {
     let found = lookup::find_named_by_id(run, &work).await;
     gates::write(run, &work, &found).await;
     commands::send(run, work, &found).await;
-}
-
-/// The names of the metrics that the function emits, each with what it counts.
-pub fn metric_descriptions() -> Vec<(&'static str, &'static str)> {
-    Metric::all().map(Metric::describe).collect()
-}
-
-/// The names of the metrics that the function emits.
-pub fn metric_names() -> Vec<&'static str> {
-    Metric::all().map(Metric::name).collect()
 }

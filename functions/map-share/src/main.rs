@@ -24,7 +24,7 @@ async fn run() -> Result<(), Error> {
     let app = &App::new(config, clients, metrics);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = deadline_of(&event.context);
-        // Boxed, for the compiler gives up on a future this deep.
+        // Boxed, since the compiler cannot handle a future this deep.
         Box::pin(handle(app, event.payload, deadline)).await
     }))
     .await

@@ -1,66 +1,48 @@
-//! The metrics that the function emits: one table, with what each one counts.
+//! The metrics that the function emits: what it was sent, what became of it, and what it sent.
+
+use shared::metrics::Metric;
 
 use crate::outcome::{Disposition, Kind};
 
-/// A metric of one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Metric {
-    /// Records of which this became.
-    Disposition(Disposition),
-    /// Records of this kind.
-    Kind(Kind),
-    /// Commands sent.
-    Commands,
-    /// Instances that were sent a command.
-    Targets,
-    /// Records left to the reconcile run by the credential brake.
-    BrakeWithheld,
-    /// Throttled calls.
-    Throttles,
+shared::metrics! {
+    EVENTS_HANDLED = Stack "EventsHandled" "records that led to a command or a write";
+    EVENTS_SKIPPED = Stack "EventsSkipped" "records that ask for nothing";
+    EVENTS_FOREIGN = Stack "EventsForeign" "records of instances that are not watched";
+    LEFT_TO_RECONCILE = Stack "LeftToReconcile" "records left to the reconcile run";
+    EVENTS_UNREADABLE = Stack "EventsUnreadable" "records that are no event";
+    EVENTS_FAILED = Stack "EventsFailed" "records whose AWS call failed: they come again";
+    EVENTS_CONTAINER_INSTANCE = Stack "EventsContainerInstance" "ECS Container Instance State Change events";
+    EVENTS_STATE_CHANGE = Stack "EventsStateChange" "EC2 Instance State-change Notification events";
+    EVENTS_SPOT_INTERRUPTION = Stack "EventsSpotInterruption" "EC2 Spot Instance Interruption Warning events";
+    EVENTS_TERMINATION = Stack "EventsTermination" "EC2 Instance-terminate Lifecycle Action events";
+    EVENTS_BY_HAND = Stack "EventsByHand" "instances that a person named";
+    EVENTS_OTHER = Stack "EventsOther" "events of other kinds, and what is no event";
+    COMMANDS = Stack "Commands" "commands sent";
+    TARGETS = Stack "Targets" "instances that were sent a command";
+    BRAKE_WITHHELD = Stack "BrakeWithheld" "records that the credential brake left to the reconcile run";
+    THROTTLES = Stack "Throttles" "AWS calls that stayed throttled through all retries";
 }
 
-impl Metric {
-    /// All of them.
-    pub(crate) fn all() -> impl Iterator<Item = Metric> {
-        let dispositions = Disposition::ALL.into_iter().map(Metric::Disposition);
-        let calls = [Metric::Commands, Metric::Targets, Metric::BrakeWithheld, Metric::Throttles];
-        dispositions.chain(Kind::ALL.into_iter().map(Metric::Kind)).chain(calls)
+/// The metric that counts records that ended so.
+pub(crate) fn of_disposition(disposition: Disposition) -> Metric {
+    match disposition {
+        Disposition::Handled => EVENTS_HANDLED,
+        Disposition::Skipped => EVENTS_SKIPPED,
+        Disposition::Foreign => EVENTS_FOREIGN,
+        Disposition::LeftToReconcile => LEFT_TO_RECONCILE,
+        Disposition::Unreadable => EVENTS_UNREADABLE,
+        Disposition::Failed => EVENTS_FAILED,
     }
+}
 
-    /// Its name, and what it counts.
-    pub(crate) fn describe(self) -> (&'static str, &'static str) {
-        match self {
-            Metric::Disposition(disposition) => match disposition {
-                Disposition::Handled => ("EventsHandled", "records that led to a command or a write"),
-                Disposition::Skipped => ("EventsSkipped", "records that ask for nothing"),
-                Disposition::Foreign => ("EventsForeign", "records of instances that are not watched"),
-                Disposition::LeftToReconcile => ("LeftToReconcile", "records left to the reconcile run"),
-                Disposition::Unreadable => ("EventsUnreadable", "records that are no event"),
-                Disposition::Failed => ("EventsFailed", "records whose AWS call failed: they come again"),
-            },
-            Metric::Kind(kind) => match kind {
-                Kind::ContainerInstance => {
-                    ("EventsContainerInstance", "ECS Container Instance State Change events")
-                }
-                Kind::StateChange => ("EventsStateChange", "EC2 Instance State-change Notification events"),
-                Kind::SpotInterruption => {
-                    ("EventsSpotInterruption", "EC2 Spot Instance Interruption Warning events")
-                }
-                Kind::Termination => ("EventsTermination", "EC2 Instance-terminate Lifecycle Action events"),
-                Kind::ByHand => ("EventsByHand", "instances that a person named"),
-                Kind::Other => ("EventsOther", "events of other kinds, and what is no event"),
-            },
-            Metric::Commands => ("Commands", "commands sent"),
-            Metric::Targets => ("Targets", "instances that were sent a command"),
-            Metric::BrakeWithheld => {
-                ("BrakeWithheld", "records that the credential brake left to the reconcile run")
-            }
-            Metric::Throttles => ("Throttles", "calls that AWS throttled"),
-        }
-    }
-
-    /// Its name.
-    pub(crate) fn name(self) -> &'static str {
-        self.describe().0
+/// The metric that counts records of this kind.
+pub(crate) fn of_kind(kind: Kind) -> Metric {
+    match kind {
+        Kind::ContainerInstance => EVENTS_CONTAINER_INSTANCE,
+        Kind::StateChange => EVENTS_STATE_CHANGE,
+        Kind::SpotInterruption => EVENTS_SPOT_INTERRUPTION,
+        Kind::Termination => EVENTS_TERMINATION,
+        Kind::ByHand => EVENTS_BY_HAND,
+        Kind::Other => EVENTS_OTHER,
     }
 }

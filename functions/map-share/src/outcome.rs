@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// An event's kind, for the counts.
+/// The kind of a record, for the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     ContainerInstance,
@@ -176,7 +176,7 @@ impl Reason {
         }
     }
 
-    /// Whether it was the credential brake.
+    /// The credential brake withheld the command.
     pub(crate) fn is_brake(self) -> bool {
         matches!(self, Reason::Unproven | Reason::UnprovenTried | Reason::Refused | Reason::Doubt)
     }

@@ -18,6 +18,7 @@ pub mod described;
 pub mod finding;
 pub mod input;
 pub mod json;
+pub mod metrics;
 pub mod model;
 pub mod os;
 pub mod path;
@@ -38,6 +39,9 @@ use finding::{Level, Report};
 use input::{Input, Unrecognised, recognise};
 use model::TaskDefinition;
 use policy::Policy;
+
+/// The AWS API operations that the function calls. Its role allows these and no other of ECS and SSM.
+pub const OPERATIONS: &[&str] = &["ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:ListServices"];
 
 /// The function, wired.
 pub struct Validator {
@@ -115,9 +119,9 @@ impl Validator {
         let mut report = rules::check(&TaskDefinition::read(value), &self.policy, None);
         report.found_at = at;
         log_report(&report, None);
-        let mut values = vec![("TaskDefinitionsChecked", 1.0)];
+        let mut values = vec![(metrics::CHECKED, 1.0)];
         if is_registration {
-            values.push(("TaskDefinitionsInvalidRegistered", f64::from(u8::from(!report.valid))));
+            values.push((metrics::INVALID_REGISTERED, f64::from(u8::from(!report.valid))));
         }
         self.metrics.emit(self.clients.now(), None, &values);
         Answer::Report(report)
@@ -168,7 +172,7 @@ impl Validator {
             self.metrics.emit(
                 self.clients.now(),
                 None,
-                &[("TaskDefinitionsInvalidInUse", as_value(summary.invalid))],
+                &[(metrics::INVALID_IN_USE, as_value(summary.invalid))],
             );
         }
         match failure {
@@ -189,10 +193,10 @@ impl Validator {
         for cluster in clusters {
             let summary = audit.cluster(cluster).await;
             let now = self.clients.now();
-            self.metrics.emit(now, None, &[("TaskDefinitionsChecked", as_value(summary.checked))]);
+            self.metrics.emit(now, None, &[(metrics::CHECKED, as_value(summary.checked))]);
             if summary.complete {
                 let invalid = as_value(summary.invalid);
-                self.metrics.emit(now, Some(cluster.name()), &[("TaskDefinitionsInvalidInUse", invalid)]);
+                self.metrics.emit(now, Some(cluster.name()), &[(metrics::INVALID_IN_USE, invalid)]);
             }
             summaries.push(summary);
         }

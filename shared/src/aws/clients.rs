@@ -1,4 +1,4 @@
-//! The clients of AWS, and the clock.
+//! The AWS clients, and the clock.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::time;
 
-/// The clients, and the clock that they and we read. A client is made when it is first asked for.
+/// The clients, and the clock that they and we read. A client is made when it is first used.
 #[derive(Debug, Clone)]
 pub struct Clients {
     config: SdkConfig,
@@ -26,8 +26,7 @@ impl Clients {
         Clients { config, retry_partition: None, ssm: OnceLock::new(), ecs: OnceLock::new(), time }
     }
 
-    /// The same with a retry budget of its own instead of the SDK's process-wide one, for whoever runs many functions
-    /// in one process.
+    /// The same with a retry budget of its own instead of the SDK's process-wide one, for many functions in one process.
     pub fn with_retry_partition(config: SdkConfig, partition: RetryPartition) -> Self {
         Clients { retry_partition: Some(partition), ..Self::new(config) }
     }

@@ -1,8 +1,8 @@
-//! Credentials, region and endpoints: from the environment, where Lambda puts them, then from a profile, for local runs.
+//! Credentials, region and endpoints: from the environment, as Lambda sets them; else from a profile, for local runs.
 //!
-//! Deliberately absent: aws-config's loader and its profile provider. They reach for STS, instance metadata and container
-//! endpoints, and bring an API client and Unicode tables for host names that a function never needs. A profile is read for
-//! keys that stand in it; one that logs on (SSO, a role) is put into the environment first:
+//! Deliberately absent: aws-config's loader and its profile provider. They ask STS, instance metadata and container
+//! endpoints, and link an API client and Unicode tables that a function never needs. Of a profile only keys that are written
+//! in it are read. One that logs on (SSO, a role) is exported first:
 //! `eval "$(aws configure export-credentials --format env)"`.
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -17,7 +17,7 @@ use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-/// What a call says that finds no keys anywhere.
+/// The error of a call where no credentials were found.
 const NO_KEYS: &str = "neither the environment nor the profile holds an access key id and a secret access key; a profile that \
                        logs on is put into the environment by `aws configure export-credentials --format env`";
 
@@ -29,7 +29,7 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Reads them. Lambda's environment says all, so no file is opened there.
+    /// Reads them. Lambda's environment is complete, so no file is opened there.
     pub(super) async fn read() -> Self {
         Self::of(Env::real(), Fs::real()).await
     }
@@ -70,7 +70,7 @@ impl Environment {
         Some(value.eq_ignore_ascii_case("true"))
     }
 
-    /// Keys of one place, never half of each.
+    /// Both keys from the same place.
     pub(super) fn credentials(&self) -> CredentialsProviderChain {
         let environment = EnvironmentVariableCredentialsProvider::new();
         CredentialsProviderChain::first_try("Environment", environment).or_else("Profile", self.clone())
@@ -92,7 +92,7 @@ impl ProvideCredentials for Environment {
     }
 }
 
-/// `AWS_ENDPOINT_URL_SSM`, `AWS_ENDPOINT_URL`, and what a profile says of them.
+/// `AWS_ENDPOINT_URL_SSM`, `AWS_ENDPOINT_URL`, and the same settings of a profile.
 impl LoadServiceConfig for Environment {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
         let value = EnvConfigValue::new().env(key.env()).profile(key.profile()).service_id(key.service_id());

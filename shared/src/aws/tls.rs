@@ -1,7 +1,7 @@
-//! The HTTP client, and whom it trusts.
+//! The HTTP client, and the root certificates that it trusts.
 //!
-//! Deliberately absent: the file system's root certificates, but for China. Reading some 300 of them is the slowest thing
-//! that a cold start can do.
+//! Deliberately absent: the file system's root certificates, except in China. To read some 300 of them would be the slowest
+//! part of a cold start.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use rustls::pki_types::pem::PemObject;
 /// Source: <https://www.amazontrust.com/repository/>.
 const AMAZON_ROOTS: &[u8] = include_bytes!("../../roots/amazon-trust-services.pem");
 
-/// Below the 20 s after which some AWS endpoints close an idle connection: a closed one costs a failed attempt.
+/// Some AWS endpoints close an idle connection after 20 s, and a closed one costs a failed attempt.
 const POOL_IDLE: Duration = Duration::from_secs(15);
 
 /// The function's trust store cannot be built.
@@ -52,7 +52,7 @@ pub enum TrustError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The TLS library refused the certificates.
+    /// The TLS library rejected the certificates.
     #[error("the TLS trust store cannot be built")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -70,7 +70,7 @@ pub(super) fn http_client(region: &str, bundle: Option<String>) -> Result<Shared
                 Err(source) => return Err(TrustError::BadCertificate { path, source }),
             }
         }
-        // China's endpoints are operated by others and signed by other authorities: trust what the system trusts.
+        // Other authorities sign the endpoints in China: trust what the system trusts.
         None if region.starts_with("cn-") => TrustStore::default(),
         None => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
     };
@@ -86,7 +86,7 @@ pub(super) fn http_client(region: &str, bundle: Option<String>) -> Result<Shared
     Ok(SharedHttpClient::new(BuiltWhenUsed(client)))
 }
 
-/// The SDK's HTTP client has panicked by its first connection where a root cannot be read, so they are read here before.
+/// Reads the root certificates now, since the SDK's HTTP client panics at its first connection where one cannot be read.
 fn roots_of(pem: &[u8]) -> Result<RootCertStore, Box<dyn std::error::Error + Send + Sync>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -95,8 +95,8 @@ fn roots_of(pem: &[u8]) -> Result<RootCertStore, Box<dyn std::error::Error + Sen
     Ok(roots)
 }
 
-/// An HTTP client that reads its root certificates when it first connects. The SDK's own reads them for every API client
-/// that is made, and throws them away again.
+/// An HTTP client that reads its root certificates once, when it first connects. The SDK's own reads them for each API
+/// client.
 #[derive(Debug)]
 struct BuiltWhenUsed(SharedHttpClient);
 

@@ -1,8 +1,8 @@
-//! Opens a connection to both services during init, where Lambda gives a function the whole CPU: at 128 MB the first TLS
-//! handshake takes some 750 ms inside an invocation, and a twentieth of it before.
+//! Opens a connection to both services during init, where Lambda gives a function a whole CPU. At 128 MB the first TLS
+//! handshake takes some 750 ms inside an invocation, and a twentieth of that during init.
 //!
-//! One connection each is enough: the functions call one service one call after the other, and both at once. It must be
-//! over before the first invocation is asked for, since what is left running is frozen with the sandbox.
+//! One connection to each is enough, since a function makes one call at a time to each service. It must end before the
+//! first invocation is asked for: what is still running then is frozen with the sandbox.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use super::clients::Clients;
 use crate::config::Config;
 use crate::logs::with_causes;
 
-/// What is not open by then is left to the invocation that needs it.
+/// A connection that is not open by then is opened by the invocation that needs it.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Makes one small read of each service, both at once, that the function's role has anyway. What fails is logged and
-/// nothing more: the invocation that follows meets it again and deals with it.
+/// Makes one small read of each service, both at once, for which the function has the permission anyway. An error is only
+/// logged: the invocation that follows meets it again and handles it.
 ///
-/// Time-outs are the clients' own, since other ones would mean another pool of connections.
+/// The time-outs are the clients' own; others would open another connection pool.
 pub async fn warm(clients: &Clients, config: &Config) {
     let ssm = async {
         let once = aws_sdk_ssm::config::Config::builder().retry_config(RetryConfig::disabled());

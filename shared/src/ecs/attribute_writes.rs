@@ -17,7 +17,7 @@ pub struct AttributeWrite<'a, T> {
     pub arn: &'a ContainerInstanceArn,
     /// At most [`ATTRIBUTES_A_CALL`] names and values.
     pub attributes: Vec<NewAttribute>,
-    /// What the caller needs to know this write by.
+    /// What the caller recognises the write by.
     pub subject: T,
 }
 

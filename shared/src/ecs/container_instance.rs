@@ -6,19 +6,19 @@ use crate::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use crate::state::{AttributeNames, InstanceAttributes};
 use crate::time;
 
-/// A container instance's status in ECS, as far as it matters to us.
+/// A container instance's status in ECS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
     /// Takes tasks.
     Active,
-    /// Being emptied, by whomever.
+    /// Takes no new tasks, whoever drains it.
     Draining,
-    /// Registering, deregistering, inactive, or a word we do not know: left alone.
+    /// Registering, deregistering, inactive or unknown: not acted on.
     Other,
 }
 
-/// A container instance with what stands on it.
+/// A container instance with its attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerInstance {
     /// Its registration.
@@ -27,9 +27,9 @@ pub struct ContainerInstance {
     pub cluster: ClusterRef,
     /// The EC2 instance; `None` for an external one.
     pub instance_id: Option<InstanceId>,
-    /// Takes tasks, or not.
+    /// Its status.
     pub status: Status,
-    /// The ECS agent's connection; it comes and goes several times an hour as normal operation.
+    /// The ECS agent is connected. It reconnects several times an hour in normal operation.
     pub is_connected: bool,
     /// `ecs.os-type` is `windows`.
     pub is_windows: bool,

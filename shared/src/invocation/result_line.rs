@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use crate::cause::Cause;
 
-/// The newest result line version that this code understands.
+/// The newest version of the result line that this code can read.
 const VERSION: u64 = 1;
 
-/// What every result line begins with. Inside a JSON text its quotes would be escaped, so it cannot stand in a message.
+/// Every result line begins with this. Inside a JSON string its quotes are escaped, so no message contains it.
 const MARK: &str = "{\"smbMapping\"";
 
 /// The script read the mapped root.
@@ -25,14 +25,14 @@ pub struct Proof {
     pub privacy: Option<bool>,
 }
 
-/// The script said why it failed.
+/// The script reported why it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The cause as it is stored.
     pub cause: Cause,
-    /// The cause as the script spelled it, for the log.
+    /// The cause as the script wrote it, for the log.
     pub said: String,
-    /// Where in the script, e.g. `create`: only there is the parameters' password presented.
+    /// The step that failed. Only `create` presents the parameters' password.
     pub step: String,
     /// Windows's own message, possibly localised.
     pub message: String,
@@ -47,19 +47,19 @@ pub enum ResultLine {
     Failed(Failure),
 }
 
-/// Why an output holds no usable result line.
+/// Why an output has no usable result line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoResultLine {
-    /// Skipped, killed, or a script that does not print one.
+    /// The step was skipped or the script was killed.
     #[error("no result line")]
     Missing,
-    /// Cut, or not of the agreed form.
+    /// It was cut, or has another form.
     #[error("a result line that cannot be read")]
     Unreadable,
-    /// Two that differ: which one is true cannot be told.
+    /// There are two that differ.
     #[error("several result lines that differ")]
     Several,
-    /// Written by a script of a later version.
+    /// A later version of the script wrote it.
     #[error("a result line of a later version")]
     Newer,
 }
@@ -81,7 +81,7 @@ struct RawLine {
 }
 
 impl ResultLine {
-    /// Finds the result line in a command's output: on a line of its own or with text around it, CRLF or LF.
+    /// Finds the result line in a command's output, on a line of its own or with text around it.
     pub fn find(output: &str) -> Result<Self, NoResultLine> {
         let mut found: Option<Self> = None;
         for (start, _) in output.match_indices(MARK) {

@@ -7,15 +7,15 @@ use crate::cause::Cause;
 use crate::share::DriveLetter;
 use crate::time;
 
-/// Put on an instance by an operator, with any value: never drained, never given back.
+/// An operator's attribute, with any value: the instance is never drained and never given back.
 pub const HOLD: &str = "smb.hold";
 
-/// What task definitions ask for with `memberOf(attribute:smb.G == mapped)`.
+/// The attribute that task definitions require with `memberOf(attribute:smb.G == mapped)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
     /// Tasks that need the share may be placed here.
     Mapped,
-    /// They may not. An absent or unreadable gate is shut.
+    /// They may not. An absent or unknown value is shut.
     Shut,
 }
 
@@ -28,32 +28,32 @@ impl Gate {
         }
     }
 
-    /// Anything but `mapped` is shut: ECS compares the value exactly, and so do we.
+    /// Anything but `mapped` is shut, since ECS compares the value exactly.
     pub fn parse(value: Option<&str>) -> Self {
         if value == Some("mapped") { Gate::Mapped } else { Gate::Shut }
     }
 }
 
-/// Whose a drain is. What cannot be read is not ours.
+/// Whose drain it is. A value that cannot be read is not ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Drain {
     /// No attribute.
     Absent,
-    /// Written before the call that drains; alone it proves nothing.
+    /// Written before the call that drains; alone it does not prove that we drained.
     Requested {
         /// Why.
         cause: Cause,
         /// When, by our clock.
         at: Timestamp,
     },
-    /// The call took effect: the drain is ours.
+    /// Written after the call took effect: the drain is ours.
     Done {
         /// Why.
         cause: Cause,
         /// When, by our clock.
         at: Timestamp,
     },
-    /// Given back, or about to be terminated, or no longer wanted: hands off until the next proof.
+    /// Given back, about to be terminated, or not wanted any more: not acted on until the next proof.
     Released {
         /// When.
         at: Timestamp,
@@ -113,29 +113,29 @@ impl AttributeNames {
     }
 }
 
-/// Everything of ours that stands on one container instance.
+/// All our attributes of one container instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceAttributes {
     /// Whether tasks may be placed.
     pub gate: Gate,
-    /// What was last proven.
+    /// The last proven state.
     pub state: StateAttribute,
-    /// Whose a drain is.
+    /// Whose drain it is.
     pub drain: Drain,
-    /// An operator said hands off.
+    /// An operator set [`HOLD`].
     pub hold: bool,
-    /// Whether any attribute of this letter is there at all.
+    /// The instance has at least one attribute of this letter.
     pub any: bool,
 }
 
 /// The state attribute as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateAttribute {
-    /// Nothing known: the attribute is absent, or unreadable under a shut gate.
+    /// Nothing is known: the attribute is absent, or unreadable under a shut gate.
     Absent,
     /// Read.
     Known(State),
-    /// Unreadable or absent under an open gate: counts as mapped, and due.
+    /// Unreadable or absent under an open gate: counts as mapped, and a check is due.
     Unreadable,
 }
 
@@ -158,7 +158,7 @@ impl InstanceAttributes {
         let (mut gate, mut state, mut drain, mut hold) = (None, None, None, false);
         for (name, value) in attributes {
             match name {
-                // ECS allows an attribute without a value; for the gate and the state that is as good as none.
+                // ECS allows an attribute without a value.
                 _ if name == names.gate => gate = Some(value.unwrap_or_default()),
                 _ if name == names.state => state = Some(value.unwrap_or_default()),
                 _ if name == names.drain => drain = Some(value.unwrap_or_default()),

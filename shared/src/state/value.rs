@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use crate::cause::Cause;
 use crate::time;
 
-/// What was last proven about an instance's mapping. Times are request times of commands unless said otherwise.
+/// What was last proven about an instance's mapping. Times are request times of commands, unless a field says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// EC2 stopped or started the instance at `at`: proof requested before that does not count.
+    /// EC2 stopped or started the instance: proof requested before `at` does not count.
     Restarted {
         /// The event's time.
         at: Timestamp,
@@ -19,12 +19,12 @@ pub enum State {
     Mapped {
         /// Request time of the first proof since it was last anything else.
         since: Timestamp,
-        /// Request time of the last command whose result was taken.
+        /// Request time of the last command whose result was judged.
         judged: Timestamp,
         /// See [`State::logon`].
         logon: Option<Timestamp>,
     },
-    /// One check failed for a cause that may pass: looked at again soon, the gate as it was.
+    /// One check failed for a cause that may pass: it is checked again soon, and the gate stays as it was.
     Doubtful {
         /// As in `Mapped`.
         since: Timestamp,
@@ -32,10 +32,10 @@ pub enum State {
         judged: Timestamp,
         /// See [`State::logon`].
         logon: Option<Timestamp>,
-        /// The script's word.
+        /// The cause that the script reported.
         cause: Cause,
     },
-    /// Not mapped, by the script's own word or by long silence.
+    /// Not mapped: the script reported a failure, or there was no result for too long.
     Unmapped {
         /// Failures since the last proof or the last change of the cause's class.
         attempts: u32,
@@ -51,8 +51,8 @@ pub enum State {
 }
 
 impl State {
-    /// Request time of the last command that presented the parameters' password and was let in; `None` if none did.
-    /// Kept through all later states, for it says which password the mapping was made with.
+    /// Request time of the last command that logged on with the parameters' password; `None` if none did. All later states
+    /// keep it, since it tells which password the mapping was made with.
     pub fn logon(&self) -> Option<Timestamp> {
         match self {
             State::Restarted { logon, .. }
@@ -62,7 +62,7 @@ impl State {
         }
     }
 
-    /// Request time of the last command whose result was taken; a restart's own time, since it voids older proof.
+    /// Request time of the last command whose result was judged; of a restart its own time, since older proof does not count.
     pub fn judged(&self) -> Timestamp {
         match self {
             State::Restarted { at, .. } => *at,
@@ -97,7 +97,7 @@ impl State {
     pub fn parse(value: &str) -> Option<Self> {
         let words: Vec<&str> = value.split(' ').collect();
         let optional = |word: &str| if word == "-" { Some(None) } else { time::parse(word).map(Some) };
-        // A stored cause that is not in our list was not written by us, or by a version that knew more: keep the rest.
+        // An unknown cause, which another version may have written, becomes `unlisted`; the rest is kept.
         let state = match words.as_slice() {
             ["restarted", at, logon] => State::Restarted { at: time::parse(at)?, logon: optional(logon)? },
             ["mapped", since, judged, logon] => State::Mapped {

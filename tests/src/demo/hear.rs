@@ -86,13 +86,13 @@ mod tests {
         let mut heard = Heard::default();
         let metric = |n: u32| {
             format!(
-                r#"{{"_aws":{{"CloudWatchMetrics":[{{"Metrics":[{{"Name":"Sweeps"}}]}}]}},"Sweeps":{n}}}"#
+                r#"{{"_aws":{{"CloudWatchMetrics":[{{"Metrics":[{{"Name":"ReconcileRuns"}}]}}]}},"ReconcileRuns":{n}}}"#
             )
         };
         for n in [1, 3, 2] {
             assert_eq!(heard.hear(Actor::DrainUnmapped, &line(&metric(n))), None);
         }
-        assert_eq!(heard.metrics["Sweeps"], 3.0);
+        assert_eq!(heard.metrics["ReconcileRuns"], 3.0);
         let panic =
             Line { stream: Stream::Err, text: "thread 'main' panicked at src/main.rs:1:1:".to_owned() };
         assert!(heard.hear(Actor::MapShare, &panic).is_some_and(|said| said.1 == Tone::Bad));

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use shared::cause::{self, Row};
 
 use super::{
     Account, FileServer, Hang, Host, Letter, Mapping, MappingSettings, Parameters, Presented, World,
@@ -220,9 +221,11 @@ const LOGON_REFUSED: [u32; 13] = [86, 1326, 1327, 1328, 1329, 1330, 1331, 1385, 
 /// `map` reads an unreadable root three times over 30 s before it takes the mapping away, unless a log-on was refused.
 const READS_BEFORE_REPLACING: usize = 3;
 
-/// Causes that a later run may find healed by themselves: exit code 75.
-const MAY_HEAL: [&str; 12] =
-    ["51", "53", "54", "59", "64", "71", "121", "dns", "port-445", "parameter-store", "busy", "call-hung"];
+/// The exit code that the table of causes says; a code that is not in it may heal.
+fn exit_code(cause: &str) -> i64 {
+    let row = cause::known().find(|row| row.cause.as_str() == cause);
+    row.and_then(Row::exit_code).map_or(75, i64::from)
+}
 
 fn report(outcome: Result<(bool, Mapping, Timestamp), Failure>, settings: &MappingSettings) -> Finished {
     let text = |value: &str| serde_json::Value::from(value).to_string();
@@ -241,8 +244,7 @@ fn report(outcome: Result<(bool, Mapping, Timestamp), Failure>, settings: &Mappi
             exit_code: match cause.as_str() {
                 // The look itself succeeded, and SSM's error count is kept for real errors.
                 "not-mapped" => 0,
-                cause if MAY_HEAL.contains(&cause) => 75,
-                _ => 78,
+                cause => exit_code(cause),
             },
             line: format!(
                 r#"{{"smbMapping":"failed","v":1,"cause":{},"step":"{step}","message":{}}}"#,

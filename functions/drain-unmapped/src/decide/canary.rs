@@ -1,15 +1,15 @@
 //! The canary: the one instance that may try a password that is not proven.
 
 use jiff::Timestamp;
+use shared::cause::Cause;
 use shared::config::Policy;
 use shared::ecs::Status;
 use shared::history::{Action, WINDOW};
 use shared::ids::InstanceId;
 use shared::state::State;
 
-use super::schedule::{NOT_MAPPED, Triggers, hash, next_attempt};
+use super::schedule::{Triggers, hash, next_attempt};
 use super::turns::{turns, was_not_delivered};
-use super::verdict::UNDELIVERED;
 use crate::fleet::Instance;
 
 /// Chooses it: first instances without a failed `map`, then the least recently judged, then by ARN.
@@ -36,11 +36,8 @@ pub(super) fn choose_canary<'f>(
 
 fn has_failed_map(instance: &Instance) -> bool {
     match instance.state() {
-        Some(State::Unmapped { attempts, cause, .. }) => match cause.as_str() {
-            NOT_MAPPED => false,
-            UNDELIVERED => *attempts > 1,
-            _ => true,
-        },
+        Some(State::Unmapped { cause, .. }) if *cause == Cause::NOT_MAPPED => false,
+        Some(State::Unmapped { attempts, cause, .. }) => *cause != Cause::UNDELIVERED || *attempts > 1,
         _ => false,
     }
 }

@@ -10,7 +10,7 @@ use shared::invocation::{Failure, InvocationResult, Proof};
 use shared::state::{Gate, State, StateAttribute};
 
 use super::schedule::later;
-use super::verdict::{UNDELIVERED, Verdict, judge};
+use super::verdict::{Verdict, judge};
 use crate::fleet::{AgentState, CommandResult, Fleet, Instance};
 
 /// Gate and state to write on one instance, if its attributes are still as they were read.
@@ -140,7 +140,7 @@ pub(super) fn shut_silent(
             attempts: 1,
             judged: state.judged(),
             logon: state.logon(),
-            cause: Cause::new("silent"),
+            cause: Cause::SILENT,
             failing_since: now,
         };
         writes.push(apply(arn, instance, Verdict { gate: Gate::Shut, state }, Why::Silent));
@@ -157,7 +157,7 @@ fn is_open_and_judged_before(instance: &Instance, ago: SignedDuration, now: Time
 fn is_silent(instance: &Instance, stopped: &BTreeSet<CommandId>) -> bool {
     let was_asked = match instance.fresh_results().next_back() {
         Some(CommandResult { command, result: Some(InvocationResult::NoResult(cause)), .. }) => {
-            cause.as_str() != UNDELIVERED || !stopped.contains(command)
+            *cause != Cause::UNDELIVERED || !stopped.contains(command)
         }
         _ => false,
     };
@@ -169,7 +169,7 @@ fn is_silent(instance: &Instance, stopped: &BTreeSet<CommandId>) -> bool {
 fn stopped_commands(fleet: &Fleet) -> BTreeSet<CommandId> {
     let failed = |result: &&CommandResult| match &result.result {
         Some(InvocationResult::Failed(_)) => true,
-        Some(InvocationResult::NoResult(cause)) => cause.as_str() != UNDELIVERED,
+        Some(InvocationResult::NoResult(cause)) => *cause != Cause::UNDELIVERED,
         Some(InvocationResult::Mapped(_) | InvocationResult::Pending) | None => false,
     };
     let results = fleet.instances.values().flat_map(|instance| &instance.results);

@@ -35,6 +35,23 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Rule; 13] = [
+        Rule::Mode,
+        Rule::Hold,
+        Rule::Released,
+        Rule::DrainAttributeNotOurs,
+        Rule::InFlight,
+        Rule::CauseNotTheHosts,
+        Rule::NoWitnesses,
+        Rule::HalfMustStay,
+        Rule::Budget,
+        Rule::BreakerTooMany,
+        Rule::BreakerHerd,
+        Rule::BreakerNothingMapped,
+        Rule::BreakerUnknown,
+    ];
+
     /// As it is logged.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -51,6 +68,33 @@ impl Rule {
             Rule::BreakerHerd => "breaker-herd",
             Rule::BreakerNothingMapped => "breaker-nothing-mapped",
             Rule::BreakerUnknown => "breaker-unknown",
+        }
+    }
+
+    /// What it means, for the documentation.
+    pub fn means(self) -> &'static str {
+        match self {
+            Rule::Mode => "`Mode` is not `enforce`",
+            Rule::Hold => "it has the attribute `smb.hold`",
+            Rule::Released => {
+                "you made it `ACTIVE` again, or it is about to be terminated; it is not drained until it is proven once"
+            }
+            Rule::DrainAttributeNotOurs => "somebody else wrote `smb.<letter>.drain`",
+            Rule::InFlight => "a command for it is in flight",
+            Rule::CauseNotTheHosts => {
+                "its cause is of class credentials, configuration or unknown: another host would fare no better"
+            }
+            Rule::NoWitnesses => {
+                "a network or directory cause, and not enough other instances reached the share while it failed"
+            }
+            Rule::HalfMustStay => "less than half of the cluster's Windows instances are active and mapped",
+            Rule::Budget => "`MaxDrainPercent` of the cluster are draining, whoever drains them",
+            Rule::BreakerTooMany => "more than `BreakerPercent` of the cluster are unmapped or drained by us",
+            Rule::BreakerHerd => "three or more failed within the hour for the same shared cause",
+            Rule::BreakerNothingMapped => "no instance of the cluster is mapped",
+            Rule::BreakerUnknown => {
+                "over a fifth of the instances have no state yet, as after a large scale-out"
+            }
         }
     }
 }

@@ -15,10 +15,6 @@ use shared::state::{State, StateAttribute};
 
 use crate::fleet::{Fleet, Instance};
 
-/// The cause that a `check` reports for a free drive letter. A `map` reports it only where the letter is free again after
-/// the mapping was made.
-pub(super) const NOT_MAPPED: &str = "not-mapped";
-
 /// What an instance is due for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attempt {
@@ -67,7 +63,7 @@ pub fn next_attempt(
     let (at, attempt) = match (&instance.record.attributes.state, instance.is_open()) {
         // A check found no mapping. Nothing was tried, so there is nothing to wait for.
         (StateAttribute::Known(State::Unmapped { attempts: 1, judged, cause, .. }), _)
-            if cause.as_str() == NOT_MAPPED =>
+            if *cause == Cause::NOT_MAPPED =>
         {
             (*judged, Attempt::Retry)
         }
@@ -93,7 +89,7 @@ pub fn next_attempt(
 fn not_before(instance: &Instance, policy: &Policy) -> Timestamp {
     let last = instance.fresh_results().next_back();
     let pause = match last.and_then(|last| last.result.as_ref()) {
-        Some(InvocationResult::Failed(failure)) if failure.cause.as_str() == "busy" => policy.busy_wait(),
+        Some(InvocationResult::Failed(failure)) if failure.cause == Cause::BUSY => policy.busy_wait(),
         Some(InvocationResult::NoResult(_)) => policy.no_result_wait(),
         _ => return Timestamp::MIN,
     };

@@ -3,13 +3,13 @@
 //! See docs/architecture.md, Order of checks.
 
 use jiff::Timestamp;
+use shared::cause::Cause;
 use shared::history::WINDOW;
 use shared::ids::InstanceId;
 use shared::invocation::InvocationResult;
 use shared::state::State;
 
 use super::schedule::hash;
-use super::verdict::UNDELIVERED;
 use crate::fleet::{CommandResult, Instance};
 
 /// An instance that waits for a staggered command.
@@ -31,7 +31,7 @@ impl Waiting {
         let judged = if was_not_delivered(instance) { Timestamp::MIN } else { instance.floor() };
         let is_unsure = sent > judged
             && last.and_then(|result| result.result.as_ref()).is_none_or(
-                |result| matches!(result, InvocationResult::NoResult(cause) if cause.as_str() == UNDELIVERED),
+                |result| matches!(result, InvocationResult::NoResult(cause) if *cause == Cause::UNDELIVERED),
             );
         // SSM's history says nothing of an earlier turn.
         Waiting { last_turn: judged.max(sent).max(now - WINDOW), is_unsure, id: instance.id.clone() }
@@ -63,5 +63,5 @@ pub(super) fn in_turn(mut waiting: Vec<Waiting>, now: Timestamp) -> Vec<Instance
 
 /// The last command was not delivered, and nothing else is known.
 pub(super) fn was_not_delivered(instance: &Instance) -> bool {
-    matches!(instance.state(), Some(State::Unmapped { cause, .. }) if cause.as_str() == UNDELIVERED)
+    matches!(instance.state(), Some(State::Unmapped { cause, .. }) if *cause == Cause::UNDELIVERED)
 }

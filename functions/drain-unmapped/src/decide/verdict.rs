@@ -11,9 +11,6 @@ use shared::state::{Gate, State, StateAttribute};
 
 use crate::fleet::{CommandResult, Instance};
 
-/// The cause of a command that did not get to an instance, also because SSM stopped it.
-pub(super) const UNDELIVERED: &str = "undelivered";
-
 /// Gate and state, always written together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -52,7 +49,7 @@ fn counts(instance: &Instance, result: &CommandResult) -> bool {
         None | Some(InvocationResult::Pending) => false,
         Some(InvocationResult::Mapped(_)) => true,
         // Another command held the mutex. This one made no attempt, and the other one's result is the one to judge.
-        Some(InvocationResult::Failed(failure)) => failure.cause.as_str() != "busy",
+        Some(InvocationResult::Failed(failure)) => failure.cause != Cause::BUSY,
         // Under an open gate a later silence does not overrule an earlier result.
         Some(InvocationResult::NoResult(_)) => !instance.is_open(),
     }

@@ -8,6 +8,7 @@ use super::survey::{Survey, survey};
 use crate::app::App;
 use crate::decide::Plan;
 use crate::fleet::Fleet;
+use crate::metrics;
 use crate::statistics::RunStatistics;
 
 /// Writes the run's metrics and its log line.
@@ -17,38 +18,41 @@ pub fn publish(app: &App, fleet: &Fleet, plan: &Plan, statistics: &RunStatistics
     let mut values = gauges(&whole);
     let flag = |is: bool| f64::from(u8::from(is));
     values.extend([
-        ("ReconcileRuns", 1.0),
-        ("BreakerOpen", flag(!plan.breakers.is_empty())),
-        ("CredentialsRefused", flag(plan.credentials.brake.password == Password::Refused)),
-        ("CredentialsUnproven", flag(plan.credentials.brake.password == Password::Unproven)),
-        ("ChecksWithheld", flag(plan.credentials.brake.checks_withheld)),
-        ("SsmUnwell", flag(plan.is_ssm_unwell)),
-        ("Drains", f64::from(statistics.drains)),
-        ("DrainsWithheld", plan.withheld.len() as f64),
-        ("GivenBack", f64::from(statistics.given_back)),
-        ("Retries", f64::from(statistics.retries)),
-        ("Checks", f64::from(statistics.checks)),
-        ("Repairs", f64::from(statistics.repairs)),
-        ("MappedWithoutPrivacy", statistics.privacy.values().filter(|private| !**private).count() as f64),
-        ("Throttles", f64::from(statistics.throttles)),
-        ("Errors", f64::from(statistics.errors)),
+        (metrics::RECONCILE_RUNS, 1.0),
+        (metrics::BREAKER_OPEN, flag(!plan.breakers.is_empty())),
+        (metrics::CREDENTIALS_REFUSED, flag(plan.credentials.brake.password == Password::Refused)),
+        (metrics::CREDENTIALS_UNPROVEN, flag(plan.credentials.brake.password == Password::Unproven)),
+        (metrics::CHECKS_WITHHELD, flag(plan.credentials.brake.checks_withheld)),
+        (metrics::SSM_UNWELL, flag(plan.is_ssm_unwell)),
+        (metrics::DRAINS, f64::from(statistics.drains)),
+        (metrics::DRAINS_WITHHELD, plan.withheld.len() as f64),
+        (metrics::GIVEN_BACK, f64::from(statistics.given_back)),
+        (metrics::RETRIES, f64::from(statistics.retries)),
+        (metrics::CHECKS, f64::from(statistics.checks)),
+        (metrics::REPAIRS, f64::from(statistics.repairs)),
+        (
+            metrics::MAPPED_WITHOUT_PRIVACY,
+            statistics.privacy.values().filter(|private| !**private).count() as f64,
+        ),
+        (metrics::THROTTLES, f64::from(statistics.throttles)),
+        (metrics::ERRORS, f64::from(statistics.errors)),
     ]);
     let failures = |class: Class| f64::from(statistics.failures.get(&class).copied().unwrap_or_default());
     values.extend([
-        ("FailuresNetwork", failures(Class::Network)),
-        ("FailuresDirectory", failures(Class::Directory)),
-        ("FailuresCredentials", failures(Class::Credentials)),
-        ("FailuresConfiguration", failures(Class::Configuration)),
-        ("FailuresHost", failures(Class::Host)),
-        ("FailuresUnknown", failures(Class::Unknown)),
+        (metrics::FAILURES_NETWORK, failures(Class::Network)),
+        (metrics::FAILURES_DIRECTORY, failures(Class::Directory)),
+        (metrics::FAILURES_CREDENTIALS, failures(Class::Credentials)),
+        (metrics::FAILURES_CONFIGURATION, failures(Class::Configuration)),
+        (metrics::FAILURES_HOST, failures(Class::Host)),
+        (metrics::FAILURES_UNKNOWN, failures(Class::Unknown)),
     ]);
     let slowest = statistics.slowest_opening_seconds;
-    values.extend(slowest.map(|seconds| ("RegistrationToMappedSeconds", seconds)));
+    values.extend(slowest.map(|seconds| (metrics::REGISTRATION_TO_MAPPED_SECONDS, seconds)));
     app.metrics.emit(now, None, &values);
     for cluster in &app.config.clusters {
         let here = survey(&app.config.policy, fleet, Some(cluster), now);
         let mut values = gauges(&here);
-        values.push(("BreakerOpen", flag(plan.breakers.contains_key(cluster))));
+        values.push((metrics::BREAKER_OPEN, flag(plan.breakers.contains_key(cluster))));
         app.metrics.emit(now, Some(cluster.name()), &values);
     }
     tracing::info!(summary = summary(&whole, plan, statistics), "reconcile run done");
@@ -56,15 +60,15 @@ pub fn publish(app: &App, fleet: &Fleet, plan: &Plan, statistics: &RunStatistics
 
 fn gauges(survey: &Survey) -> Vec<shared::metrics::Value> {
     vec![
-        ("Mapped", f64::from(survey.mapped)),
-        ("Unmapped", f64::from(survey.unmapped)),
-        ("OldestUnmappedMinutes", survey.oldest_unmapped_minutes),
-        ("Unknown", f64::from(survey.unknown)),
-        ("Draining", f64::from(survey.draining)),
-        ("OwnershipUnproven", f64::from(survey.unproven)),
-        ("Unreachable", f64::from(survey.unreachable)),
-        ("Disconnected", f64::from(survey.disconnected)),
-        ("StaleCredentials", f64::from(survey.stale)),
-        ("AttributeLimit", f64::from(survey.at_attribute_limit)),
+        (metrics::MAPPED, f64::from(survey.mapped)),
+        (metrics::UNMAPPED, f64::from(survey.unmapped)),
+        (metrics::OLDEST_UNMAPPED_MINUTES, survey.oldest_unmapped_minutes),
+        (metrics::UNKNOWN, f64::from(survey.unknown)),
+        (metrics::DRAINING, f64::from(survey.draining)),
+        (metrics::OWNERSHIP_UNPROVEN, f64::from(survey.unproven)),
+        (metrics::UNREACHABLE, f64::from(survey.unreachable)),
+        (metrics::DISCONNECTED, f64::from(survey.disconnected)),
+        (metrics::STALE_CREDENTIALS, f64::from(survey.stale)),
+        (metrics::ATTRIBUTE_LIMIT, f64::from(survey.at_attribute_limit)),
     ]
 }

@@ -11,7 +11,6 @@ use shared::time;
 use super::survey::{is_unproven, is_unreachable};
 use crate::decide::{Plan, Rule, Triggers, is_stale, next_attempt};
 use crate::fleet::{AgentState, Instance};
-use crate::remedy::explain;
 use crate::statistics::privacy;
 
 /// One instance.
@@ -112,9 +111,11 @@ pub(crate) fn row(
         since: since.map(time::format),
         judged: attributes.state.state().map(|state| time::format(state.judged())),
         attempts,
-        cause: cause.map(|cause| {
-            let (meaning, remedy) = explain(cause);
-            CauseRow { code: cause.to_string(), class: cause.class(), meaning, remedy }
+        cause: cause.map(|cause| CauseRow {
+            code: cause.to_string(),
+            class: cause.class(),
+            meaning: cause.meaning(),
+            remedy: cause.remedy(),
         }),
         next_try: next_attempt(instance, triggers, policy).map(|(at, _)| time::format(at)),
         in_flight: instance.is_in_flight(),

@@ -1,6 +1,7 @@
 //! Each rule of draining, with a case on both sides of it.
 
 use jiff::SignedDuration;
+use shared::cause::{Class, Row};
 use shared::config::{Mode, Policy};
 
 use super::build::{NOW, With, decided, fleet, host, hosts, of_kind, policy};
@@ -83,11 +84,10 @@ fn it_must_have_failed_long_enough_from_its_first_to_its_last_attempt() {
 
 #[test]
 fn no_cause_but_the_hosts_own_drains_without_witnesses() {
-    for (cause, class) in shared::cause::known() {
+    for Row { cause, class, .. } in shared::cause::known() {
         let stands = format!("shut unmapped 9 -1m - {cause} -40m");
         let unseen = hosts(21..41, "open mapped -2d -50m -").into_iter().chain([host(1, &stands)]);
         let seen = hosts(21..41, WELL).into_iter().chain([host(1, &stands)]);
-        use shared::cause::Class;
         let (without, with) = match class {
             Class::Host => ("1", "1"),
             Class::Network | Class::Directory => ("1: no-witnesses", "1"),

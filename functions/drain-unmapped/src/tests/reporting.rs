@@ -1,6 +1,7 @@
 //! What is reported: counts, the summary, and a row of the report.
 
 use serde_json::json;
+use shared::cause::Cause;
 use shared::ids::ClusterRef;
 
 use super::build::{FleetWith, NOW, With, at, fleet, host, hosts, policy};
@@ -165,8 +166,8 @@ fn a_row_gives_state_cause_remedy_and_next_attempt() {
         "cause": {
             "code": "drive-in-use",
             "class": "host",
-            "meaning": "the letter belongs to a disk, a substituted path or a net use drive",
-            "remedy": "give that another letter, in the AMI or the launch template",
+            "meaning": Cause::new("drive-in-use").meaning(),
+            "remedy": Cause::new("drive-in-use").remedy(),
         },
         "nextTry": row["nextTry"],
         "inFlight": false,

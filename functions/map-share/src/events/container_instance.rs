@@ -1,4 +1,4 @@
-//! ECS Container Instance State Change: for a registration, a connection, and every task started or stopped.
+//! ECS Container Instance State Change: sent at a registration, a connection, and for every task started or stopped.
 //!
 //! Shapes: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_container_instance_events.html>
 
@@ -18,7 +18,7 @@ struct Detail {
     ec2_instance_id: Option<String>,
     status: Option<String>,
     agent_connected: Option<bool>,
-    // Only spares a call, so a form that is not known costs nothing.
+    // Any value, since it only saves a call where it is a known one.
     #[serde(default)]
     registered_at: Value,
     version: Option<i64>,
@@ -35,7 +35,7 @@ pub(super) fn parse(envelope: &Envelope) -> Result<Event, Unreadable> {
     let detail: Detail = envelope.detail()?;
     let cluster = detail.cluster_arn.ok_or(Unreadable::Missing("detail.clusterArn"))?;
     let arn = detail.container_instance_arn.ok_or(Unreadable::Missing("detail.containerInstanceArn"))?;
-    // ECS documents the instance's id as optional; where it is missing the live description tells.
+    // ECS documents the instance's id as optional; without it, the instance is described.
     let id = detail.ec2_instance_id.as_deref();
     if let Some(ignored) = id.and_then(external) {
         return Ok(ignored);

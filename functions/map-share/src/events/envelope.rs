@@ -8,7 +8,7 @@ use shared::time;
 
 use super::event::{Event, external};
 
-/// A text that is no event, or an event that lacks what its kind must have.
+/// Why a text is no event, or an event cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unreadable {
     /// The body of a record.
@@ -23,15 +23,15 @@ pub(crate) enum Unreadable {
     /// A member of the event is missing, `null` or of the wrong type.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// `detail` is not of its kind's form.
+    /// `detail` does not have the form of its kind.
     #[error("detail cannot be read: {0}")]
     Detail(String),
-    /// An identifier that is none.
+    /// An identifier has the wrong form.
     #[error(transparent)]
     Id(#[from] InvalidId),
 }
 
-/// EventBridge's envelope. Its `version` is always "0" where it is there at all, so it is not read.
+/// EventBridge's envelope. Its `version` is not read: it is "0" or missing.
 #[derive(Debug, Deserialize)]
 pub(super) struct Envelope {
     pub(super) source: Option<String>,
@@ -47,13 +47,13 @@ impl Envelope {
         T::deserialize(&self.detail).map_err(|error| Unreadable::Detail(error.to_string()))
     }
 
-    /// Without its time an event cannot be put in order with what was proven.
+    /// The event's time, without which it cannot be compared with proofs.
     pub(super) fn time(&self) -> Result<Timestamp, Unreadable> {
         self.time.as_deref().and_then(time::parse).ok_or(Unreadable::Missing("time"))
     }
 }
 
-/// Reads an instance's id out of an event and makes an event of it; an external instance's (`mi-…`) is ignored.
+/// Makes an event of an instance's id; one of an external instance (`mi-…`) is ignored.
 pub(super) fn event_of(
     id: Option<&str>,
     member: &'static str,

@@ -5,12 +5,12 @@ use shared::ids::{ClusterArn, ContainerInstanceArn, InstanceId};
 
 use crate::outcome::Reason;
 
-/// What an event says, as far as it matters here.
+/// What an event says.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Event {
     /// A container instance changed: registered, (dis)connected, or a task on it started or stopped.
     ContainerInstance(ContainerInstanceChange),
-    /// EC2 stops or starts the instance: what was proven before `at` is void.
+    /// EC2 stops or starts the instance: proof from before `at` does not count.
     Restart {
         /// The instance.
         id: InstanceId,
@@ -24,7 +24,7 @@ pub(crate) enum Event {
         /// The event's own time, whole seconds.
         at: Timestamp,
     },
-    /// Somebody asks for this instance, whatever its state.
+    /// A person names this instance.
     ByHand(InstanceId),
     /// Nothing to act on.
     Ignored {
@@ -36,7 +36,7 @@ pub(crate) enum Event {
 }
 
 impl Event {
-    /// Whom it is about, for logs and answers.
+    /// The instance that it is about, for logs and answers.
     pub(crate) fn subject(&self) -> Option<&str> {
         match self {
             Event::ContainerInstance(change) => {
@@ -48,7 +48,7 @@ impl Event {
     }
 }
 
-/// A container instance as the event shows it. Nothing of it is younger than the event.
+/// A container instance as it was when the event was sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ContainerInstanceChange {
     /// The cluster, watched or not.
@@ -63,9 +63,9 @@ pub(crate) struct ContainerInstanceChange {
     pub(crate) is_connected: bool,
     /// When it registered, where the event says so.
     pub(crate) registered_at: Option<Timestamp>,
-    /// Counts up with every change of this registration: the same again is a duplicate, a lower one is older.
+    /// Grows with every change of the registration: an equal one is a duplicate, a lower one is older.
     pub(crate) version: i64,
-    /// Names and values, as far as they are shown.
+    /// Names and values, as far as the event has them.
     pub(crate) attributes: Vec<(String, Option<String>)>,
 }
 

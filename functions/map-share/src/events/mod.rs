@@ -54,7 +54,7 @@ const PARSERS: [Parser; 4] = [
     },
 ];
 
-/// Whether a JSON value claims to be an EventBridge event.
+/// Whether a JSON value has the form of an EventBridge event.
 pub(crate) fn is_event(value: &Value) -> bool {
     value.get("detail-type").is_some()
 }

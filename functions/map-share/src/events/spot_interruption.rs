@@ -1,4 +1,4 @@
-//! EC2 Spot Instance Interruption Warning: two minutes, whatever the action (terminate, stop or hibernate).
+//! EC2 Spot Instance Interruption Warning, two minutes before the instance is terminated, stopped or hibernated.
 //!
 //! Shape: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html>
 

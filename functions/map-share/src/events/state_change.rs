@@ -1,4 +1,4 @@
-//! EC2 Instance State-change Notification. A reboot is not announced.
+//! EC2 Instance State-change Notification. EC2 sends none for a reboot.
 //!
 //! States: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html>
 

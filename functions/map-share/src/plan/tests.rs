@@ -66,7 +66,7 @@ fn command(n: u32, requested: i64, is_final: bool) -> Command {
     }
 }
 
-/// An ECS event of instance 1, changed by what the case is about.
+/// An ECS event of instance 1 with one change.
 fn change(version: i64, change: impl FnOnce(&mut Value)) -> Event {
     let mut detail = json!({
         "agentConnected": true, "status": "ACTIVE", "version": version,
@@ -81,7 +81,7 @@ fn change(version: i64, change: impl FnOnce(&mut Value)) -> Event {
     events::read(&event).1.unwrap()
 }
 
-/// Sorts events; gives back what is left to do, and the settled outcomes in order.
+/// Sorts events; returns what is left to do, and the outcomes in order.
 fn sorted(events: Vec<Event>) -> (Work, Vec<Option<Outcome>>) {
     let mut batch = Batch::default();
     let events: Vec<_> = events.into_iter().map(|e| (batch.add(None, Kind::Other, None), e)).collect();
@@ -227,7 +227,7 @@ fn by_hand_only_a_command_in_flight_stops_a_connected_windows_instance() {
             vec![command(1, 6, true), command(1, 5, false)],
             Some(Reason::InFlight),
         ),
-        ("voided by a restart", vec![restarted], vec![command(1, 5, false)], None),
+        ("requested before a restart", vec![restarted], vec![command(1, 5, false)], None),
     ];
     for (case, registrations, commands, expected) in table {
         assert_eq!(allows_by_hand(&registrations, history(&commands, 20)).err(), expected, "{case}");

@@ -1,0 +1,164 @@
+//! What the product says of itself, held against what it does: the page of the causes, the lists in the script, the
+//! AWS calls and the metrics of each function.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use shared::cause;
+use shared::config::{Mode, ValidatorConfig};
+use shared::metrics::Metrics;
+use tests::document;
+use tests::facts::{causes_page, metrics, operations};
+use tests::fleet::World;
+use tests::local_aws::LocalAws;
+use tests::local_aws::in_process::{Local, Process};
+use tests::map_share::{self, Story, state_change};
+use tests::stack::Stack;
+use validate_task_definition::Validator;
+
+use crate::document::PARAMETERS;
+
+fn script() -> String {
+    fs::read_to_string(document::root().join("shared/document/map-share.ps1")).expect("the script is there")
+}
+
+/// The texts of the first `@(…)` in a function of the script.
+fn first_list_of(function: &str) -> Vec<String> {
+    let script = script();
+    let mut parser = tree_sitter::Parser::new();
+    parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).expect("the grammar fits");
+    let tree = parser.parse(&script, None).expect("there is no time limit");
+    let text = |node: tree_sitter::Node| script[node.byte_range()].to_owned();
+    let function = descendants(tree.root_node(), "function_statement")
+        .into_iter()
+        .find(|node| descendants(*node, "function_name").first().is_some_and(|name| text(*name) == function))
+        .unwrap_or_else(|| panic!("there is no function {function}"));
+    let lists = descendants(function, "array_expression");
+    let texts = descendants(*lists.first().expect("it has a list"), "verbatim_string_characters");
+    texts.into_iter().map(|node| text(node).trim_matches('\'').to_owned()).collect()
+}
+
+/// The nodes of a kind below a node, in the order of the text.
+fn descendants<'t>(node: tree_sitter::Node<'t>, kind: &str) -> Vec<tree_sitter::Node<'t>> {
+    let mut found = Vec::new();
+    for child in node.children(&mut node.walk()) {
+        if child.kind() == kind {
+            found.push(child);
+        }
+        found.extend(descendants(child, kind));
+    }
+    found
+}
+
+#[test]
+fn the_page_of_the_causes_is_the_one_that_is_committed() {
+    let committed = fs::read_to_string(document::root().join("docs/causes.md")).expect("the page is there");
+    assert!(committed == causes_page(), "docs/causes.md is not what the table says: run `make causes-doc`");
+}
+
+#[test]
+fn the_script_ends_with_78_for_exactly_the_causes_of_which_the_table_says_so() {
+    let listed = first_list_of("Get-ExitCode");
+    let listed_once: BTreeSet<&str> = listed.iter().map(String::as_str).collect();
+    assert_eq!(listed.len(), listed_once.len(), "a cause is listed twice");
+    let expected: BTreeSet<&str> =
+        cause::known().filter(|row| row.exit_code() == Some(78)).map(|row| row.cause.as_str()).collect();
+    assert_eq!(listed_once, expected);
+}
+
+#[test]
+fn the_script_reads_the_settings_that_the_template_writes() {
+    let template = fs::read_to_string(document::root().join("template.yaml")).expect("the template is there");
+    let text = document::run_command(&template, &BTreeMap::from(PARAMETERS)).expect("it has a document");
+    let encoded = text.split('\'').nth(1).expect("the settings are the first text");
+    let settings = String::from_utf8(STANDARD.decode(encoded).expect("base64")).expect("text");
+    let written: Vec<&str> = settings.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    assert_eq!(first_list_of("Read-Settings"), written);
+}
+
+/// The operations that a caller called, without the name of the service.
+fn called(local: &Local, caller: &str) -> BTreeSet<String> {
+    let aws = local.aws();
+    let calls = aws.calls().iter().filter(|call| &*call.caller.0 == caller);
+    calls.map(|call| call.operation.clone()).collect()
+}
+
+fn listed(function: &str) -> BTreeSet<String> {
+    let operations = operations(function).iter();
+    operations.map(|operation| operation.split_once(':').expect("service:Operation").1.to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_unmapped_makes_every_call_and_emits_every_metric_that_it_lists_and_no_other() {
+    let world = World::new(61, map_share::base())
+        .cluster("apps")
+        .windows_instances("apps", 19)
+        .windows_instance("apps", |host| host.disk_on_letter());
+    let mut stack = Stack::new(world);
+    stack.minutes(40).await;
+    for metric in metrics("drain-unmapped") {
+        assert!(!stack.metric_history(metric.name).is_empty(), "{} is never emitted", metric.name);
+    }
+    stack.deploy(|config| config.policy.mode = Mode::Report);
+    stack.ask(json!({ "release": true })).await.unwrap();
+    assert_eq!(called(&stack.local, "drain-unmapped"), listed("drain-unmapped"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn map_share_makes_every_call_that_it_lists_and_no_other() {
+    let world = map_share::world()
+        .windows_instance("apps", map_share::mapped)
+        .windows_instance("apps", map_share::mapped)
+        .windows_instance("apps", |host| host);
+    let story = Story::new(world);
+    let restart = state_change(&map_share::id(2), "stopping", map_share::base());
+    story.batch(&[story.event(&map_share::id(3)), restart]).await;
+    assert_eq!(called(&story.local, map_share::CALLER), listed("map-share"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn validate_task_definition_makes_every_call_and_emits_every_metric_that_it_lists_and_no_other() {
+    let definition = json!({
+        "family": "orders",
+        "containerDefinitions": [{"name": "web", "image": "web", "memory": 512}],
+        "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"},
+    });
+    let world = World::new(1, map_share::base())
+        .cluster("windows")
+        .task_definition(definition)
+        .service("windows", json!({"serviceName": "orders", "taskDefinition": "orders:1"}));
+    let local = Local::new(LocalAws::new(world));
+    let variables =
+        [("CLUSTERS", "windows"), ("STACK", "smb-g"), ("REMOTE_PATH", r"\\fs.corp.example.com\share")];
+    let config = ValidatorConfig::read(|name| {
+        variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+    })
+    .unwrap();
+    let written: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let metrics_of_stack = Metrics::to_writer("EcsSmbMapper", "smb-g", written.clone());
+    let process = Process::new(&local, "validate-task-definition");
+    let validator = Validator::new(&config, process.clients(), metrics_of_stack);
+    let registered = tests::events::of("validate-task-definition")
+        .into_iter()
+        .find(|(name, _)| name == "registered-valid")
+        .expect("the event is there")
+        .1;
+    let schedule = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
+    for event in [registered, json!({"taskDefinition": "orders"}), schedule] {
+        validator.handle(&event, Timestamp::MAX).await.unwrap();
+    }
+    assert_eq!(called(&local, "validate-task-definition"), listed("validate-task-definition"));
+    let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+    let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for metric in metrics("validate-task-definition") {
+        assert!(
+            lines.iter().any(|line| line[metric.name].is_f64() || line[metric.name].is_u64()),
+            "{metric:?}"
+        );
+    }
+}

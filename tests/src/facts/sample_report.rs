@@ -1,0 +1,75 @@
+//! A report of `drain-unmapped` in which every field has a value: one mapped instance and one that failed.
+
+use drain_unmapped::decide::Rule;
+use drain_unmapped::report::{Breaker, CauseRow, Report, Row, UnreadCluster};
+use shared::cause::Cause;
+use shared::config::Mode;
+use shared::ecs::Status;
+
+/// The report. Its type is the function's own, so a field that is renamed there is renamed here.
+pub fn sample_report() -> Report {
+    Report {
+        at: "2027-01-05T08:30:00Z".to_owned(),
+        stack: "smb".to_owned(),
+        mode: Mode::Enforce,
+        drive: "G:".to_owned(),
+        remote_path: r"\\fs\share".to_owned(),
+        summary: "1 of 2 connected Windows instances mapped".to_owned(),
+        password: "proven",
+        parameters_changed: Some("2027-01-01T08:00:00Z".to_owned()),
+        checks_withheld: false,
+        ssm_unwell: false,
+        breakers: vec![Breaker { cluster: "windows".to_owned(), rule: Rule::BreakerTooMany }],
+        unread_clusters: vec![UnreadCluster {
+            cluster: "other".to_owned(),
+            error: "ecs:ListContainerInstances failed".to_owned(),
+        }],
+        instances: vec![mapped(), unmapped()],
+        stale_registrations: vec!["arn:…/9".to_owned()],
+    }
+}
+
+fn mapped() -> Row {
+    Row {
+        cluster: "windows".to_owned(),
+        instance: "i-0aaaaaaaaaaaaaaa1".to_owned(),
+        container_instance: "arn:…/1".to_owned(),
+        status: Status::Active,
+        connected: true,
+        gate: "mapped",
+        state: "mapped",
+        since: Some("2027-01-05T08:00:00.123Z".to_owned()),
+        judged: Some("2027-01-05T08:20:00.123Z".to_owned()),
+        attempts: None,
+        cause: None,
+        next_try: Some("2027-01-05T08:50:00Z".to_owned()),
+        in_flight: false,
+        unreachable: false,
+        drain: "none",
+        ownership_unproven: false,
+        hold: false,
+        without_privacy: false,
+        stale_credential: false,
+        not_drained_because: None,
+    }
+}
+
+fn unmapped() -> Row {
+    let cause = Cause::new("drive-in-use");
+    Row {
+        instance: "i-0bbbbbbbbbbbbbbb2".to_owned(),
+        container_instance: "arn:…/2".to_owned(),
+        gate: "shut",
+        state: "unmapped",
+        attempts: Some(3),
+        next_try: Some("2027-01-05T09:00:00Z".to_owned()),
+        not_drained_because: Some(Rule::Budget),
+        cause: Some(CauseRow {
+            code: cause.to_string(),
+            class: cause.class(),
+            meaning: cause.meaning(),
+            remedy: cause.remedy(),
+        }),
+        ..mapped()
+    }
+}
