@@ -12,6 +12,8 @@
 //! What is no task definition is answered with an error that says so; the function itself fails only where it cannot do
 //! its work.
 
+#![cfg_attr(not(test), warn(clippy::too_many_lines, clippy::fn_params_excessive_bools))]
+
 pub mod audit;
 pub mod constraint;
 pub mod described;
