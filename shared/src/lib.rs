@@ -6,6 +6,8 @@
 //!
 //! Deliberately absent: a trait over the AWS SDK. The functions hold real clients; tests replace the HTTP client below.
 
+#![cfg_attr(not(test), warn(clippy::too_many_lines, clippy::fn_params_excessive_bools))]
+
 pub mod aws;
 pub mod brake;
 pub mod cause;

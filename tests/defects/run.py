@@ -32,6 +32,7 @@ UNIT_TESTS = ["cargo", "test", "--quiet", "--locked", "-p", "shared", "-p", "map
 SIMULATE = ["cargo", "build", "--quiet", "--locked", "--profile", "simulate", "-p", "tests", "--bin", "simulate"]
 FAILED_TEST = re.compile(r"^---- (\S+) stdout ----$", re.MULTILINE)
 BROKEN = re.compile(r'^seed (\d+) breaks "(.*)" at ', re.MULTILINE)
+NOTHING_FOUND = "-"
 TABLE = re.compile(r"(?<=<!-- table -->\n).*(?=<!-- end -->)", re.DOTALL)
 
 
@@ -72,7 +73,7 @@ def find_by_unit_tests():
     failed = sorted(set(FAILED_TEST.findall(tested.stdout)))
     if failed:
         return True, failed[0] + (f" and {len(failed) - 1} more" if failed[1:] else "")
-    return False, "-" if tested.returncode == 0 else "FAILS WITHOUT A TEST'S NAME: " + tested.stderr.strip()[-500:]
+    return False, NOTHING_FOUND if tested.returncode == 0 else "FAILS WITHOUT A TEST'S NAME: " + tested.stderr.strip()[-500:]
 
 
 def find_by_simulation():
@@ -84,7 +85,7 @@ def find_by_simulation():
     broken = BROKEN.search(played.stdout)
     if broken:
         return True, f"seed {broken[1]}: {broken[2]}"
-    return False, "-" if played.returncode == 0 else "FAILS WITHOUT A BROKEN INVARIANT: " + played.stderr.strip()[-500:]
+    return False, NOTHING_FOUND if played.returncode == 0 else "FAILS WITHOUT A BROKEN INVARIANT: " + played.stderr.strip()[-500:]
 
 
 LAYERS = {"unit": find_by_unit_tests, "simulation": find_by_simulation}
@@ -151,8 +152,10 @@ def main():
     if "simulation" in layers and (TARGET / "simulate").exists() and not (BUILT / "simulate").exists():
         shutil.copytree(TARGET / "simulate", BUILT / "simulate", symlinks=True)
     refresh()
-    if "unit" in layers and find_by_unit_tests() != (False, "-"):
-        sys.exit("the unit tests fail without any defect")
+    if "unit" in layers:
+        _, without_defect = find_by_unit_tests()
+        if without_defect != NOTHING_FOUND:
+            sys.exit(f"the unit tests fail without any defect: {without_defect}")
     rows = []
     for defect in defects:
         began = time.monotonic()

@@ -1,6 +1,9 @@
-//! The dependencies of the deployed functions, and their behaviour with wrong variables.
+//! The dependencies of the deployed functions, their behaviour with wrong variables, and the limits of the sources.
+
+mod modules;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
@@ -72,7 +75,7 @@ fn no_function_depends_on_a_credentials_provider_that_lambda_does_not_use() {
 fn start(function: &str, environment: &[(&str, &str)]) -> Output {
     let deps = std::env::current_exe().expect("a test has a path");
     let binary = deps.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps").join(function);
-    assert!(binary.is_file(), "{} is missing: cargo build --workspace --bins", binary.display());
+    assert!(binary.is_file(), "{} is missing: cargo build --workspace --bins --examples", binary.display());
     Command::new(binary)
         .env_clear()
         .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
@@ -115,4 +118,28 @@ fn a_missing_variable_stops_a_binary_with_its_name() {
             String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && printed.contains("CLUSTERS is not set"), "{function}: {printed}");
     }
+}
+
+const PRODUCT: [&str; 4] =
+    ["shared", "functions/map-share", "functions/drain-unmapped", "functions/validate-task-definition"];
+
+#[test]
+fn imports_run_downwards() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let circles = PRODUCT.map(|package| (package, modules::circles(&root.join(package).join("src"))));
+    let circles: Vec<_> = circles.iter().filter(|(_, circles)| !circles.is_empty()).collect();
+    assert!(circles.is_empty(), "modules that import one another: {circles:#?}");
+}
+
+#[test]
+fn no_product_file_is_longer_than_300_lines_without_its_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let files = PRODUCT.iter().flat_map(|package| modules::sources(&root.join(package)));
+    let lines = files.map(|file| {
+        let text = std::fs::read_to_string(&file).expect("a readable file");
+        let product = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        (product.lines().count(), file)
+    });
+    let long: Vec<_> = lines.filter(|(lines, _)| *lines > 300).collect();
+    assert!(long.is_empty(), "{long:#?}");
 }

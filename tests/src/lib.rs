@@ -1,5 +1,7 @@
 //! The world that ecs-smb-mapper is tested in; never deployed.
 
+#![allow(clippy::too_many_arguments, reason = "the limit of .clippy.toml is the product's")]
+
 pub mod bench;
 pub mod burst;
 pub mod chart;

@@ -15,6 +15,8 @@
 //! What is in flight is read from SSM's own history and what was proven from the instances' attributes, so the function
 //! may die after any call.
 
+#![cfg_attr(not(test), warn(clippy::too_many_lines, clippy::fn_params_excessive_bools))]
+
 pub mod act;
 pub mod app;
 pub mod decide;

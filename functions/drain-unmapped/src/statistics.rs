@@ -112,18 +112,14 @@ pub fn privacy(instance: &Instance) -> Option<bool> {
     })
 }
 
-fn failed_call(is_throttle: bool) -> FailedCall {
-    if is_throttle { FailedCall::Throttled } else { FailedCall::Other }
-}
-
 impl From<&AwsError> for FailedCall {
     fn from(error: &AwsError) -> Self {
-        failed_call(error.is_throttle())
+        if error.is_throttle() { FailedCall::Throttled } else { FailedCall::Other }
     }
 }
 
 impl From<&SendError> for FailedCall {
     fn from(error: &SendError) -> Self {
-        failed_call(matches!(error, SendError::Throttled(_)))
+        if matches!(error, SendError::Throttled(_)) { FailedCall::Throttled } else { FailedCall::Other }
     }
 }

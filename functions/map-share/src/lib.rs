@@ -20,6 +20,8 @@
 //!
 //! Deliberately absent: verdicts, retries and draining, which are `drain-unmapped`'s; and any memory between two runs.
 
+#![cfg_attr(not(test), warn(clippy::too_many_lines, clippy::fn_params_excessive_bools))]
+
 mod app;
 mod batch;
 mod commands;

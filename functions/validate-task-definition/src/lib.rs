@@ -13,6 +13,8 @@
 //! It changes nothing. A registered definition is checked from CloudTrail's event, without a call to AWS. The response
 //! to any other input is an error that names it; the function fails only when a call to AWS fails.
 
+#![cfg_attr(not(test), warn(clippy::too_many_lines, clippy::fn_params_excessive_bools))]
+
 pub mod audit;
 pub mod constraint;
 pub mod described;

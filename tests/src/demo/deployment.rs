@@ -9,7 +9,9 @@ use crate::event_rules;
 use crate::local_aws::LocalAws;
 use crate::local_aws::server::Server;
 use crate::runtime_api::function::wall_clock;
-use crate::runtime_api::{DeliveredBatch, EventSource, Function, FunctionSettings, QueueKind, Queue, BatchSettings};
+use crate::runtime_api::{
+    BatchSettings, DeliveredBatch, EventSource, Function, FunctionSettings, Queue, QueueKind,
+};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
