@@ -1,4 +1,4 @@
-//! Identifiers of AWS resources, told apart by type.
+//! Identifiers of AWS resources, each kind with a type of its own.
 //!
 //! Only the form that AWS documents is checked, not whether the resource exists.
 

@@ -80,7 +80,9 @@ fn plain(status_details: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
     use proptest::prelude::*;
+    use proptest::sample::{Index, select};
 
     use super::*;
     use crate::share::{DriveLetter, RemotePath};
@@ -190,21 +192,90 @@ mod tests {
         assert_eq!(interpret(&share(), None, "", Deadline::Past), InvocationResult::NoResult(Cause::LOST));
     }
 
+    /// What a piece of an output means.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Meaning {
+        /// It is no result line.
+        Noise,
+        Mapped,
+        Failed,
+        /// A result line of another share or letter, of a later version, or with a member missing.
+        Nothing,
+    }
+
+    const PIECES: [(Meaning, &str); 10] = [
+        (Meaning::Noise, "WARNING: slow, {not} a result; smbMapping"),
+        (Meaning::Noise, ""),
+        (Meaning::Mapped, MAPPED),
+        (Meaning::Mapped, r#"{"smbMapping":"mapped","v":0,"drive":"g","remote":"//fs/share/"} done"#),
+        (
+            Meaning::Failed,
+            r#"VERBOSE: {"smbMapping":"failed","v":1,"cause":"1326","step":"create","message":"{\"smbMapping\""}"#,
+        ),
+        (Meaning::Failed, r#"{"smbMapping":"failed","v":1,"cause":"on fire","step":"look"}"#),
+        (
+            Meaning::Nothing,
+            r#"{"smbMapping":"mapped","v":1,"drive":"G:","remote":"\\\\fs\\share\\directory"}"#,
+        ),
+        (Meaning::Nothing, r#"{"smbMapping":"mapped","v":1,"drive":"H:","remote":"\\\\fs\\share"}"#),
+        (Meaning::Nothing, r#"{"smbMapping":"mapped","v":2,"drive":"G:","remote":"\\\\fs\\share"}"#),
+        (Meaning::Nothing, r#"{"smbMapping":"mapped","v":1}"#),
+    ];
+
+    fn pieces() -> impl Strategy<Value = Vec<(Meaning, &'static str)>> {
+        let cut = ("{\"smbMapping\"".len()..MAPPED.len()).prop_map(|n| (Meaning::Nothing, &MAPPED[..n]));
+        vec(prop_oneof![10 => select(&PIECES[..]), 1 => cut], 1..=4)
+    }
+
+    /// A result line with a part replaced.
+    fn edited_line() -> impl Strategy<Value = String> {
+        let line = select(&[MAPPED, ELSEWHERE, REFUSED][..]);
+        (line, any::<Index>(), 0..12_usize, "[ -~]{0,12}").prop_map(|(line, at, length, replacement)| {
+            let from = at.index(line.len());
+            format!("{}{replacement}{}", &line[..from], &line[(from + length).min(line.len())..])
+        })
+    }
+
     proptest! {
         #[test]
-        fn any_output_is_read_without_panic_and_proves_nothing(output in "(?s).{0,300}") {
-            prop_assert!(!matches!(interpret(&share(), Some("Success"), &output, Deadline::Past), InvocationResult::Mapped(_)));
+        fn an_output_means_what_its_result_lines_mean_if_all_are_the_same(
+            pieces in pieces(),
+            details in select(&["Success", "Failed", "Incomplete"][..]),
+        ) {
+            let output = pieces.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("\r\n");
+            let mut lines: Vec<_> = pieces.into_iter().filter(|(meaning, _)| *meaning != Meaning::Noise).collect();
+            lines.dedup();
+            let result = interpret(&share(), Some(details), &output, Deadline::Ahead);
+            let is_expected = match (lines.as_slice(), details) {
+                ([(Meaning::Mapped, _)], "Success") => matches!(result, InvocationResult::Mapped(_)),
+                ([(Meaning::Failed, _)], _) => matches!(result, InvocationResult::Failed(_)),
+                _ => matches!(result, InvocationResult::NoResult(_)),
+            };
+            prop_assert!(is_expected, "{result:?}");
         }
 
         #[test]
-        fn a_result_line_is_found_in_any_text_without_another(before in "[^{]{0,80}", after in "(?s)[^{]{0,80}") {
-            let output = format!("{before}{MAPPED}{after}");
-            prop_assert!(matches!(interpret(&share(), Some("Success"), &output, Deadline::Ahead), InvocationResult::Mapped(_)));
+        fn an_edited_result_line_proves_no_other_share_and_has_a_storable_cause(output in edited_line()) {
+            match interpret(&share(), Some("Success"), &output, Deadline::Ahead) {
+                InvocationResult::Mapped(proof) => {
+                    let line: serde_json::Value = serde_json::from_str(&output[output.find('{').unwrap()..]).unwrap_or_default();
+                    let remote = line["remote"].as_str().unwrap_or(&proof.remote).replace('/', "\\");
+                    prop_assert_eq!(remote.trim_end_matches('\\').to_lowercase(), r"\\fs\share");
+                }
+                InvocationResult::Failed(failure) => {
+                    let cause = failure.cause.as_str();
+                    prop_assert!((1..=24).contains(&cause.len()));
+                    prop_assert!(cause.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{cause}");
+                }
+                InvocationResult::NoResult(cause) => prop_assert_eq!(cause.as_str(), "no-result"),
+                InvocationResult::Pending => prop_assert!(false, "it has ended"),
+            }
         }
 
         #[test]
-        fn a_cut_result_line_is_never_a_proof(length in 0..MAPPED.len()) {
-            prop_assert_eq!(result("Success", &MAPPED[..length], Deadline::Ahead), "no result: no-result");
+        fn any_output_is_read_and_proves_nothing(output in "(?s).{0,300}") {
+            let result = interpret(&share(), Some("Success"), &output, Deadline::Past);
+            prop_assert!(!matches!(result, InvocationResult::Mapped(_)));
         }
     }
 }

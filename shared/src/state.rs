@@ -12,7 +12,9 @@ pub use value::State;
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use proptest::collection::vec;
     use proptest::prelude::*;
+    use proptest::sample::{Index, select};
 
     use super::*;
     use crate::cause::Cause;
@@ -115,33 +117,82 @@ mod tests {
         ]
     }
 
+    fn drains() -> impl Strategy<Value = String> {
+        let drain = (causes(), timestamps(), 0..3).prop_map(|(cause, at, kind)| match kind {
+            0 => Drain::Requested { cause, at },
+            1 => Drain::Done { cause, at },
+            _ => Drain::Released { at },
+        });
+        drain.prop_map(|drain| drain.print().unwrap())
+    }
+
+    /// A value with up to two parts replaced.
+    fn edited(values: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+        const TOKENS: [&str; 7] =
+            [" ", "-", "+1", "mapped", "done", "9999-12-30T22:00:00+00:30", "-009999-01-02T00:00:00Z"];
+        let replacement = prop_oneof![select(&TOKENS[..]).prop_map(str::to_owned), "[ -~]{0,5}"];
+        let edits = vec((any::<Index>(), 0..30_usize, replacement), 0..=2);
+        (values, edits).prop_map(|(mut text, edits)| {
+            for (at, length, replacement) in edits {
+                let from = at.index(text.len() + 1);
+                text.replace_range(from..(from + length).min(text.len()), &replacement);
+            }
+            text
+        })
+    }
+
+    /// Whether ECS accepts it as an attribute's value.
+    fn is_storable(value: &str) -> bool {
+        value.len() <= 128 && value.bytes().all(|b| b.is_ascii_alphanumeric() || b" -_.:@/\\".contains(&b))
+    }
+
     proptest! {
         #[test]
         fn every_state_survives_being_stored(state in states()) {
             let text = state.print();
-            prop_assert!(text.len() <= 128, "{text}");
-            prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b" -_.:@/\\".contains(&b)), "{text}");
+            prop_assert!(is_storable(&text), "{text}");
             prop_assert_eq!(State::parse(&text), Some(state));
         }
 
         #[test]
-        fn every_drain_survives_being_stored(cause in causes(), at in timestamps(), kind in 0..3) {
-            let drain = match kind {
-                0 => Drain::Requested { cause, at },
-                1 => Drain::Done { cause, at },
-                _ => Drain::Released { at },
-            };
-            let text = drain.print().unwrap();
-            prop_assert!(text.len() <= 128);
-            prop_assert_eq!(Drain::parse(Some(&text)), drain);
+        fn every_drain_survives_being_stored(text in drains()) {
+            let drain = Drain::parse(Some(&text));
+            prop_assert!(is_storable(&text), "{text}");
+            prop_assert_ne!(&drain, &Drain::Foreign);
+            prop_assert_eq!(drain.print(), Some(text));
         }
 
         #[test]
-        fn any_text_is_read_without_panic_and_what_is_read_prints_the_same(text in ".{0,140}") {
-            if let Some(state) = State::parse(&text) {
-                prop_assert_eq!(State::parse(&state.print()), Some(state));
+        fn an_edited_value_is_read_safely(
+            text in prop_oneof![edited(states().prop_map(|state| state.print())), edited(drains()), ".{0,140}"],
+            gate in 0..4_usize,
+        ) {
+            let gate = [None, Some("shut"), Some("mapped"), Some(&*text)][gate];
+            let state = State::parse(&text);
+            if let Some(state) = &state {
+                let printed = state.print();
+                let parsed = State::parse(&printed);
+                prop_assert_eq!(parsed.as_ref(), Some(state));
+                prop_assert!(is_storable(&printed), "{printed}");
             }
-            let _ = Drain::parse(Some(&text));
+            let drain = Drain::parse(Some(&text));
+            prop_assert!(!drain.is_ours() || text.starts_with("done "));
+            if let Some(printed) = drain.print() {
+                prop_assert_eq!(Drain::parse(Some(&printed)), drain);
+                prop_assert!(is_storable(&printed), "{printed}");
+                let at = |text: &str| text.split(' ').next_back().and_then(crate::time::parse);
+                prop_assert_eq!(at(&text), at(&printed));
+            }
+            let names = AttributeNames::new(DriveLetter::parse("G").unwrap());
+            let attributes = [("smb.G.state", Some(&*text)), ("smb.G", gate), ("smb.H", Some("mapped"))];
+            let attributes = InstanceAttributes::read(&names, attributes.into_iter());
+            let is_open = gate == Some("mapped");
+            prop_assert_eq!(attributes.gate == Gate::Mapped, is_open);
+            prop_assert_eq!(attributes.state, match state {
+                Some(state) => StateAttribute::Known(state),
+                None if is_open => StateAttribute::Unreadable,
+                None => StateAttribute::Absent,
+            });
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tests::demo::cast::CLUSTER;
-use tests::demo::stage::{NAMES, Waits, environment};
+use tests::demo::deployment::{NAMES, Waits, environment};
+use tests::demo::fleet_setup::CLUSTER;
 use tests::fleet::{Pace, World};
 use tests::local_aws::LocalAws;
 use tests::local_aws::server::Server;

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use tests::demo::cast::{self, CLUSTER};
-use tests::demo::stage::{NAMES, Waits, environment};
+use tests::demo::deployment::{NAMES, Waits, environment};
+use tests::demo::fleet_setup::{self, CLUSTER};
 use tests::fleet::World;
 use tests::local_aws::LocalAws;
 use tests::local_aws::server::Server;
@@ -97,7 +97,7 @@ async fn the_three_binaries_run_unchanged_under_cargo_lambda_watch() {
     let report = invoke(&cargo_lambda, port, "drain-unmapped", &json!({"report": true})).await;
     assert!(report.to_string().contains(&*tests::fleet::instance_id(2)), "the whole fleet: {report}");
 
-    let [good, unc, _] = cast::samples().try_into().unwrap();
+    let [good, unc, _] = fleet_setup::samples().try_into().unwrap();
     assert_eq!(invoke(&cargo_lambda, port, "validate-task-definition", &good).await["valid"], true);
     assert_eq!(invoke(&cargo_lambda, port, "validate-task-definition", &unc).await["valid"], false);
 }

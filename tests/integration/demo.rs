@@ -1,4 +1,4 @@
-//! The demo, whole: the three binaries in a local Lambda before a local AWS, in wall time, ended as it must.
+//! The whole demo: the three binaries in a local Lambda before a local AWS, in real time, with its checks.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -13,8 +13,8 @@ async fn demo(program: &Path, arguments: &[&str]) -> (Option<i32>, String, Strin
     (status.code(), text(stdout), text(stderr))
 }
 
-/// Runs it, piped, and returns what it printed once it ended well.
-async fn ends_as_it_must(arguments: &[&str]) -> String {
+/// Runs it, piped, and returns what it printed. All of its checks must hold.
+async fn run_successfully(arguments: &[&str]) -> String {
     let program = build_functions().join("demo");
     let report = tempfile::tempdir().expect("there is room");
     let report_argument = report.path().to_str().expect("a plain path");
@@ -30,21 +30,21 @@ async fn ends_as_it_must(arguments: &[&str]) -> String {
 
 #[tokio::test]
 async fn forty_instances_are_mapped_and_the_one_with_a_disk_is_drained() {
-    let out = ends_as_it_must(&[]).await;
+    let out = run_successfully(&[]).await;
     assert!(out.contains("one command, map, to 31 instances"), "{out}");
     assert!(out.contains("drained for drive-in-use: i-"), "{out}");
 }
 
 #[tokio::test]
-async fn of_five_instances_the_operators_drain_is_the_whole_budget() {
-    let out = ends_as_it_must(&["--instances", "5", "--seed", "3"]).await;
+async fn with_five_instances_the_operators_drain_is_the_whole_budget() {
+    let out = run_successfully(&["--instances", "5", "--seed", "3"]).await;
     assert!(out.contains("drain withheld (budget): i-"), "{out}");
     assert!(!out.contains("drained for"), "{out}");
 }
 
 #[tokio::test]
 async fn five_hundred_instances_stay_readable() {
-    let out = ends_as_it_must(&["--instances", "500"]).await;
+    let out = run_successfully(&["--instances", "500"]).await;
     let longest = out.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(
         longest <= 160 && out.lines().count() < 200,
@@ -54,30 +54,30 @@ async fn five_hundred_instances_stay_readable() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_presented_by_a_canary_and_corrected_it_maps_everything() {
-    let out = ends_as_it_must(&["--wrong-password"]).await;
-    assert!(out.contains("not mapped, 1326: i-"), "{out}");
+async fn a_wrong_password_is_presented_by_the_canary_alone_and_once_corrected_maps_everything() {
+    let out = run_successfully(&["--wrong-password"]).await;
+    assert!(out.contains("unmapped, 1326: i-"), "{out}");
 }
 
 #[tokio::test]
 async fn an_outage_of_the_file_server_drains_nothing() {
-    let out = ends_as_it_must(&["--outage", "5"]).await;
+    let out = run_successfully(&["--outage", "5"]).await;
     assert!(out.contains("the file server is back"), "{out}");
 }
 
 #[tokio::test]
 async fn faulty_hosts_end_with_their_true_causes() {
-    ends_as_it_must(&["--fail", "20"]).await;
+    run_successfully(&["--fail", "20"]).await;
 }
 
 #[tokio::test]
-async fn an_ending_that_is_not_reached_is_told_and_is_an_error() {
+async fn a_check_that_does_not_hold_is_named_and_is_an_error() {
     let binaries = build_functions();
     let broken = tempfile::tempdir().unwrap();
     for name in ["map-share", "drain-unmapped"] {
         symlink(binaries.join(name), broken.path().join(name)).unwrap();
     }
-    // A copy, for the demo looks for the functions beside itself.
+    // A copy, since the demo looks for the functions in its own directory.
     let program = broken.path().join("demo");
     std::fs::copy(binaries.join("demo"), &program).unwrap();
     let report = broken.path().join("report");

@@ -29,7 +29,7 @@ fn names() -> BTreeSet<&'static str> {
 
 #[test]
 fn no_function_depends_on_a_test_crate() {
-    for name in ["tests", "proptest", "bolero", "criterion", "tempfile", "aws-smithy-protocol-test"] {
+    for name in ["tests", "proptest", "criterion", "tempfile", "aws-smithy-protocol-test"] {
         assert!(!names().contains(name), "{name}");
     }
     // aws-config enables this feature of these three crates, which adds constructors only.

@@ -1,6 +1,6 @@
-//! A scale-out as `map-share` gets it, and how many AWS calls it takes beside the fewest that would do.
+//! A scale-out as `map-share` sees it, and its AWS calls compared with the fewest possible.
 
-#![allow(clippy::unwrap_used, reason = "a test's world is what the test says, or the test is wrong")]
+#![allow(clippy::unwrap_used, reason = "test code: a wrong world is an error of the test")]
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,7 +24,7 @@ pub struct Burst {
     pub commands: usize,
     /// AWS calls made.
     pub calls: usize,
-    /// AWS calls without which it cannot be done.
+    /// The fewest AWS calls with which it can be done.
     pub bound: usize,
 }
 
@@ -50,8 +50,8 @@ impl fmt::Display for Burst {
     }
 }
 
-/// So many instances register at once. Every event comes twice, all are shuffled; the password is proven, the agents are
-/// online, and what is sent stays in flight.
+/// Instances that register at once. Every event comes twice, in random order. The password is proven, the agents are
+/// online, and commands stay in flight.
 pub async fn scale_out(instances: usize, records: usize) -> Burst {
     let pace = Pace { steady: true, map: Duration::from_secs(500), ..Pace::default() };
     let fleet = world().pace(pace).windows_instance("apps", mapped).windows_instances("apps", instances);
@@ -75,21 +75,21 @@ pub async fn scale_out(instances: usize, records: usize) -> Burst {
     let commands = story.commands();
     let mut targets: Vec<String> = commands.iter().flatten().cloned().collect();
     targets.sort();
-    let everybody: Vec<String> = (2..=last).map(id).collect();
-    assert_eq!(targets, everybody, "everybody once");
+    let all: Vec<String> = (2..=last).map(id).collect();
+    assert_eq!(targets, all, "a command to each instance, once");
     Burst { instances, records, batches, commands: commands.len(), calls, bound }
 }
 
-/// What a batch of candidates cannot do without: the listing of the window's commands, and for its new instances their
-/// descriptions, their agents, their commands, and the brake's four reads (the parameters' dates, a page of open gates
-/// listed and described, the failed invocations).
+/// The calls that a batch needs: a listing of the window's commands; for new instances their descriptions, their agents,
+/// their commands, and four reads of the credential brake (the parameters' dates, a page of open gates listed and
+/// described, the failed invocations).
 fn fewest(new: usize, commands: usize) -> usize {
     let listings = commands.div_ceil(50).max(1);
     let brake = if new > 0 { 4 } else { 0 };
     listings + brake + new.div_ceil(100) + 2 * new.div_ceil(50)
 }
 
-/// A batch of events about tasks of mapped instances, and the story that it belongs to.
+/// A batch of events about tasks of mapped instances.
 pub fn noise(records: usize) -> (Setup, Value) {
     let story = Setup::new((0..20).fold(world(), |world, _| world.windows_instance("apps", mapped)));
     let event = |n: usize| -> Value {

@@ -2,8 +2,10 @@
 
 pub mod bench;
 pub mod burst;
+pub mod chart;
 pub mod demo;
 pub mod document;
+pub mod event_rules;
 pub mod events;
 pub mod facts;
 pub mod fleet;
@@ -11,9 +13,9 @@ pub mod local_aws;
 pub mod map_share;
 pub mod output;
 pub mod powershell;
+pub mod reconcile_runs;
 pub mod runtime_api;
 pub mod scale;
 pub mod scenarios;
 pub mod simulation;
 pub mod stack;
-pub mod sweeps;

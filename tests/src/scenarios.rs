@@ -1,5 +1,5 @@
-//! Faults that a whole fleet shares, as histories with a random moment: what must not happen during them, and how soon
-//! they heal. Tests run a few moments of each, `make scenarios` as many as are asked for.
+//! Faults that a whole fleet shares, each begun at random times: what must not happen meanwhile, and how soon the fleet
+//! recovers. Tests run a few times of each, `make scenarios` as many as are asked for.
 
 use std::time::Duration;
 
@@ -78,18 +78,18 @@ impl Herd {
     }
 }
 
-/// Every session ends, so that each next look logs on again.
+/// Ends every session, so that the next check logs on again.
 fn end_sessions(world: &mut World) {
     world.file_server.goes_down();
     world.file_server.comes_back();
 }
 
-/// When every world begins.
+/// The start of every world.
 pub fn base() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().expect("valid")
 }
 
-/// A fleet of `n`, mapped, with a directory that locks the account at five bad log-ons in half an hour.
+/// A mapped fleet of `n`, with a directory that locks the account after five bad log-ons in half an hour.
 pub async fn mapped_fleet(seed: u64, n: usize) -> Stack {
     let world = World::new(seed, base()).cluster("apps").windows_instances("apps", n);
     let half_an_hour = Duration::from_secs(1800);
@@ -114,7 +114,7 @@ pub fn calls(stack: &Stack, operation: &str) -> usize {
         .count()
 }
 
-/// One history: a mapped fleet, the fault at a moment that the seed draws, and its end. `Err` says what went wrong.
+/// A mapped fleet, the fault at a time that the seed gives, and its end. `Err` says what went wrong.
 pub async fn herd(kind: Herd, seed: u64, n: usize) -> Result<(), String> {
     let stack = mapped_fleet(seed, n).await;
     expect(open(&stack).len() == n, "the fleet was not mapped to begin with")?;
@@ -126,7 +126,7 @@ pub async fn herd(kind: Herd, seed: u64, n: usize) -> Result<(), String> {
     let third = watch(&stack, began + SignedDuration::from_mins(20)).await?;
     let alarmed = kind.alarm().map(|metric| first_raised(&stack, metric, began));
     if let (Some(third), Some(alarmed)) = (third, alarmed) {
-        let alarmed = alarmed.ok_or("three instances unmapped, and no alarm metric")?;
+        let alarmed = alarmed.ok_or("three instances are unmapped, and no alarm metric was raised")?;
         expect(alarmed.duration_since(third).as_secs() <= 150, "the alarm came later than two runs")?;
     }
     let ended = stack.now();
@@ -136,19 +136,19 @@ pub async fn herd(kind: Herd, seed: u64, n: usize) -> Result<(), String> {
     expect(healed == n, &format!("only {healed} of {n} open ten minutes after the end"))?;
     stack.minutes(45).await;
     expect(open(&stack).len() == n, "a gate was shut after it had healed")?;
-    expect(calls(&stack, "UpdateContainerInstancesState") == 0, "somebody was drained")?;
+    expect(calls(&stack, "UpdateContainerInstancesState") == 0, "an instance was drained")?;
     let aws = stack.local.aws();
     let account = &aws.world.account;
     let locked = account.log_ons.iter().any(|one| one.result == Err(1909));
     expect(!locked, "the account was locked")?;
     if matches!(kind, Herd::FileServerGone | Herd::ShareRenamed | Herd::ControllersGone) {
         let made = account.count(Presented::Parameters, true) - log_ons_before;
-        expect(made == 0, &format!("{made} mappings were made anew that only had to be read"))?;
+        expect(made == 0, &format!("{made} mappings were created again that were still there"))?;
     }
     Ok(())
 }
 
-/// Lets time go by and says when the third instance stood unmapped.
+/// Runs until `end` and returns the time at which the third instance was unmapped.
 async fn watch(stack: &Stack, end: Timestamp) -> Result<Option<Timestamp>, String> {
     let mut third = None;
     while stack.now() < end {
@@ -167,7 +167,7 @@ fn first_raised(stack: &Stack, metric: &str, after: Timestamp) -> Option<Timesta
     history.into_iter().find(|(at, value)| *at >= after && *value > 0.0).map(|(at, _)| at)
 }
 
-/// What SSM does instead of delivering words.
+/// Ways in which SSM delivers no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Silence {
     /// Every agent is silent for 90 minutes.
@@ -178,7 +178,7 @@ pub enum Silence {
     NoResultLine,
 }
 
-/// One history of silence: no gate may shut.
+/// A fleet without results: no gate may shut.
 pub async fn silence(kind: Silence, seed: u64, n: usize) -> Result<(), String> {
     let stack = mapped_fleet(seed, n).await;
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -199,7 +199,7 @@ pub async fn silence(kind: Silence, seed: u64, n: usize) -> Result<(), String> {
     let minutes = if kind == Silence::NoResultLine { 60 } else { 90 };
     for _ in 0..minutes {
         stack.minutes(1).await;
-        expect(open(&stack).len() == n, "a gate was shut though no script spoke against it")?;
+        expect(open(&stack).len() == n, "a gate was shut without a result")?;
     }
     for id in &ids {
         stack.local.aws().world.host(id).always = None;
@@ -209,7 +209,7 @@ pub async fn silence(kind: Silence, seed: u64, n: usize) -> Result<(), String> {
     }
     stack.minutes(60).await;
     expect(open(&stack).len() == n, "a gate was shut after the silence")?;
-    expect(calls(&stack, "UpdateContainerInstancesState") == 0, "somebody was drained")
+    expect(calls(&stack, "UpdateContainerInstancesState") == 0, "an instance was drained")
 }
 
 fn expect(holds: bool, otherwise: &str) -> Result<(), String> {

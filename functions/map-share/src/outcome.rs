@@ -160,7 +160,7 @@ impl Reason {
             Reason::NotConnected => (LeftToReconcile, "its ECS agent is not connected"),
             Reason::AgentOffline => (LeftToReconcile, "its SSM agent is not online"),
             Reason::Unproven => {
-                (LeftToReconcile, "nobody has logged on with the password since it last changed")
+                (LeftToReconcile, "no instance has logged on with the password since it last changed")
             }
             Reason::UnprovenTried => (LeftToReconcile, "another instance is trying the unproven password"),
             Reason::Refused => {

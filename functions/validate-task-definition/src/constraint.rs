@@ -346,8 +346,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_expression_is_handled(text in r#"(attribute:|smb\.G|==|!in|!|[\[\](),'" ]|and|or|not|é|in){0,20}"#) {
-            holds(&text, &[("smb.G", Known::Absent)]);
+        fn an_expression_and_its_negation_never_agree(
+            text in r#"(attribute:|smb\.G|==|!in|!|[\[\](),'" ]|and|or|not|mapped|exists|=~|é|in){0,20}"#,
+            is_known in any::<bool>(),
+        ) {
+            let known = if is_known { Known::Value("mapped") } else { Known::Absent };
+            let truth = |expression: &str| holds(expression, &[("smb.G", known)]);
+            let (plain, negated) = (truth(&text), truth(&format!("not({text})")));
+            prop_assert!(plain != negated || plain == Truth::Unknown, "both are {plain:?}");
             attributes(&text);
         }
     }

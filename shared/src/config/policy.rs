@@ -18,8 +18,7 @@ pub enum Mode {
     Enforce,
 }
 
-/// The mode, and every wait and budget. Whoever waits calls one of these methods, so that no multiple of a variable stands
-/// anywhere else:
+/// The mode, and every wait and budget. All waits are these methods; no other code multiplies a variable:
 ///
 /// | method | formula | default | how long |
 /// |---|---|---|---|

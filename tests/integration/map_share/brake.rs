@@ -6,7 +6,7 @@ use tests::local_aws::faults::{Fault, FaultRule};
 
 use super::*;
 
-const UNPROVEN: &str = "nobody has logged on with the password since it last changed";
+const UNPROVEN: &str = "no instance has logged on with the password since it last changed";
 const REFUSED: &str = "the password was refused; nothing is sent until it changes";
 
 /// Starts a reconcile run every minute, as deployed.

@@ -1,6 +1,8 @@
-//! Any events in any order, doubled, batched and redelivered, under faults: nothing astray, nothing lost.
+//! Any events in any order, doubled, batched and redelivered, while calls fail: no command goes to a wrong instance, and
+//! no record is lost.
 
 use jiff::SignedDuration;
+use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
@@ -9,9 +11,10 @@ use tests::fleet::Presented;
 use tests::local_aws::faults::{Fault, FaultRule};
 
 use super::*;
+use crate::properties::config;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Role {
+enum HostKind {
     New,
     AgentLate,
     Mapped,
@@ -19,21 +22,20 @@ enum Role {
     DrainedByUs,
     DrainedByOperator,
     Linux,
-    Elsewhere,
-    Foreign,
+    OtherCluster,
+    NotRegistered,
 }
 
-const ROLES: [Role; 9] = [
-    Role::New,
-    Role::AgentLate,
-    Role::Mapped,
-    Role::Failing,
-    Role::DrainedByUs,
-    Role::DrainedByOperator,
-    Role::Linux,
-    Role::Elsewhere,
-    Role::Foreign,
-];
+impl HostKind {
+    const ALL: [HostKind; 9] = {
+        use HostKind::*;
+        [New, AgentLate, Mapped, Failing, DrainedByUs, DrainedByOperator, Linux, OtherCluster, NotRegistered]
+    };
+
+    fn is_foreign(self) -> bool {
+        matches!(self, HostKind::Linux | HostKind::OtherCluster)
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Password {
@@ -43,64 +45,73 @@ enum Password {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum What {
+enum EventKind {
     Registered,
     DisconnectedBefore,
     Stopping,
     Running,
-    Spot,
+    SpotWarning,
     Termination,
-    Poison,
+    Unreadable,
 }
 
-/// An event about one host of the list, so many minutes before the story begins.
+/// An event about one host of the case, this long before the story begins.
 #[derive(Debug, Clone)]
-struct Happening {
+struct HostEvent {
     host: usize,
-    what: What,
+    kind: EventKind,
     minutes_before: i64,
 }
 
-impl Happening {
+impl HostEvent {
     fn is_restart(&self) -> bool {
-        matches!(self.what, What::Stopping | What::Running)
+        matches!(self.kind, EventKind::Stopping | EventKind::Running)
     }
 
-    fn is_ending(&self) -> bool {
-        matches!(self.what, What::Spot | What::Termination)
+    fn is_termination(&self) -> bool {
+        matches!(self.kind, EventKind::SpotWarning | EventKind::Termination)
     }
 
-    fn is_like(&self, other: &Happening) -> bool {
-        self.is_restart() == other.is_restart() && self.is_ending() == other.is_ending()
+    fn time(&self) -> Timestamp {
+        base() - SignedDuration::from_mins(self.minutes_before)
+    }
+
+    /// Of several such events the newest one counts for all.
+    fn is_like(&self, other: &HostEvent) -> bool {
+        self.host == other.host
+            && self.is_restart() == other.is_restart()
+            && self.is_termination() == other.is_termination()
     }
 }
+
+/// A call that fails in one round, and how often.
+type FailingCall = (usize, &'static str, Fault, u32);
 
 #[derive(Debug, Clone)]
 struct Case {
-    roles: Vec<Role>,
+    hosts: Vec<HostKind>,
     password: Password,
-    happenings: Vec<Happening>,
+    events: Vec<HostEvent>,
     batch: usize,
-    /// In which batch, which operation, how, how often.
-    faults: Vec<(usize, &'static str, Fault, u32)>,
+    failing_calls: Vec<FailingCall>,
 }
 
-const OPERATIONS: [&str; 8] = [
-    "ListCommands",
-    "ListContainerInstances",
-    "DescribeContainerInstances",
-    "DescribeInstanceInformation",
-    "DescribeParameters",
-    "ListCommandInvocations",
-    "PutAttributes",
-    "SendCommand",
-];
-
 fn cases() -> impl Strategy<Value = Case> {
-    use What::*;
-    let what = select(vec![Registered, DisconnectedBefore, Stopping, Running, Spot, Termination, Poison]);
-    let happening = (0..8_usize, what, select(vec![0_i64, 1, 5, 15, 90]))
-        .prop_map(|(host, what, minutes_before)| Happening { host, what, minutes_before });
+    use EventKind::*;
+    let kind =
+        select(vec![Registered, DisconnectedBefore, Stopping, Running, SpotWarning, Termination, Unreadable]);
+    let event = (0..8_usize, kind, select(vec![0_i64, 1, 5, 15, 90]))
+        .prop_map(|(host, kind, minutes_before)| HostEvent { host, kind, minutes_before });
+    let operation = select(vec![
+        "ListCommands",
+        "ListContainerInstances",
+        "DescribeContainerInstances",
+        "DescribeInstanceInformation",
+        "DescribeParameters",
+        "ListCommandInvocations",
+        "PutAttributes",
+        "SendCommand",
+    ]);
     let fault = select(vec![
         Fault::Throttle,
         Fault::ErrorBefore(500),
@@ -108,26 +119,26 @@ fn cases() -> impl Strategy<Value = Case> {
         Fault::AnswerLost,
         Fault::NotReached,
     ]);
-    let fault = (0..6_usize, select(OPERATIONS.to_vec()), fault, select(vec![1_u32, 3, 50]));
+    let failing_call = (0..6_usize, operation, fault, select(vec![1_u32, 3, 50]));
     (
-        proptest::collection::vec(select(ROLES.to_vec()), 8),
+        vec(select(&HostKind::ALL[..]), 8),
         select(vec![Password::Proven, Password::Proven, Password::Unproven, Password::Refused]),
-        proptest::collection::vec(happening, 1..40),
+        vec(event, 1..40),
         1..20_usize,
-        proptest::collection::vec(fault, 0..4),
+        vec(failing_call, 0..4),
     )
-        .prop_map(|(roles, password, happenings, batch, faults)| Case {
-            roles,
+        .prop_map(|(hosts, password, events, batch, failing_calls)| Case {
+            hosts,
             password,
-            happenings,
+            events,
             batch,
-            faults,
+            failing_calls,
         })
 }
 
-/// Host 1 is for the password, the case's hosts follow.
-fn number(host: usize) -> u64 {
-    host as u64 + 2
+/// The EC2 id of a host of the case. The first host of the story is there for the password.
+fn id_of(host: usize) -> String {
+    id(host as u64 + 2)
 }
 
 fn story(case: &Case) -> Setup {
@@ -138,111 +149,95 @@ fn story(case: &Case) -> Setup {
     let failing = format!("unmapped 2 {at} - 53 2026-03-01T11:45:00.000Z");
     let first = |host: Host| if case.password == Password::Proven { mapped(host) } else { host };
     let mut world = world().cluster("others").windows_instance("apps", first);
-    for role in &case.roles {
-        world = match role {
-            Role::New => world.windows_instances("apps", 1),
-            Role::AgentLate => world.windows_instance("apps", |host| host.without_agent()),
-            Role::Mapped => world.windows_instance("apps", mapped),
-            Role::Failing => world.windows_instance("apps", |host| {
+    for kind in &case.hosts {
+        world = match kind {
+            HostKind::New => world.windows_instances("apps", 1),
+            HostKind::AgentLate => world.windows_instance("apps", |host| host.without_agent()),
+            HostKind::Mapped => world.windows_instance("apps", mapped),
+            HostKind::Failing => world.windows_instance("apps", |host| {
                 host.attribute("smb.G", "shut").attribute("smb.G.state", &failing)
             }),
-            Role::DrainedByUs => world.windows_instance("apps", |host| {
+            HostKind::DrainedByUs => world.windows_instance("apps", |host| {
                 host.attribute("smb.G.drain", "done 53 2026-03-01T11:55:00.000Z").drained_by_operator()
             }),
-            Role::DrainedByOperator => world.windows_instance("apps", Host::drained_by_operator),
-            Role::Linux => world.linux_instance("apps", |host| host),
-            Role::Elsewhere => world.windows_instances("others", 1),
-            Role::Foreign => world.foreign_instance(|host| host),
+            HostKind::DrainedByOperator => world.windows_instance("apps", Host::drained_by_operator),
+            HostKind::Linux => world.linux_instance("apps", |host| host),
+            HostKind::OtherCluster => world.windows_instances("others", 1),
+            HostKind::NotRegistered => world.foreign_instance(|host| host),
         };
     }
     Setup::new(world)
 }
 
-fn body(story: &Setup, case: &Case, happening: &Happening) -> String {
-    let id = id(number(happening.host));
-    let time = time_of(happening);
-    let has_registration = case.roles[happening.host] != Role::Foreign;
-    let event = match happening.what {
-        What::Registered if has_registration => story.event(&id),
-        What::DisconnectedBefore if has_registration => {
+fn body(story: &Setup, case: &Case, event: &HostEvent) -> String {
+    let (id, time) = (id_of(event.host), event.time());
+    let is_registered = case.hosts[event.host] != HostKind::NotRegistered;
+    let event = match event.kind {
+        EventKind::Registered if is_registered => story.event(&id),
+        EventKind::DisconnectedBefore if is_registered => {
             let mut event = story.event(&id);
             event["detail"]["version"] = json!(0);
             event["detail"]["agentConnected"] = json!(false);
             event
         }
-        What::Stopping => state_change(&id, "stopping", time),
-        What::Running | What::Registered | What::DisconnectedBefore => state_change(&id, "running", time),
-        What::Spot => {
+        EventKind::Stopping => state_change(&id, "stopping", time),
+        EventKind::Running | EventKind::Registered | EventKind::DisconnectedBefore => {
+            state_change(&id, "running", time)
+        }
+        EventKind::SpotWarning => {
             let detail = json!({"instance-id": id, "instance-action": "stop"});
             envelope("aws.ec2", "EC2 Spot Instance Interruption Warning", time, detail)
         }
-        What::Termination => {
+        EventKind::Termination => {
             let detail =
                 json!({"EC2InstanceId": id, "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING"});
             envelope("aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", time, detail)
         }
-        What::Poison => return "{".repeat(happening.host),
+        EventKind::Unreadable => return "{".repeat(event.host),
     };
     event.to_string()
 }
 
-fn time_of(happening: &Happening) -> Timestamp {
-    base() - SignedDuration::from_mins(happening.minutes_before)
-}
-
-/// What must hold of a record that was acknowledged, by live state alone.
-fn check_acknowledged(story: &Setup, case: &Case, happening: &Happening) -> Result<(), TestCaseError> {
-    let id = id(number(happening.host));
-    let role = case.roles[happening.host];
+/// Checks the effect of a record that was acknowledged.
+fn check_acknowledged(story: &Setup, case: &Case, event: &HostEvent) -> Result<(), TestCaseError> {
+    let kind = case.hosts[event.host];
     let aws = story.local.aws();
-    let Some(instance) = aws.container_instance(&id) else { return Ok(()) };
-    let is_ours = !matches!(role, Role::Linux | Role::Elsewhere);
-    if happening.is_restart() && is_ours && time_of(happening) > instance.registered_at {
+    let Some(instance) = aws.container_instance(&id_of(event.host)) else { return Ok(()) };
+    if event.is_restart() && !kind.is_foreign() && event.time() > instance.registered_at {
         let state = instance.attribute("smb.G.state").and_then(State::parse);
-        prop_assert!(
-            state.is_some_and(|state| state.judged() >= time_of(happening)),
-            "{happening:?}: not on record"
-        );
-        if time_of(happening) > "2026-03-01T11:50:00Z".parse().unwrap() {
-            prop_assert_eq!(instance.attribute("smb.G"), Some("shut"), "{:?}", happening);
+        let is_recorded = state.is_some_and(|state| state.judged() >= event.time());
+        prop_assert!(is_recorded, "{event:?} is not recorded");
+        if event.time() > "2026-03-01T11:50:00Z".parse().unwrap() {
+            prop_assert_eq!(instance.attribute("smb.G"), Some("shut"), "{:?}", event);
         }
     }
-    if happening.is_ending() && role == Role::DrainedByUs {
-        prop_assert!(instance.attribute("smb.G.drain").unwrap().starts_with("released"), "{happening:?}");
+    if event.is_termination() && kind == HostKind::DrainedByUs {
+        prop_assert!(instance.attribute("smb.G.drain").unwrap().starts_with("released"), "{event:?}");
     }
     Ok(())
 }
 
-/// What must hold at any time.
+/// Checks what must hold at any time.
 fn check_always(story: &Setup, case: &Case) -> Result<(), TestCaseError> {
     let mut sent: BTreeMap<String, usize> = BTreeMap::new();
     let canaries = usize::from(case.password == Password::Refused);
     for target in story.commands().into_iter().skip(canaries).flatten() {
         *sent.entry(target).or_default() += 1;
     }
-    prop_assert!(case.password == Password::Proven || sent.is_empty(), "past the brake: {sent:?}");
-    for (host, role) in case.roles.iter().enumerate() {
-        let count = sent.get(&id(number(host))).copied().unwrap_or_default();
-        prop_assert!(count <= usize::from(*role == Role::New), "{role:?} was sent {count} commands");
+    prop_assert!(case.password == Password::Proven || sent.is_empty(), "unproven, yet sent: {sent:?}");
+    for (host, kind) in case.hosts.iter().enumerate() {
+        let count = sent.get(&id_of(host)).copied().unwrap_or_default();
+        prop_assert!(count <= usize::from(*kind == HostKind::New), "{kind:?} was sent {count} commands");
         let aws = story.local.aws();
-        let instance = aws.container_instance(&id(number(host)));
-        if matches!(role, Role::Linux | Role::Elsewhere) {
-            prop_assert!(instance.unwrap().attribute("smb.G.state").is_none(), "{role:?} was written to");
+        let attribute = |name| aws.container_instance(&id_of(host)).unwrap().attribute(name);
+        if kind.is_foreign() {
+            prop_assert_eq!(attribute("smb.G.state"), None, "{:?} was written to", kind);
         }
-        if *role == Role::DrainedByOperator {
-            prop_assert!(instance.unwrap().attribute("smb.G.drain").is_none());
+        if *kind == HostKind::DrainedByOperator {
+            prop_assert_eq!(attribute("smb.G.drain"), None);
         }
     }
     Ok(())
-}
-
-/// Replaces the faults by these.
-fn break_calls<'a>(story: &Setup, faults: impl Iterator<Item = &'a (usize, &'static str, Fault, u32)>) {
-    let mut aws = story.local.aws();
-    aws.faults.clear();
-    for (_, operation, fault, times) in faults {
-        aws.faults.add(FaultRule::once(operation, fault.clone()).times(*times));
-    }
 }
 
 async fn run(case: Case) -> Result<(), TestCaseError> {
@@ -255,35 +250,34 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
         story.local.wait(Duration::from_secs(60)).await;
         assert_eq!(story.local.aws().world.account.count(Presented::Parameters, false), 1);
     }
-    let events: Vec<(String, &Happening)> =
-        case.happenings.iter().map(|happening| (body(&story, &case, happening), happening)).collect();
-    let mut queue: Vec<usize> = (0..events.len()).collect();
+    let bodies: Vec<String> = case.events.iter().map(|event| body(&story, &case, event)).collect();
+    let mut queue: Vec<usize> = (0..bodies.len()).collect();
     for round in 0.. {
         if queue.is_empty() {
             break;
         }
         prop_assert!(round < 200, "a record comes back for ever");
-        break_calls(&story, case.faults.iter().filter(|(at, ..)| *at == round));
-        let batch: Vec<usize> = queue.drain(..case.batch.min(queue.len())).collect();
-        let payload = sqs_of(batch.iter().map(|n| events[*n].0.clone()));
-        let answer = story.invoke(payload).await.map_err(TestCaseError::fail)?;
-        let failed: Vec<usize> = failures(&answer).iter().map(|id| id[1..].parse().unwrap()).collect();
-        let (failed, acknowledged): (Vec<usize>, Vec<usize>) =
-            (0..batch.len()).partition(|place| failed.contains(place));
-        let failed: Vec<usize> = failed.into_iter().map(|place| batch[place]).collect();
-        for place in acknowledged {
-            let happening = events[batch[place]].1;
-            // Of several events of one kind the one that counts comes again for all.
-            let comes_again =
-                |n: &usize| events[*n].1.host == happening.host && events[*n].1.is_like(happening);
-            if !failed.iter().any(comes_again) {
-                check_acknowledged(&story, &case, happening)?;
+        {
+            let mut aws = story.local.aws();
+            aws.faults.clear();
+            for (_, operation, fault, times) in case.failing_calls.iter().filter(|(at, ..)| *at == round) {
+                aws.faults.add(FaultRule::once(operation, fault.clone()).times(*times));
             }
         }
-        queue.extend(failed);
+        let batch: Vec<usize> = queue.drain(..case.batch.min(queue.len())).collect();
+        let payload = sqs_of(batch.iter().map(|n| bodies[*n].clone()));
+        let answer = story.invoke(payload).await.map_err(TestCaseError::fail)?;
+        let returned: Vec<usize> =
+            failures(&answer).iter().map(|id| batch[id[1..].parse::<usize>().unwrap()]).collect();
+        for event in batch.iter().filter(|n| !returned.contains(n)).map(|n| &case.events[*n]) {
+            if !returned.iter().any(|n| case.events[*n].is_like(event)) {
+                check_acknowledged(&story, &case, event)?;
+            }
+        }
+        queue.extend(returned);
         check_always(&story, &case)?;
-        let counted = story.metrics();
-        let classes = [
+        let metrics = story.metrics();
+        let outcomes = [
             "EventsHandled",
             "EventsSkipped",
             "EventsForeign",
@@ -291,33 +285,33 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
             "EventsFailed",
             "LeftToReconcile",
         ];
-        let total: f64 = classes.iter().filter_map(|class| counted.get(*class)).sum();
+        let total: f64 = outcomes.iter().filter_map(|outcome| metrics.get(*outcome)).sum();
         prop_assert_eq!(total, batch.len() as f64, "every record has one outcome");
     }
     check_complete(&story, &case)
 }
 
-/// Once no fault was in the way of its last event, a newcomer that did not restart has its command.
+/// If no call failed, every new host that registered and did not restart has its command.
 fn check_complete(story: &Setup, case: &Case) -> Result<(), TestCaseError> {
-    if case.password != Password::Proven || !case.faults.is_empty() {
+    if case.password != Password::Proven || !case.failing_calls.is_empty() {
         return Ok(());
     }
     let sent: Vec<String> = story.commands().into_iter().flatten().collect();
-    for (host, role) in case.roles.iter().enumerate() {
-        let of_host = || case.happenings.iter().filter(|happening| happening.host == host);
-        let registered = of_host().any(|happening| matches!(happening.what, What::Registered));
-        let restarted = of_host().any(|happening| happening.is_restart() && happening.minutes_before < 60);
-        if *role == Role::New && registered && !restarted {
-            prop_assert!(sent.contains(&id(number(host))), "host {host} was forgotten");
+    for (host, kind) in case.hosts.iter().enumerate() {
+        let events = || case.events.iter().filter(|event| event.host == host);
+        let has_registered = events().any(|event| matches!(event.kind, EventKind::Registered));
+        let has_restarted = events().any(|event| event.is_restart() && event.minutes_before < 60);
+        if *kind == HostKind::New && has_registered && !has_restarted {
+            prop_assert!(sent.contains(&id_of(host)), "host {host} has no command");
         }
     }
     Ok(())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(200))]
     #[test]
-    fn no_command_goes_astray_and_no_record_is_lost(case in cases()) {
+    fn no_command_goes_to_a_wrong_instance_and_no_record_is_lost(case in cases()) {
         fastrand::seed(7);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

@@ -1,9 +1,9 @@
-//! AWS calls beside the fewest that would do, in virtual time.
+//! AWS calls compared with the fewest possible, in virtual time.
 
 use crate::burst::{self, scale_out};
-use crate::sweeps::steady;
+use crate::reconcile_runs::steady;
 
-/// A row: what was done, over how many instances, with how many calls, where so many would do.
+/// A row of the table.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Calls {
     /// What was done.
@@ -12,18 +12,18 @@ pub struct Calls {
     pub instances: usize,
     /// AWS calls made.
     pub made: usize,
-    /// AWS calls without which it cannot be done.
+    /// The fewest AWS calls with which it can be done.
     pub fewest: usize,
 }
 
 impl Calls {
-    /// Calls made for each that is needed. Nothing for nothing is as it should be.
+    /// Calls made for each that is needed; 1 where none is made and none is needed.
     pub fn ratio(&self) -> f64 {
         if self.made == self.fewest { 1.0 } else { self.made as f64 / self.fewest as f64 }
     }
 }
 
-/// Scale-outs of these sizes, sweeps over a fleet of these sizes, and a batch of events that ask for nothing.
+/// Scale-outs of these sizes, reconcile runs over fleets of these sizes, and a batch of events that need no call.
 pub fn measure(scale_outs: &[usize], fleets: &[(usize, usize)]) -> Vec<Calls> {
     let mut rows = Vec::new();
     for instances in scale_outs {
@@ -35,9 +35,9 @@ pub fn measure(scale_outs: &[usize], fleets: &[(usize, usize)]) -> Vec<Calls> {
     let made = in_virtual_time(burst::task_noise(records));
     let what = format!("map-share: {records} events about tasks of mapped instances");
     rows.push(Calls { what, instances: 20, made, fewest: 0 });
-    for (instances, sweeps) in fleets {
-        let figures = in_virtual_time(steady(*instances, *sweeps));
-        let what = format!("drain-unmapped: {sweeps} sweeps, one host broken");
+    for (instances, runs) in fleets {
+        let figures = in_virtual_time(steady(*instances, *runs));
+        let what = format!("drain-unmapped: {runs} reconcile runs, one host broken");
         rows.push(Calls { what, instances: *instances, made: figures.calls(), fewest: figures.fewest() });
     }
     rows

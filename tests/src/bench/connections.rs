@@ -1,6 +1,6 @@
-//! What a function opens towards AWS's endpoints, invocation by invocation.
+//! Connections that a function opens to AWS's endpoints, by invocation.
 //!
-//! Nothing here depends on how long anything takes: no connection is closed before its time has come.
+//! Nothing here depends on how long anything takes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::scene::{Scene, Way, Work};
 use crate::local_aws::endpoint::{Counts, Endpoint};
 
-/// After so long an idle connection is closed, once that is asked for: instead of the 20 s and more of AWS's endpoints.
+/// How long a connection is idle before the endpoint closes it. AWS's endpoints wait 20 s and more.
 const IDLE: Duration = Duration::from_millis(100);
 
 /// When an invocation comes.
@@ -18,18 +18,18 @@ pub enum When {
     Init,
     /// Right after init.
     First,
-    /// While the endpoint keeps what is open.
+    /// While the endpoint keeps the connections.
     Warm,
-    /// After the endpoint closed what was open, and said so.
+    /// After the endpoint closed the connections, and the function was told.
     Closed,
     /// The same, while the sandbox was frozen.
     Frozen,
-    /// The endpoint closes what is open when it is used: its word was lost while the sandbox was frozen.
+    /// After the endpoint closed the connections, and the function was not told: the packets were lost.
     Forgotten,
 }
 
 impl When {
-    /// In the order in which they are tried, on one process.
+    /// In the order in which one process goes through them.
     pub const ALL: [When; 6] =
         [When::Init, When::First, When::Warm, When::Closed, When::Frozen, When::Forgotten];
 
@@ -46,10 +46,10 @@ impl When {
     }
 }
 
-/// What was opened and asked at each time.
+/// Connections and requests at each time.
 pub type Opened = Vec<(When, Counts)>;
 
-/// Runs a function's binary through all of them. Every invocation must be answered, and nothing sent twice.
+/// Runs a function's binary through all of them. Every invocation must be answered, and no command sent twice.
 ///
 /// # Panics
 /// Where an invocation fails, or a command is sent twice.
@@ -71,7 +71,7 @@ pub async fn measure(work: Work, program: &Path) -> Opened {
                 let process = scene.function.process_id().await.expect("a warm process");
                 signal("-STOP", process).await;
                 endpoint(&scene).close_idle(IDLE).await;
-                // The work and the endpoint's word are both there when the process goes on.
+                // When the process resumes, both the invocation and the end of the connections have arrived.
                 let thaw = async {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     signal("-CONT", process).await;

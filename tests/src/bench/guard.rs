@@ -9,20 +9,21 @@ use super::calls::Calls;
 use super::connections::When;
 use super::instructions::Instructions;
 
-/// How far an instruction count may be from the reference, up or down, in percent: so that what got faster is written down.
+/// How far an instruction count may be from the reference, in percent. Below it, too, so that an improvement becomes the
+/// new reference.
 pub const TOLERANCE_PERCENT: f64 = 3.0;
 
 /// What the guard compares, as `tests/bench/reference.json` holds it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// What counts instructions: compiler, C library, valgrind. With others there is nothing to compare.
+    /// Compiler, C library and valgrind. With others, instruction counts cannot be compared.
     pub toolchain: Vec<String>,
     /// No package may be larger.
     pub zipped_bytes_at_most: u64,
     /// Handshakes by function, at each time of [`When::ALL`].
     pub handshakes: BTreeMap<String, Vec<usize>>,
-    /// AWS calls made and the fewest that would do, by what was done.
+    /// AWS calls made and the fewest possible, by what was done.
     pub calls: BTreeMap<String, [usize; 2]>,
     /// By function.
     pub instructions: BTreeMap<String, Instructions>,
@@ -35,7 +36,7 @@ pub fn check_sizes(reference: &Reference, sizes: &BTreeMap<String, u64>) -> Vec<
     large.map(|(name, size)| format!("{name}.zip has {size} bytes, at most {most} are allowed")).collect()
 }
 
-/// Handshakes that differ, and those that no reference would excuse.
+/// Handshakes that differ from the reference, and those that no reference may allow.
 pub fn check_handshakes(reference: &Reference, measured: &BTreeMap<String, Vec<usize>>) -> Vec<String> {
     let mut findings = differences("handshakes", &reference.handshakes, measured);
     for (name, counts) in measured {
@@ -48,7 +49,7 @@ pub fn check_handshakes(reference: &Reference, measured: &BTreeMap<String, Vec<u
     findings
 }
 
-/// Calls that differ, and those above 1.15 × the fewest.
+/// Calls that differ from the reference, and those above 1.15 × the fewest.
 pub fn check_calls(reference: &Reference, measured: &[Calls]) -> Vec<String> {
     let mut findings = differences("calls, fewest", &reference.calls, &by_name(measured));
     for calls in measured {
@@ -112,7 +113,7 @@ mod tests {
             toolchain: Vec::new(),
             zipped_bytes_at_most: 100,
             handshakes: [("f".to_owned(), vec![2, 0, 0, 2, 2, 2])].into(),
-            calls: [("sweep, 100 instances".to_owned(), [10, 10])].into(),
+            calls: [("reconcile runs, 100 instances".to_owned(), [10, 10])].into(),
             instructions: [("f".to_owned(), Instructions { init: 1_000, invocation: 1_000 })].into(),
         }
     }
@@ -141,7 +142,10 @@ mod tests {
     #[test]
     fn another_call_is_a_finding() {
         let of = |made| {
-            check_calls(&reference(), &[Calls { what: "sweep".to_owned(), instances: 100, made, fewest: 10 }])
+            check_calls(
+                &reference(),
+                &[Calls { what: "reconcile runs".to_owned(), instances: 100, made, fewest: 10 }],
+            )
         };
         assert!(of(10).is_empty());
         assert_eq!(of(11).len(), 1);

@@ -1,8 +1,7 @@
-//! Instructions that a function executes, counted by valgrind: the same from run to run to a fraction of a percent, however
-//! busy the machine is.
+//! Instructions that a function executes, counted by valgrind. The counts of two runs differ by a fraction of a percent,
+//! however busy the machine is.
 //!
-//! Counted without TLS, whose keys are random, and with one binary to the next only: another compiler, another C library or
-//! another valgrind gives other counts.
+//! TLS is left out, for its keys are random. Counts of another compiler, C library or valgrind cannot be compared.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -22,18 +21,18 @@ pub struct Instructions {
     pub invocation: u64,
 }
 
-/// Invocations that are counted: the first is not, for it does what is done once.
+/// Invocations that are counted. The first is not, since it sets things up.
 const INVOCATIONS: u64 = 30;
 
-/// Far more than valgrind takes to write its line.
+/// Far more than valgrind needs to write its line.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Counts a function's instructions.
 ///
 /// # Errors
-/// Where the process cannot be started, does not answer, or valgrind does not tell.
+/// When the process cannot be started or does not answer, or valgrind prints no count.
 pub async fn count(work: Work, program: &Path) -> Result<Instructions, Box<dyn std::error::Error>> {
-    // Where both services answer at one address, it is up to chance how many connections they share.
+    // With one address for both services, the number of connections that they share is random.
     let init = count_until(work, program, Way::Refused, 0).await?;
     let one = count_until(work, program, Way::Plain, 1).await?;
     let all = count_until(work, program, Way::Plain, 1 + INVOCATIONS).await?;

@@ -1,4 +1,4 @@
-//! What one item costs the pure parts, read from what criterion last wrote.
+//! The time that the pure parts take for one item, from criterion's last results.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub struct Item {
     pub ns: f64,
 }
 
-/// Reads criterion's results below a directory, by name; none where it has not run.
+/// Reads criterion's results below a directory, by name. Empty if it has not run.
 pub fn read(criterion: &Path) -> Vec<Item> {
     let entries = |directory: &Path| std::fs::read_dir(directory).into_iter().flatten().flatten();
     let benchmarks = entries(criterion).flat_map(|group| entries(&group.path()).collect::<Vec<_>>());

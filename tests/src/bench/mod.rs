@@ -1,18 +1,18 @@
-//! What the functions cost: how long they take to start, what they open and ask, how large they are.
+//! Benchmarks of the functions: time to start, connections, calls, size.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`scene`] | one function's binary with real work to do |
 //! | [`processes`] | init, first and warm invocation, memory |
-//! | [`connections`] | what an invocation opens: after init, warm, and after the endpoint closed what was open |
+//! | [`connections`] | connections of an invocation: after init, warm, and after the endpoint closed them |
 //! | [`instructions`] | what valgrind counts |
-//! | [`calls`] | AWS calls beside the fewest that would do |
+//! | [`calls`] | AWS calls compared with the fewest possible |
 //! | [`items`] | what criterion measured of the pure parts |
 //! | [`report`] | the tables |
 //! | [`guard`] | what must not get worse |
 //!
-//! Deliberately absent: throttled CPU and memory limits, as the local Lambda has neither. Times are therefore shown beside
-//! those of a function that does nothing, measured in turn.
+//! Deliberately absent: throttled CPU and memory limits, which the local Lambda does not have. Times are therefore compared
+//! with those of a function that does nothing.
 
 pub mod calls;
 pub mod connections;

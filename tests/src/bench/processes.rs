@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::scene::{Scene, Way, Work};
 
-/// Invocations of a warm process that one round takes the median of.
+/// Invocations of a warm process in one round, of which the median is taken.
 const WARM: usize = 9;
 
 /// One process's figures, or the medians of many.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Sample {
-    /// From the start of the process to the first `next`, in ms, where the endpoints answer the warm-up.
+    /// From the start of the process to the first `next`, in ms, when the endpoints answer the warm-up.
     pub init_answered_ms: f64,
     /// The first invocation after that, in ms.
     pub first_ms: f64,
@@ -21,8 +21,8 @@ pub struct Sample {
     pub resident_mib: f64,
 }
 
-/// From the start of a function's process to its first `next`, in ms, where nobody answers the warm-up. It is started once
-/// unmeasured before, so that all are measured with their files in memory and after a process of their own.
+/// From the start of a function's process to its first `next`, in ms, when nobody answers the warm-up. It is started once
+/// before without being measured, so that its files are in memory.
 ///
 /// # Panics
 /// Where it does not start.
@@ -31,7 +31,7 @@ pub async fn init_refused_ms(work: Work, program: &Path) -> f64 {
     start(work, program).await
 }
 
-/// Runs a function's binary from its start, with all of AWS at the other end.
+/// Measures a function's process before a local AWS that answers everything.
 ///
 /// # Panics
 /// Where it does not start, or does not answer.
@@ -49,7 +49,7 @@ pub async fn run(work: Work, program: &Path) -> Sample {
     Sample { init_answered_ms, first_ms, warm_ms: median(warm), resident_mib }
 }
 
-/// One start where nobody answers. The process has ended when this returns, so that it costs the next one nothing.
+/// One start when nobody answers. The process has ended when this returns, so that it does not slow the next one down.
 async fn start(work: Work, program: &Path) -> f64 {
     let scene = Scene::open(work, program, Way::Refused).await.expect("a free port");
     let took = initialize(&scene).await;
@@ -78,7 +78,7 @@ fn resident_mib(process: u32) -> Option<f64> {
     Some(kib.parse::<f64>().ok()? / 1_024.0)
 }
 
-/// Figure by figure.
+/// The median of each figure.
 pub fn medians(samples: &[Sample]) -> Sample {
     let of = |figure: fn(&Sample) -> f64| median(samples.iter().map(figure).collect());
     Sample {

@@ -15,7 +15,7 @@ use super::scene::Work;
 pub struct Report {
     /// The day, in UTC.
     pub date: String,
-    /// What it was measured on.
+    /// The machine.
     pub machine: String,
     /// The compiler.
     pub rustc: String,
@@ -27,7 +27,7 @@ pub struct Report {
     pub processes: Vec<Process>,
     /// By function.
     pub connections: Vec<Connections>,
-    /// AWS calls beside the fewest.
+    /// AWS calls compared with the fewest possible.
     pub calls: Vec<Calls>,
     /// Costs an item.
     pub items: Vec<Item>,
@@ -38,9 +38,9 @@ pub struct Report {
 pub struct Process {
     /// Its name.
     pub function: String,
-    /// Its package, in bytes; none where Lambda brings what it needs.
+    /// Its package, in bytes. `None`: not packaged.
     pub zipped_bytes: Option<u64>,
-    /// The median init where nobody answers the warm-up, in ms.
+    /// The median init when nobody answers the warm-up, in ms.
     pub init_refused_ms: f64,
     /// The median of its ratio to the floor's in the same round.
     pub times_floor: f64,
@@ -49,12 +49,12 @@ pub struct Process {
     pub medians: Sample,
 }
 
-/// What a function opened and asked.
+/// A function's connections and requests.
 #[derive(Debug, Serialize)]
 pub struct Connections {
     /// Its name.
     pub function: String,
-    /// In the order in which it was tried, on one process.
+    /// In the order of [`When::ALL`](super::connections::When::ALL), on one process.
     pub opened: Opened,
 }
 
@@ -169,7 +169,7 @@ fn row(table: &mut String, cells: std::fmt::Arguments<'_>) {
     writeln!(table, "| {cells} |").expect("a string takes all");
 }
 
-/// The text with what stands between two markers replaced.
+/// Replaces the text between two markers.
 ///
 /// # Errors
 /// Names the marker that is missing.

@@ -21,7 +21,7 @@ const CLUSTER: &str = "apps";
 /// Instances that are mapped and need nothing.
 const MAPPED: u64 = 100;
 
-/// New instances: one is `map-share`'s work for one invocation.
+/// New instances: one for each invocation of `map-share`.
 const NEW: u64 = 40;
 
 /// Longer than anything here lasts.
@@ -36,11 +36,11 @@ pub enum Work {
     Leanest,
     /// A new instance registered: it is sent a command.
     MapShare,
-    /// A sweep over a hundred mapped instances.
+    /// A reconcile run over a hundred mapped instances.
     DrainUnmapped,
-    /// A task definition as CloudTrail tells it: checked without a call.
+    /// A task definition in a CloudTrail event: checked without a call.
     ValidateRegistered,
-    /// A task definition by its name: read from ECS.
+    /// A task definition by its name: described through ECS.
     ValidateNamed,
     /// A small Python function that makes the same two reads as our warm-up.
     Boto3,
@@ -75,7 +75,7 @@ impl Work {
 /// Where a function's calls go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// To endpoints as AWS's are.
+    /// To endpoints like AWS's.
     Tls,
     /// Without TLS, so that nothing random is computed.
     Plain,
@@ -83,7 +83,7 @@ pub enum Way {
     Refused,
 }
 
-/// A function and its world. Dropped, both end.
+/// A function and the world around it. Both end when this is dropped.
 pub struct Scene {
     work: Work,
     server: Server,
@@ -95,14 +95,14 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Sets it up around a binary.
+    /// A world around a function's binary.
     ///
     /// # Errors
     /// Where no port can be listened on.
     pub async fn open(work: Work, program: &Path, way: Way) -> std::io::Result<Self> {
         let now = Server::wall_clock();
         let logon = now - Duration::from_secs(600);
-        // What is sent stays in flight, and nothing moves by itself.
+        // Commands stay in flight, and nothing changes by itself.
         let pace = Pace { steady: true, map: Duration::from_secs(500), ..Pace::default() };
         let mut world = World::new(9, now).pace(pace).cluster(CLUSTER).task_definition(definition());
         for _ in 0..MAPPED {
@@ -116,7 +116,7 @@ impl Scene {
             world = world.windows_instances(CLUSTER, usize::try_from(NEW).expect("a few"));
         }
         let mut aws = LocalAws::new(world);
-        // More commands than an account may send in so short a time; what a throttle costs is not measured here.
+        // More commands than an account may send in so short a time. Throttling is not measured here.
         aws.throttles.limit(Bucket::SendCommand, 1_000, 1_000, now);
         let server = Server::start(aws, "127.0.0.1:0").await?;
         let endpoint = match way {
@@ -180,7 +180,7 @@ impl Scene {
     }
 }
 
-/// Lambda's variables come from the local Lambda; these are the template's.
+/// The variables that the template sets.
 fn environment() -> BTreeMap<String, String> {
     [
         ("CLUSTERS", CLUSTER),
@@ -206,7 +206,7 @@ fn definition() -> Value {
     })
 }
 
-/// The event of the repository's samples, each time another one.
+/// The n-th event: the repository's sample with other ids.
 fn registered(n: u64) -> Value {
     let sample = include_str!("../../../events/validate-task-definition/registered-valid.json");
     let mut event: Value = serde_json::from_str(sample).expect("the sample is JSON");

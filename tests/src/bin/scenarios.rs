@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().start_paused(true).build().expect("a runtime")
     };
-    let mut tell = |what: String, seed: u64, result: Result<(), String>| {
+    let mut report = |what: String, seed: u64, result: Result<(), String>| {
         if let Err(wrong) = result {
             failed += 1;
             println!("{what}, seed {seed}: {wrong}");
@@ -22,13 +22,13 @@ fn main() -> ExitCode {
     };
     for kind in Herd::ALL {
         for seed in 1..=moments {
-            tell(format!("{kind:?}"), seed, runtime().block_on(herd(kind, seed, n)));
+            report(format!("{kind:?}"), seed, runtime().block_on(herd(kind, seed, n)));
         }
         println!("{kind:?}: {moments} moments of {n} instances");
     }
     for kind in [Silence::AgentsSilent, Silence::NothingDelivered, Silence::NoResultLine] {
         for seed in 1..=moments {
-            tell(format!("{kind:?}"), seed, runtime().block_on(silence(kind, seed, n)));
+            report(format!("{kind:?}"), seed, runtime().block_on(silence(kind, seed, n)));
         }
         println!("{kind:?}: {moments} moments of {n} instances");
     }

@@ -1,14 +1,14 @@
-//! Plays many seeds on every core, or one seed as a timeline: `simulate 10000`, `simulate --from 5000 1000`,
-//! `simulate --seed 7`; with `--regressions` those that once broke a promise first, with `--traces` a hash of each
-//! history's calls, to compare two versions of the product. A broken promise is shrunk, told and an error.
+//! Plays many seeds on every core, or one seed with its timeline: `simulate 10000`, `simulate --from 5000 1000`,
+//! `simulate --seed 7`. `--regressions` plays first the seeds that once broke an invariant. `--traces` prints a hash of
+//! each history's calls, to compare two versions of the product. A broken invariant is shrunk, printed, and an error.
 
 use std::process::ExitCode;
 
 use aws_smithy_async::time::{SystemTimeSource, TimeSource};
 use tests::simulation::plan::Plan;
-use tests::simulation::play::{Played, play};
+use tests::simulation::play::{History, play};
 use tests::simulation::regressions::REGRESSIONS;
-use tests::simulation::seeds::play_each;
+use tests::simulation::seeds::play_many;
 use tests::simulation::shrink::shrink;
 
 struct Options {
@@ -51,58 +51,58 @@ fn main() -> ExitCode {
         }
     };
     if let Some(seed) = options.one {
-        let played = play(&Plan::draw(seed), true);
-        return if tell(&played, options.shrinks) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        let history = play(&Plan::generate(seed), true);
+        return if print(&history, options.shrinks) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    for regression in REGRESSIONS.iter().filter(|_| options.regressions) {
-        let played = play(&Plan::draw(regression.seed), true);
-        if played.violation.is_some() {
-            tell(&played, options.shrinks);
+    for (seed, _) in REGRESSIONS.into_iter().filter(|_| options.regressions) {
+        let history = play(&Plan::generate(seed), true);
+        if history.violation.is_some() {
+            print(&history, options.shrinks);
             return ExitCode::FAILURE;
         }
     }
     let began = SystemTimeSource::new().now();
-    let (statistics, broken) = play_each(options.from, options.seeds, |played| {
+    let (statistics, broken) = play_many(options.from, options.seeds, |history| {
         if options.traces {
-            println!("trace {} {:016x}", played.seed, played.trace);
+            println!("trace {} {:016x}", history.seed, history.trace);
         }
     });
     println!("{statistics}");
     let took = SystemTimeSource::new().now().duration_since(began).unwrap_or_default();
     println!("took {} s", took.as_secs());
     match broken {
-        Some(played) => {
-            tell(&played, options.shrinks);
+        Some(history) => {
+            print(&history, options.shrinks);
             ExitCode::FAILURE
         }
         None => {
-            println!("no promise was broken");
+            println!("no invariant was broken");
             ExitCode::SUCCESS
         }
     }
 }
 
-/// Tells how a history went; whether it kept all promises.
+/// Prints a history. The answer is whether it kept all invariants.
 #[allow(clippy::print_stdout, reason = "a command line")]
-fn tell(played: &Played, shrinks: bool) -> bool {
-    let Some(violation) = &played.violation else {
-        println!("{}", played.timeline.join("\n"));
+fn print(history: &History, shrinks: bool) -> bool {
+    let Some(violation) = &history.violation else {
+        println!("{}", history.timeline.join("\n"));
         println!(
-            "{}\nseed {}: no promise was broken, trace {:016x}",
-            played.statistics, played.seed, played.trace
+            "{}\nseed {}: no invariant was broken, trace {:016x}",
+            history.statistics, history.seed, history.trace
         );
         return true;
     };
     println!(
         "seed {} breaks \"{}\" at {:.3}:\n{}\n",
-        played.seed, violation.invariant, violation.at, violation.what
+        history.seed, violation.invariant, violation.at, violation.what
     );
     if !shrinks {
-        println!("{}", played.timeline.join("\n"));
+        println!("{}", history.timeline.join("\n"));
         return false;
     }
-    let shrunk = shrink(played.seed, violation.invariant);
-    println!("shrunk by {} replays to this:\n{}\n", shrunk.replays, shrunk.played.timeline.join("\n"));
-    println!("again: make simulate SEED={}", played.seed);
+    let shrunk = shrink(history.seed, violation.invariant);
+    println!("shrunk in {} replays to this:\n{}\n", shrunk.replays, shrunk.history.timeline.join("\n"));
+    println!("again: make simulate SEED={}", history.seed);
     false
 }

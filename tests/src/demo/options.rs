@@ -11,38 +11,31 @@ a local AWS with a modelled cluster of Windows container instances. Touches no n
 Usage: make demo ARGS=\"[OPTIONS]\"
 
   --instances N      container instances in the cluster, Linux ones included: 5 to 500 [default: 40]
-  --seed S           changes every delay and draw; same seed, same cast [default: 1]
-  --fail PERCENT     of the plain instances that scale out, so many have a fault of their own: 0 to 100 [default: 0]
-  --wrong-password   the password parameter is wrong until the last act
-  --outage SECONDS   the file server is away for so long, once everything is mapped: 1 to 60
-  --pwsh PROGRAM     a PowerShell 7 that runs the text of the SSM document itself on the modelled hosts, in place of the
+  --seed S           of every random delay [default: 1]
+  --fail PERCENT     percentage of the healthy instances of the scale-out that get a fault: 0 to 100 [default: 0]
+  --wrong-password   the password parameter is wrong until the last phase
+  --outage SECONDS   how long the file server is away, once everything is mapped: 1 to 60
+  --pwsh PROGRAM     a PowerShell 7 that runs the text of the SSM document itself on the modelled hosts, instead of the
                      model of it: slower, and causes are the script's own (`make demo SCRIPT=real`)
   --plain            no redraw and no colour, as when the output is piped
   --report DIR       where the report is written [default: target/demo]
   -h, --help         this text
 
-Exits with 0 when the cluster ended in the state that the scenario must reach, else with 1; with 2 for a wrong option.
+Exits with 0 if the run reached everything that it must reach, else with 1; with 2 for a wrong option.
 ";
 
-/// The options, checked.
+/// The options of [`HELP`], checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Container instances in the cluster, Linux ones included.
-    pub instances: usize,
-    /// Of every delay and draw.
-    pub seed: u64,
-    /// Percentage of the plain instances of the scale-out that have a fault of their own.
-    pub fail: usize,
-    /// Whether the password parameter is wrong.
-    pub wrong_password: bool,
-    /// How long the file server is away.
-    pub outage: Option<Duration>,
-    /// A PowerShell 7 that runs the document's own text; `None`: the model of it.
-    pub pwsh: Option<String>,
-    /// No redraw and no colour.
-    pub plain: bool,
-    /// Directory of the report.
-    pub report: String,
+    pub(super) instances: usize,
+    pub(super) seed: u64,
+    /// Percent.
+    pub(super) fail: usize,
+    pub(super) wrong_password: bool,
+    pub(super) outage: Option<Duration>,
+    pub(super) pwsh: Option<String>,
+    pub(super) plain: bool,
+    pub(super) report: String,
 }
 
 impl Default for Options {
@@ -60,20 +53,11 @@ impl Default for Options {
     }
 }
 
-/// What to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Run.
-    Run(Options),
-    /// Print [`HELP`].
-    Help,
-}
-
-/// Reads the arguments, the program's name left out.
+/// Reads the arguments, without the program's name. `None`: the help is asked for.
 ///
 /// # Errors
-/// For an option that does not exist, or a value that is none or out of range: with what is allowed.
-pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, lexopt::Error> {
+/// For an unknown option, or a value that is missing or out of range. The message says what is allowed.
+pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
     let mut options = Options::default();
     let mut parser = lexopt::Parser::from_args(arguments);
@@ -90,14 +74,14 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, lex
             Long("pwsh") => options.pwsh = Some(parser.value()?.string()?),
             Long("plain") => options.plain = true,
             Long("report") => options.report = parser.value()?.string()?,
-            Long("help") | Short('h') => return Ok(Command::Help),
+            Long("help") | Short('h') => return Ok(None),
             other => return Err(other.unexpected()),
         }
     }
     if options.wrong_password && options.outage.is_some() {
-        return Err("--wrong-password and --outage tell two stories: choose one".into());
+        return Err("--wrong-password and --outage cannot be combined".into());
     }
-    Ok(Command::Run(options))
+    Ok(Some(options))
 }
 
 fn within(
@@ -123,7 +107,7 @@ fn within(
 mod tests {
     use super::*;
 
-    fn parse_line(line: &str) -> Result<Command, String> {
+    fn parse_line(line: &str) -> Result<Option<Options>, String> {
         parse(line.split_whitespace().map(str::to_owned)).map_err(|error| error.to_string())
     }
 
@@ -140,19 +124,19 @@ mod tests {
             report: "out".to_owned(),
         };
         let line = "--instances 500 --seed=7 --fail 10 --outage 4 --pwsh pwsh --plain --report out";
-        assert_eq!(parse_line(line), Ok(Command::Run(expected)));
-        assert_eq!(parse_line(""), Ok(Command::Run(Options::default())));
-        assert_eq!(parse_line("-h"), Ok(Command::Help));
+        assert_eq!(parse_line(line), Ok(Some(expected)));
+        assert_eq!(parse_line(""), Ok(Some(Options::default())));
+        assert_eq!(parse_line("-h"), Ok(None));
     }
 
     #[test]
-    fn a_wrong_option_is_told_with_what_is_allowed() {
+    fn a_wrong_option_says_what_is_allowed() {
         let table = [
             ("--instances 4", "--instances is \"4\": allowed are whole numbers from 5 to 500"),
             ("--fail ten", "--fail is \"ten\": allowed are whole numbers from 0 to 100"),
             ("--outage 0", "--outage is \"0\": allowed are whole numbers from 1 to 60"),
             ("--frobnicate", "invalid option '--frobnicate'"),
-            ("--outage 3 --wrong-password", "--wrong-password and --outage tell two stories: choose one"),
+            ("--outage 3 --wrong-password", "--wrong-password and --outage cannot be combined"),
         ];
         for (line, message) in table {
             assert_eq!(parse_line(line), Err(message.to_owned()), "{line}");

@@ -5,159 +5,91 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Assumptions;
-use super::source::{Source, Told};
+use super::{ANSWER, ECS_WRITES, LISTING_LAG, PARAMETER_READS, SEND_COMMANDS, SSM_READS};
+use crate::demo::fleet_setup::CLUSTER;
 use crate::fleet::Pace;
 use crate::local_aws::{Call, LocalAws};
 use crate::stack::{RUN_TIMEOUT, TICK};
 
-/// What is left when a wave has come in.
-pub(super) struct Raw<'w> {
-    pub(super) instances: usize,
-    pub(super) assumptions: &'w Assumptions,
-    pub(super) aws: &'w LocalAws,
-    pub(super) online: &'w BTreeMap<String, Timestamp>,
-    pub(super) sweeps: &'w [Duration],
-    pub(super) source: &'w Source,
-    pub(super) logged: usize,
-}
-
-/// How many calls of an operation were made, and how many of them throttled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Calls {
-    /// All, with those that the SDK repeated.
-    pub made: usize,
-    /// `ThrottlingException`.
-    pub throttled: usize,
-}
-
-/// Everything that is told of a wave.
+/// What a wave took. Lists of times begin with the shortest.
 #[derive(Debug)]
 pub struct Figures {
-    /// How many instances.
-    pub instances: usize,
-    /// Those whose gate was not open at the end.
-    pub left_behind: usize,
-    /// From the later of (both agents online, the canary's proof) to the open gate, shortest first.
-    pub waits: Vec<Duration>,
-    /// From both agents online to the open gate, shortest first.
-    pub since_online: Vec<Duration>,
-    /// When each gate opened, from the launch on, earliest first.
-    pub opened: Vec<Duration>,
-    /// By caller and operation.
-    pub calls: BTreeMap<(String, String), Calls>,
+    pub(super) instances: usize,
+    /// Instances whose gate was not open at the end.
+    pub(super) left_behind: usize,
+    /// From the later of (both agents online, the canary's proof) to the open gate.
+    pub(super) waits: Vec<Duration>,
+    /// From both agents online to the open gate.
+    pub(super) since_online: Vec<Duration>,
+    /// From the launch to the open gate.
+    pub(super) opened: Vec<Duration>,
+    /// How many calls were made, and how many of them were throttled, by caller and operation.
+    pub(super) calls: BTreeMap<(String, String), [usize; 2]>,
     /// Most writes to ECS that one function made within a second.
-    pub most_writes: usize,
-    /// Results by their cause, `mapped` among them.
-    pub results: BTreeMap<String, usize>,
-    /// Longest that an event waited in its queue.
-    pub oldest_event: Duration,
+    pub(super) most_writes: usize,
+    /// The longest time that an event waited in its queue.
+    pub(super) oldest_event: Duration,
     /// Messages in that queue.
-    pub messages: usize,
-    /// Messages that came again, and that became dead letters.
-    pub again: (usize, usize),
-    /// How long the invocations of `map-share` and `drain-unmapped` took.
-    pub invocations: [Vec<Duration>; 2],
-    /// Bytes that the functions logged, their metrics among them.
-    pub logged: usize,
+    pub(super) messages: usize,
+    /// How long each invocation of `map-share` and of `drain-unmapped` took.
+    pub(super) invocations: [Vec<Duration>; 2],
+    /// Bytes that the functions logged, including metrics.
+    pub(super) logged: usize,
     /// What is promised of the 99th percentile of `waits`.
-    pub bound: Bound,
+    pub(super) bound: Bound,
 }
 
-/// The bound: 1.3 × (the slowest of three rates, one look, and the script's time).
+/// The promise is 1.3 × (the slowest of three rates, one look, and the script's time).
 #[derive(Debug, Clone, Copy)]
-pub struct Bound {
+pub(super) struct Bound {
     /// Five instances a `PutAttributes`, at `ECS_WRITES_PER_SECOND`.
-    pub writes: Duration,
+    pub(super) writes: Duration,
     /// One `GetParameters` an instance.
-    pub parameters: Duration,
+    pub(super) parameters: Duration,
     /// Fifty instances a `SendCommand`.
-    pub sends: Duration,
-    /// Longest until the controller looks again, and the calls that it looks with.
-    pub look: Duration,
-    /// Longest that a host takes to pick a command up and to carry it out.
-    pub script: Duration,
+    pub(super) sends: Duration,
+    /// The longest time until the controller looks again, and the calls of that look.
+    pub(super) look: Duration,
+    /// The longest time in which a host receives a command and runs it.
+    pub(super) script: Duration,
 }
 
-/// Kept back at the end of a run, as `drain-unmapped` has it.
+/// What `drain-unmapped` keeps free at the end of a run.
 const MARGIN: Duration = Duration::from_secs(4);
 
 impl Bound {
-    fn of(n: usize, assumptions: &Assumptions) -> Self {
-        let at = |count: usize, rate: u32| Duration::from_secs_f64(count as f64 / f64::from(rate.max(1)));
+    pub(super) fn of(n: usize) -> Self {
+        let at = |count: usize, rate: u32| Duration::from_secs_f64(count as f64 / f64::from(rate));
         let pace = Pace::default();
-        // Pages of commands, of their invocations, of agents; descriptions before the writes and of a new run.
+        // Pages of commands, of invocations, of agents; descriptions before writes and at the start of a run.
         let calls = n.div_ceil(2500) + 2 * n.div_ceil(50) + 3 * n.div_ceil(100);
-        let call = assumptions.answer.max(at(1, assumptions.ssm_reads));
+        let call = ANSWER.max(at(1, SSM_READS));
         let calls = call * u32::try_from(calls).expect("it fits");
         Bound {
-            writes: at(n.div_ceil(5), assumptions.ecs_writes),
-            parameters: at(n, assumptions.parameter_reads),
-            sends: at(n.div_ceil(50), assumptions.send_commands),
+            writes: at(n.div_ceil(5), ECS_WRITES),
+            parameters: at(n, PARAMETER_READS),
+            sends: at(n.div_ceil(50), SEND_COMMANDS),
             look: TICK - (RUN_TIMEOUT - MARGIN) + calls,
-            script: (pace.pick_up + pace.map).mul_f64(1.25) + assumptions.listing_lag,
+            script: (pace.pick_up + pace.map).mul_f64(1.25) + LISTING_LAG,
         }
     }
 
-    /// The largest of the three rates' times: the first bottleneck.
-    pub fn slowest(&self) -> Duration {
-        self.writes.max(self.parameters).max(self.sends)
-    }
-
-    /// The promise.
-    pub fn promise(&self) -> Duration {
-        (self.slowest() + self.look + self.script).mul_f64(1.3)
+    pub(super) fn promise(&self) -> Duration {
+        let slowest = self.writes.max(self.parameters).max(self.sends);
+        (slowest + self.look + self.script).mul_f64(1.3)
     }
 }
 
 impl Figures {
-    pub(super) fn of(raw: Raw<'_>) -> Self {
-        let Raw { instances, assumptions, aws, online, sweeps, source, logged } = raw;
-        let proof = first_proof(aws);
-        let opened = opened(aws);
-        let since = |from: &dyn Fn(&Timestamp) -> Timestamp| -> Vec<Duration> {
-            let waits = opened.iter().filter_map(|(id, at)| {
-                let from = from(online.get(id)?);
-                Some(Duration::try_from(at.duration_since(from)).unwrap_or_default())
-            });
-            sorted(waits)
-        };
-        let Told { messages, oldest, invocations, again } = &*source.told.borrow();
-        Figures {
-            instances,
-            left_behind: instances - still_open(aws),
-            waits: since(&|online| proof.map_or(*online, |proof| proof.max(*online))),
-            since_online: since(&|online| *online),
-            opened: sorted(opened.values().map(|at| at.duration_since(aws.world.base).unsigned_abs())),
-            calls: calls(aws),
-            most_writes: ["map-share", "drain-unmapped"]
-                .map(|name| most_writes(aws, name))
-                .into_iter()
-                .max()
-                .unwrap_or(0),
-            results: results(aws),
-            oldest_event: *oldest,
-            messages: *messages,
-            again: (*again, source.dead_letters()),
-            invocations: [invocations.clone(), sweeps.to_vec()],
-            logged,
-            bound: Bound::of(instances, assumptions),
-        }
+    /// How often the hosts asked for the parameters, and how often they were throttled.
+    pub(super) fn parameter_reads(&self) -> [usize; 2] {
+        self.calls.get(&("host".to_owned(), "GetParameters".to_owned())).copied().unwrap_or_default()
     }
 
-    /// Calls made and throttled, of these callers and operations.
-    pub fn count(&self, of: impl Fn(&str, &str) -> bool) -> Calls {
-        let all = self.calls.iter().filter(|((caller, operation), _)| of(caller, operation));
-        all.fold(Calls::default(), |sum, (_, calls)| Calls {
-            made: sum.made + calls.made,
-            throttled: sum.throttled + calls.throttled,
-        })
-    }
-
-    /// What does not hold of what is promised.
-    pub fn broken_promises(&self, assumptions: &Assumptions) -> Vec<String> {
+    /// The promises that do not hold.
+    pub fn broken_promises(&self) -> Vec<String> {
         let (p99, promised) = (percentile(&self.waits, 99), self.bound.promise());
-        let most = usize::try_from(assumptions.ecs_writes).expect("it fits");
+        let most = usize::try_from(ECS_WRITES).expect("it fits");
         let promises = [
             (self.left_behind == 0, format!("{} instances are left behind", self.left_behind)),
             (self.waits.len() == self.instances, format!("only {} gates opened", self.waits.len())),
@@ -171,51 +103,36 @@ impl Figures {
     }
 }
 
-/// The value that so many percent do not exceed, of sorted ones.
+/// The value that `percent` of sorted values do not exceed.
 pub(super) fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(place).copied().unwrap_or_default()
 }
 
-fn sorted(times: impl Iterator<Item = Duration>) -> Vec<Duration> {
+pub(super) fn sorted(times: impl Iterator<Item = Duration>) -> Vec<Duration> {
     let mut times: Vec<Duration> = times.collect();
     times.sort();
     times
 }
 
 /// When the first script had mapped the share, and so had proven the password.
-fn first_proof(aws: &LocalAws) -> Option<Timestamp> {
+pub(super) fn first_proof(aws: &LocalAws) -> Option<Timestamp> {
     let invocations = aws.commands().flat_map(|command| command.invocations());
-    invocations.filter(|one| word(one.stdout()) == "mapped").filter_map(|one| one.finished()).min()
-}
-
-/// `mapped`, or the cause that a result line names.
-fn word(stdout: &str) -> String {
-    let line: serde_json::Value = serde_json::from_str(stdout).unwrap_or_default();
-    let word = line["cause"].as_str().or(line["smbMapping"].as_str());
-    word.unwrap_or("none").to_owned()
-}
-
-fn results(aws: &LocalAws) -> BTreeMap<String, usize> {
-    let mut results = BTreeMap::new();
-    for one in aws.commands().flat_map(|command| command.invocations()) {
-        *results.entry(word(one.stdout())).or_default() += 1;
-    }
-    results
+    let proofs = invocations.filter(|one| one.stdout().contains(r#""smbMapping":"mapped""#));
+    proofs.filter_map(|one| one.finished()).min()
 }
 
 /// When each instance's gate first opened, by EC2 id.
-fn opened(aws: &LocalAws) -> BTreeMap<String, Timestamp> {
-    let cluster = crate::demo::cast::CLUSTER;
-    let by_arn: BTreeMap<&str, &str> =
-        aws.container_instances(cluster).map(|one| (&*one.id, &*one.ec2_instance_id)).collect();
+pub(super) fn opened(aws: &LocalAws) -> BTreeMap<String, Timestamp> {
+    let instances = aws.container_instances(CLUSTER);
+    let ec2_ids: BTreeMap<&str, &str> = instances.map(|one| (&*one.id, &*one.ec2_instance_id)).collect();
     let mut opened = BTreeMap::new();
     for call in aws.calls().iter().filter(|call| call.operation == "PutAttributes" && call.effect) {
         let request = call.request();
         let attributes = request["attributes"].as_array().into_iter().flatten();
         for one in attributes.filter(|one| one["name"] == "smb.G" && one["value"] == "mapped") {
-            let target = one["targetId"].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
-            if let Some(id) = by_arn.get(target) {
+            let id = one["targetId"].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
+            if let Some(id) = ec2_ids.get(id) {
                 opened.entry((*id).to_owned()).or_insert(call.at);
             }
         }
@@ -223,30 +140,28 @@ fn opened(aws: &LocalAws) -> BTreeMap<String, Timestamp> {
     opened
 }
 
-fn still_open(aws: &LocalAws) -> usize {
-    let all = aws.container_instances(crate::demo::cast::CLUSTER);
-    all.filter(|one| one.attribute("smb.G") == Some("mapped")).count()
-}
-
-fn calls(aws: &LocalAws) -> BTreeMap<(String, String), Calls> {
-    let mut calls: BTreeMap<_, Calls> = BTreeMap::new();
+pub(super) fn calls(aws: &LocalAws) -> BTreeMap<(String, String), [usize; 2]> {
+    let mut calls: BTreeMap<_, [usize; 2]> = BTreeMap::new();
     for call in aws.calls() {
-        let count = calls.entry((call.caller.0.to_string(), call.operation.clone())).or_default();
-        count.made += 1;
-        count.throttled += usize::from(call.error == Some("ThrottlingException"));
+        let key = (call.caller.0.to_string(), call.operation.clone());
+        let [made, throttled] = calls.entry(key).or_default();
+        *made += 1;
+        *throttled += usize::from(call.error == Some("ThrottlingException"));
     }
     calls
 }
 
-/// Most writes to ECS of one function's within any second, repeated ones included.
-fn most_writes(aws: &LocalAws, function: &str) -> usize {
-    let is_write = |call: &&Call| {
-        let writes = ["PutAttributes", "DeleteAttributes", "UpdateContainerInstancesState"];
-        &*call.caller.0 == function && writes.contains(&call.operation.as_str())
+/// Most writes to ECS that one function made within any second, including repeated ones.
+pub(super) fn most_writes(aws: &LocalAws) -> usize {
+    let writes = ["PutAttributes", "DeleteAttributes", "UpdateContainerInstancesState"];
+    let most = |function: &str| {
+        let is_write =
+            |call: &&Call| &*call.caller.0 == function && writes.contains(&call.operation.as_str());
+        let times: Vec<Timestamp> = aws.calls().iter().filter(is_write).map(|call| call.at).collect();
+        let within = |(n, at): (usize, &Timestamp)| {
+            times[n..].partition_point(|later| *later < *at + Duration::from_secs(1))
+        };
+        times.iter().enumerate().map(within).max().unwrap_or(0)
     };
-    let times: Vec<Timestamp> = aws.calls().iter().filter(is_write).map(|call| call.at).collect();
-    let within = |(n, at): (usize, &Timestamp)| {
-        times[n..].partition_point(|later| *later < *at + Duration::from_secs(1))
-    };
-    times.iter().enumerate().map(within).max().unwrap_or(0)
+    most("map-share").max(most("drain-unmapped"))
 }

@@ -1,212 +1,187 @@
-//! The study's document as Markdown. Pure: the same figures, the same text.
+//! The study's document as Markdown, and its chart. Pure: the same figures, the same text.
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::cost::costs;
 use super::figures::{Bound, percentile};
-use super::{Assumptions, Figures};
-
-const HEADING: &str = "\
-| instances | left behind | online to open gate: median | p99 | from the later of online and proof: median | p99 | promised | oldest event |
-|---:|---:|---:|---:|---:|---:|---:|---:|
-";
+use super::*;
+use crate::chart::{Chart, Series, draw};
 
 /// The whole document.
-pub fn page(assumptions: &Assumptions, waves: &[Figures]) -> String {
+pub fn page(waves: &[Figures]) -> String {
     let largest = waves.last().expect("at least one wave");
-    let mut page = format!(
+    let [reads, throttled] = largest.parameter_reads();
+    format!(
         "\
 # Scale
 
 <!-- Written by `make scale`; do not edit. -->
 
 A model, not a measurement: the functions that ship, over a [local AWS](../tests/src/local_aws/README.md) in virtual
-time. All instances of a wave are launched at once into an empty cluster, so that nobody has proven the password yet; the
-sweep's first instance, the canary, does. Both functions run as the template deploys them, and the customer starts tasks
-that need the share all the while. The largest wave is as many instances as ECS takes in one cluster.
+time. All instances of a wave are launched at once into an empty cluster, so that the password is not proven yet; the canary
+proves it. Both functions run as the template deploys them, and meanwhile the customer starts tasks that need the share. The
+largest wave has as many instances as ECS allows in one cluster.
 
 ![Open gates over time](scale.svg)
 
-{HEADING}"
-    );
-    waves.iter().for_each(|wave| page.push_str(&row(wave)));
-    page.push_str(
-        "
-A small wave waits for the schedule more than for anything else: the canary is chosen a minute after the first registration, by
-a run that comes every minute. *Promised*: 1.3 × (the slowest of the three rates below, one look, and the script's time).
-",
-    );
-    page.push_str("\n## Assumed\n\n");
-    page.push_str(&assumed(assumptions));
-    page.push_str("\n## The first bottleneck\n\n");
-    page.push_str(&bottleneck(waves));
-    page.push_str("\n## Calls\n\nMade / of these throttled. The SDK repeats what is throttled.\n\n");
-    page.push_str(&calls(waves));
-    page.push_str("\n## What the scripts said\n\n");
-    page.push_str(&results(waves));
-    page.push_str("\n## Cost of a wave\n\n");
-    page.push_str(&cost(largest));
-    page
+| instances | left behind | online to open gate: median | p99 | from the later of online and proof: median | p99 | promised | oldest event |
+|---:|---:|---:|---:|---:|---:|---:|---:|
+{rows}
+A small wave mostly waits for the schedule: a reconcile run chooses the canary a minute after the first registration, and runs
+start every minute. *Promised*: 1.3 × (the slowest of the three rates below, one look, and the script's time).
+
+## Assumed
+
+{assumed}
+## Bottlenecks
+
+| instances | writes to ECS, 5 a call | Parameter Store, 1 a host | `SendCommand`, 50 a call | one look | the script |
+|---:|---:|---:|---:|---:|---:|
+{bounds}
+One look: the part of a minute in which no run looks (a run takes at most 46 s), and the calls of a look at all instances. In
+the largest wave Parameter Store throttled {throttled} of the hosts' {made} calls; other callers are throttled as often.
+
+Beyond the slowest rate:
+
+* **Parameter Store.** Every host asks it once, and its default rate is the account's, shared with the secrets of ECS tasks.
+  Turn on higher throughput in Parameter Store's settings (charged by the call), and lower `RetryBaseSeconds`: in half of it, a
+  reconcile run sends `map` to at most 600 hosts.
+* **Writes to ECS.** A gate and a state are two attributes, and a call takes ten. Raise `EcsWritesPerSecond` as far as the
+  customer's own `RunTask` allows, and have AWS raise the rate of cluster resource modifications.
+* **`SendCommand`.** A call takes fifty instances. Have AWS raise its rate.
+* **Instances of one cluster.** Use a stack for each cluster.
+
+## Calls
+
+Made / of these throttled. The SDK repeats what is throttled.
+
+{calls}
+## Cost of a wave
+
+{size} instances, from their launch until two minutes after the last gate has opened. The prices are list prices of us-east-1
+without any free tier, to be verified. What an alarm, a metric or a dashboard costs a month is not included.
+
+{cost}",
+        rows = waves.iter().map(row).collect::<String>(),
+        assumed = assumed(),
+        bounds = waves.iter().map(bounds).collect::<String>(),
+        throttled = number(throttled),
+        made = number(reads),
+        calls = calls(waves),
+        size = number(largest.instances),
+        cost = cost(largest),
+    )
+}
+
+/// The share of open gates over time, a line a wave.
+pub fn chart(waves: &[Figures]) -> String {
+    const COLOURS: [&str; 6] = ["#1f8a5b", "#3b82d6", "#7d4fc4", "#c2571a", "#b7a36a", "#6b7886"];
+    let last = waves.iter().filter_map(|wave| wave.opened.last()).max().copied().unwrap_or_default();
+    let series = waves.iter().zip(COLOURS).map(|(wave, colour)| {
+        let share = |(n, at): (usize, &Duration)| (*at, (n + 1) as f64 / wave.instances as f64);
+        Series { colour, steps: wave.opened.iter().enumerate().map(share).collect() }
+    });
+    let legend = waves.iter().zip(COLOURS);
+    draw(&Chart {
+        title: "Open gates since the launch of all instances at once (a model)",
+        length: Duration::from_secs(60 * last.as_secs().div_ceil(60)),
+        marks: &[],
+        legend: legend.map(|(wave, colour)| (colour, format!("{} instances", wave.instances))).collect(),
+        lanes: Vec::new(),
+        series: series.collect(),
+    })
 }
 
 /// A wave's line in the first table.
 pub fn row(wave: &Figures) -> String {
-    let online = [50, 99].map(|percent| seconds(percentile(&wave.since_online, percent)));
-    let waits = [50, 99].map(|percent| seconds(percentile(&wave.waits, percent)));
+    let [online, online_99] = [50, 99].map(|percent| seconds(percentile(&wave.since_online, percent)));
+    let [wait, wait_99] = [50, 99].map(|percent| seconds(percentile(&wave.waits, percent)));
+    let (instances, promised) = (number(wave.instances), seconds(wave.bound.promise()));
+    let (left_behind, oldest) = (wave.left_behind, seconds(wave.oldest_event));
     format!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
-        number(wave.instances as f64),
-        wave.left_behind,
-        online[0],
-        online[1],
-        waits[0],
-        waits[1],
-        seconds(wave.bound.promise()),
-        seconds(wave.oldest_event),
+        "| {instances} | {left_behind} | {online} | {online_99} | {wait} | {wait_99} | {promised} | {oldest} |\n"
     )
 }
 
 /// What the study assumes, as a table.
-pub fn assumed(assumptions: &Assumptions) -> String {
-    let Assumptions {
-        ecs_writes,
-        customer_tasks,
-        customer_reads,
-        send_commands,
-        ssm_reads,
-        parameter_reads,
-        ..
-    } = assumptions;
+pub fn assumed() -> String {
     format!(
         "\
 | a second | | |
 |---|---:|---|
-| writes to ECS, all callers | 40 | documented, 100 at once; `RunTask` draws on it |
+| writes to ECS, all callers | 40 | documented, 100 at once; `RunTask` is one of them |
 | reads of container instances, all callers | 20 | documented, 100 at once |
-| `ECS_WRITES_PER_SECOND` | {ecs_writes} | of the 40 |
-| the customer's `RunTask` | {customer_tasks} | of the 40 |
-| the customer's descriptions | {customer_reads} | of the 20 |
-| `SendCommand` | {send_commands} | assumed: AWS publishes none |
-| every other call of Systems Manager's | {ssm_reads} | assumed, all of them together |
-| `GetParameters` | {parameter_reads} | Parameter Store's default |
+| `ECS_WRITES_PER_SECOND` | {ECS_WRITES} | of the 40 |
+| the customer's `RunTask` | {CUSTOMER_TASKS} | of the 40 |
+| the customer's descriptions | {CUSTOMER_READS} | of the 20 |
+| `SendCommand` | {SEND_COMMANDS} | assumed: AWS publishes none |
+| all other calls of Systems Manager, together | {SSM_READS} | assumed |
+| `GetParameters` | {PARAMETER_READS} | Parameter Store's default |
 
-An answer takes {:.0} ms, a listing shows what happened {} s later, an event is {} ms on its way. A host boots in 11 to 19 s,
-its ECS agent registers 45 to 75 s after that, its SSM agent is online 56 to 94 s after it; a command is picked up in half
-a second and takes 7 to 11 s, at the middle of which the host asks Parameter Store; throttled, it asks again for up to 30 s.
-A rate's bucket holds twice a second's worth, but for those of ECS. The processor's time is not modelled.
+An answer takes {} ms, listings are {} s late, an event takes {} ms to its queue. A host boots in 11 to 19 s, its ECS agent
+registers 45 to 75 s after that, its SSM agent is online 56 to 94 s after it. A host receives a command after half a second
+and runs it for 7 to 11 s; halfway it asks Parameter Store, and if it is throttled, asks again for up to 30 s. The bucket of a
+rate holds twice a second's worth, but for those of ECS. Processor time is not modelled.
 ",
-        assumptions.answer.as_secs_f64() * 1000.0,
-        assumptions.listing_lag.as_secs(),
-        assumptions.delivery.as_millis(),
+        ANSWER.as_millis(),
+        LISTING_LAG.as_secs(),
+        DELIVERY.as_millis(),
     )
 }
 
-fn bottleneck(waves: &[Figures]) -> String {
-    let mut table = "\
-| instances | writes to ECS, 5 a call | Parameter Store, 1 a host | `SendCommand`, 50 a call | one look | the script |
-|---:|---:|---:|---:|---:|---:|
-"
-    .to_owned();
-    for wave in waves {
-        let Bound { writes, parameters, sends, look, script } = wave.bound;
-        let times = [writes, parameters, sends, look, script].map(seconds).join(" | ");
-        let _ = writeln!(table, "| {} | {times} |", number(wave.instances as f64));
-    }
-    let largest = waves.last().expect("at least one wave");
-    let (bound, hosts) = (largest.bound, largest.count(|caller, _| caller == "host"));
-    let explained = format!(
-        "\
-One look: what a run of at most 46 s leaves of a minute, and the calls that a look at all instances takes. In the largest
-wave Parameter Store throttled {} of the hosts' {} calls; whoever else asks it meanwhile is throttled as often.
-",
-        number(hosts.throttled as f64),
-        number(hosts.made as f64)
-    );
-    let advice = if bound.slowest() == bound.parameters {
-        "\
-**Parameter Store.** Every host asks it once, and its default rate is the account's, shared with the secrets of ECS tasks.
-Beyond it: turn on higher throughput in Parameter Store's settings (charged by the call), and lower `RetryBaseSeconds`, for the
-sweep tells no more than 600 hosts to map in half of it. The next are the writes to ECS: raise `EcsWritesPerSecond` as far as
-the customer's own `RunTask` allows, and have AWS raise the rate of cluster resource modifications. Beyond one cluster's
-instances: a stack for each cluster.
-"
-    } else if bound.slowest() == bound.writes {
-        "\
-**Writes to ECS.** A gate and a state are two attributes, and a call takes ten. Beyond it: raise `EcsWritesPerSecond` as far
-as the customer's own `RunTask` allows, and have AWS raise the rate of cluster resource modifications.
-"
-    } else {
-        "\
-**`SendCommand`.** A call takes fifty instances. Beyond it: have AWS raise its rate.
-"
-    };
-    format!("{table}\n{explained}\n{advice}")
+fn bounds(wave: &Figures) -> String {
+    let Bound { writes, parameters, sends, look, script } = wave.bound;
+    let times = [writes, parameters, sends, look, script].map(seconds).join(" | ");
+    format!("| {} | {times} |\n", number(wave.instances))
 }
 
+/// A row for each operation, a column for each wave.
 fn calls(waves: &[Figures]) -> String {
-    let mut kinds: Vec<&(String, String)> = waves.iter().flat_map(|wave| wave.calls.keys()).collect();
-    kinds.sort();
-    kinds.dedup();
-    let mut table = heading("| caller | call |", "|---|---|", waves);
-    for kind in kinds {
-        let _ = write!(table, "| {} | {} |", kind.0, kind.1);
-        for wave in waves {
-            let calls = wave.calls.get(kind).copied().unwrap_or_default();
-            let _ = write!(table, " {} / {} |", number(calls.made as f64), number(calls.throttled as f64));
-        }
-        table.push('\n');
+    let cells = |cell: &dyn Fn(&Figures) -> String| -> String {
+        waves.iter().map(|wave| format!(" {} |", cell(wave))).collect()
+    };
+    let sizes = cells(&|wave| number(wave.instances));
+    let mut table = format!("| caller | call |{sizes}\n|---|---|{}\n", "---:|".repeat(waves.len()));
+    let operations: BTreeSet<&(String, String)> = waves.iter().flat_map(|wave| wave.calls.keys()).collect();
+    for operation in operations {
+        let counts = cells(&|wave| {
+            let [made, throttled] = wave.calls.get(operation).copied().unwrap_or_default();
+            format!("{} / {}", number(made), number(throttled))
+        });
+        table += &format!("| {} | {} |{counts}\n", operation.0, operation.1);
     }
-    let _ = write!(table, "| a function | writes to ECS within a second, at most |");
-    waves.iter().for_each(|wave| table.push_str(&format!(" {} |", wave.most_writes)));
-    table + "\n"
+    let most = cells(&|wave| wave.most_writes.to_string());
+    table + &format!("| a function | most writes to ECS within a second |{most}\n")
 }
 
-fn results(waves: &[Figures]) -> String {
-    let mut words: Vec<&String> = waves.iter().flat_map(|wave| wave.results.keys()).collect();
-    words.sort();
-    words.dedup();
-    let mut table = heading("| result |", "|---|", waves);
-    for word in words {
-        let _ = write!(table, "| `{word}` |");
-        for wave in waves {
-            let _ =
-                write!(table, " {} |", number(wave.results.get(word).copied().unwrap_or_default() as f64));
-        }
-        table.push('\n');
-    }
-    table
-}
-
+/// Counts times list prices. Systems Manager charges nothing for `SendCommand` to EC2 instances and for standard parameters
+/// at the standard rate, EventBridge nothing for AWS's own events. Lambda takes and deletes ten messages a request.
 fn cost(wave: &Figures) -> String {
-    let mut table = format!(
-        "\
-{} instances, from their launch until two minutes after the last gate has opened. The prices are list prices of us-east-1
-without any free tier, to be verified; what an alarm, a metric or a dashboard costs a month is not a wave's.
-
-| | count | list price | dollars |
-|---|---:|---:|---:|
-",
-        number(wave.instances as f64)
-    );
+    /// `MemorySize` of `template.yaml`, in GB.
+    const MEMORY: f64 = 0.125;
+    let invocations = wave.invocations.iter().map(Vec::len).sum::<usize>();
+    let seconds = wave.invocations.iter().flatten().sum::<Duration>().as_secs_f64();
+    let requests = wave.messages + 2 * wave.messages.div_ceil(10) + 3 * wave.invocations[1].len();
+    let [reads, throttled] = wave.parameter_reads();
+    // US dollars of us-east-1 and x86-64: https://aws.amazon.com/lambda/pricing/, `sqs`, `kms` and `cloudwatch`.
+    let costs = [
+        ("Lambda, invocations", invocations as f64, 0.20, ("10⁶", 1e6)),
+        ("Lambda, GB-seconds", seconds * MEMORY, 16.6667, ("10⁶", 1e6)),
+        ("SQS, requests", requests as f64, 0.40, ("10⁶", 1e6)),
+        ("KMS, decryptions of the password", (reads - throttled) as f64, 3.00, ("10⁶", 1e6)),
+        ("CloudWatch Logs, bytes", wave.logged as f64, 0.50, ("10⁹", 1e9)),
+    ];
+    let mut table = "| | count | list price | dollars |\n|---|---:|---:|---:|\n".to_owned();
     let mut sum = 0.0;
-    for (price, count, dollars) in costs(wave) {
+    for (what, count, price, (shown, per)) in costs {
+        let dollars = count * price / per;
         sum += dollars;
-        let _ = writeln!(
-            table,
-            "| {} | {} | {} | {dollars:.4} |",
-            price.what,
-            number(count.ceil()),
-            price.shown()
+        table += &format!(
+            "| {what} | {} | ${price:.2} / {shown} | {dollars:.4} |\n",
+            number(count.ceil() as usize)
         );
     }
-    let _ = writeln!(table, "| **all** | | | **{sum:.4}** |");
-    table
-}
-
-fn heading(first: &str, rule: &str, waves: &[Figures]) -> String {
-    let sizes: String = waves.iter().map(|wave| format!(" {} |", number(wave.instances as f64))).collect();
-    format!("{first}{sizes}\n{rule}{}\n", "---:|".repeat(waves.len()))
+    table + &format!("| **all** | | | **{sum:.4}** |\n")
 }
 
 fn seconds(time: Duration) -> String {
@@ -214,14 +189,6 @@ fn seconds(time: Duration) -> String {
 }
 
 /// With a comma between thousands.
-fn number(count: f64) -> String {
-    let digits = format!("{count:.0}");
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+fn number(count: usize) -> String {
+    if count < 1000 { count.to_string() } else { format!("{},{:03}", number(count / 1000), count % 1000) }
 }

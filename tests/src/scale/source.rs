@@ -11,7 +11,9 @@ use serde_json::Value;
 use shared::metrics::Metrics;
 use tokio::time::{Instant, sleep};
 
-use crate::demo::stage::rule_lets_through;
+use super::DELIVERY;
+use crate::demo::fleet_setup::CLUSTER;
+use crate::event_rules;
 use crate::local_aws::in_process::{Local, Process};
 use crate::runtime_api::queue::settle;
 use crate::runtime_api::{Queue, QueueKind};
@@ -24,7 +26,7 @@ const VISIBILITY: Duration = Duration::from_secs(365);
 const MAX_RECEIVES: u32 = 5;
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often the queue and the events are looked at.
+/// Between two looks at the queue and the events.
 const STEP: Duration = Duration::from_millis(100);
 
 /// The queue with the function behind it.
@@ -32,20 +34,18 @@ pub(super) struct Source {
     local: Local,
     queue: RefCell<Queue>,
     began: Instant,
-    pub(super) told: RefCell<Told>,
+    pub(super) statistics: RefCell<Statistics>,
 }
 
-/// What the queue and the function tell of themselves.
+/// What went through the queue.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Statistics {
     /// Messages that the rules let through.
     pub(super) messages: usize,
-    /// Longest that a message has waited until it was given out.
+    /// The longest time that a message waited until it was received.
     pub(super) oldest: Duration,
     /// How long each invocation took.
     pub(super) invocations: Vec<Duration>,
-    /// Messages that came again.
-    pub(super) again: usize,
 }
 
 impl Source {
@@ -55,29 +55,26 @@ impl Source {
             local: stack.local.clone(),
             queue: RefCell::new(queue),
             began: Instant::now(),
-            told: RefCell::default(),
+            statistics: RefCell::default(),
         }
     }
 
-    /// Nothing waits, and nothing is being handled.
+    /// Whether nothing waits, and nothing is being handled.
     pub(super) fn is_idle(&self) -> bool {
         self.queue.borrow().is_empty()
     }
 
-    pub(super) fn dead_letters(&self) -> usize {
-        self.queue.borrow().dead_letters().len()
-    }
-
-    /// Takes events to the queue for ever, `late` after they happened.
-    pub(super) async fn deliver(&self, late: Duration) -> Infallible {
+    /// Sends events to the queue for ever.
+    pub(super) async fn deliver(&self) -> Infallible {
         let mut on_the_way: Vec<(Instant, Value)> = Vec::new();
         loop {
             let events = self.local.aws().drain_events();
-            let due = Instant::now() + late;
-            on_the_way.extend(events.into_iter().filter(rule_lets_through).map(|event| (due, event)));
+            let due = Instant::now() + DELIVERY;
+            let matched = events.into_iter().filter(|event| event_rules::matches(event, CLUSTER));
+            on_the_way.extend(matched.map(|event| (due, event)));
             let arrived = on_the_way.iter().take_while(|(due, _)| *due <= Instant::now()).count();
             for (_, event) in on_the_way.drain(..arrived) {
-                self.told.borrow_mut().messages += 1;
+                self.statistics.borrow_mut().messages += 1;
                 self.queue.borrow_mut().send(self.began.elapsed(), "", &event.to_string());
             }
             sleep(STEP).await;
@@ -111,23 +108,16 @@ impl Source {
         if batch.is_empty() {
             return;
         }
-        self.note_age(&payload, now);
+        let records = payload["Records"].as_array().into_iter().flatten();
+        let sent = records.filter_map(|record| record["attributes"]["SentTimestamp"].as_str()?.parse().ok());
+        let oldest = sent.map(Duration::from_millis).min().map_or(Duration::ZERO, |sent| now - sent);
         let deadline = self.local.clock().now() + SignedDuration::try_from(TIMEOUT).expect("it fits");
         let answer = tokio::time::timeout(TIMEOUT, Box::pin(map_share::handle(app, payload, deadline))).await;
         let answer = answer.ok().and_then(Result::ok);
         let done = settle(&batch, answer.as_ref());
-        let mut told = self.told.borrow_mut();
-        told.again += batch.len() - done.len();
-        told.invocations.push(self.began.elapsed() - now);
+        let mut statistics = self.statistics.borrow_mut();
+        statistics.oldest = statistics.oldest.max(oldest);
+        statistics.invocations.push(self.began.elapsed() - now);
         done.iter().for_each(|id| self.queue.borrow_mut().delete(id));
-    }
-
-    fn note_age(&self, payload: &Value, now: Duration) {
-        let sent = payload["Records"].as_array().into_iter().flatten();
-        let sent = sent.filter_map(|record| record["attributes"]["SentTimestamp"].as_str()?.parse().ok());
-        let oldest =
-            sent.min().map_or(Duration::ZERO, |sent| now.saturating_sub(Duration::from_millis(sent)));
-        let mut told = self.told.borrow_mut();
-        told.oldest = told.oldest.max(oldest);
     }
 }

@@ -1,5 +1,4 @@
-//! One wave: every instance is launched at once, and both functions and the customer do what they do until every gate is
-//! open.
+//! One wave: every instance is launched at once, and both functions and the customer run until every gate is open.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -10,10 +9,13 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::Assumptions;
-use super::figures::{Figures, Raw};
+use super::figures::{Bound, Figures, calls, first_proof, most_writes, opened, sorted};
 use super::source::Source;
-use crate::demo::cast::CLUSTER;
+use super::{
+    ANSWER, CUSTOMER_READS, CUSTOMER_TASKS, ECS_WRITES, LISTING_LAG, PARAMETER_READS, SEND_COMMANDS,
+    SSM_READS,
+};
+use crate::demo::fleet_setup::CLUSTER;
 use crate::fleet::{Agent, Platform, World};
 use crate::local_aws::throttles::Bucket;
 use crate::local_aws::{Caller, LocalAws};
@@ -21,28 +23,25 @@ use crate::output::Output;
 use crate::scenarios::base;
 use crate::stack::{Stack, TICK};
 
-/// What every draw is hashed from.
+/// Of every random delay.
 const SEED: u64 = 10;
-
-/// How often it is looked who has come online.
+/// Between two looks at who is online.
 const LOOK: Duration = Duration::from_millis(500);
-
-/// How long it goes on after the last gate has opened, so that what is late is counted.
+/// How long it runs after the last gate has opened, so that late calls are counted.
 const TAIL: Duration = Duration::from_secs(120);
-
-/// Who is not ready by then never will be.
+/// An instance that is not ready by then is left behind.
 const GIVE_UP: Duration = Duration::from_secs(2 * 3600);
 
-/// Lets a wave of so many instances come in. Needs a runtime with paused time.
-pub async fn wave(instances: usize, assumptions: &Assumptions) -> Figures {
+/// Runs a wave of so many instances. Needs a runtime with paused time.
+pub(super) async fn wave(instances: usize) -> Figures {
     // The SDK's own jitter.
     fastrand::seed(SEED);
     let world = World::new(SEED, base()).cluster(CLUSTER).task_definition(task_definition());
-    let writes = assumptions.ecs_writes.to_string();
+    let writes = ECS_WRITES.to_string();
     let stack = Stack::with(world, &[("ECS_WRITES_PER_SECOND", &writes)]);
-    set_up(&mut stack.local.aws(), instances, assumptions);
+    set_up(&mut stack.local.aws(), instances);
     let source = Source::new(&stack);
-    let mut sweeps = Vec::new();
+    let mut runs = Vec::new();
     let mut online = BTreeMap::new();
     let written: Arc<Mutex<Vec<u8>>> = Arc::default();
     let logged = Output::default();
@@ -50,37 +49,58 @@ pub async fn wave(instances: usize, assumptions: &Assumptions) -> Figures {
     tokio::select! {
         biased;
         () = watch(&stack, &source, &mut online) => {}
-        never = source.deliver(assumptions.delivery) => match never {},
+        never = source.deliver() => match never {},
         // `MaximumConcurrency` of the template: two.
         never = source.poll(&stack, &written) => match never {},
         never = source.poll(&stack, &written) => match never {},
-        never = sweep(&stack, &mut sweeps) => match never {},
-        never = run_tasks(&stack, assumptions.customer_tasks) => match never {},
+        never = reconcile(&stack, &mut runs) => match never {},
+        never = run_tasks(&stack) => match never {},
     }
     drop(listening);
     let metrics = written.lock().expect("nobody panicked while writing").len() + stack.written();
-    let logged = logged.take().len() + metrics;
     let aws = &*stack.local.aws();
-    let (online, sweeps, source) = (&online, sweeps.as_slice(), &source);
-    Figures::of(Raw { instances, assumptions, aws, online, sweeps, source, logged })
+    let opened = opened(aws);
+    let since = |from: &dyn Fn(Timestamp) -> Timestamp| {
+        let waits = opened.iter().filter_map(|(id, at)| {
+            Some(Duration::try_from(at.duration_since(from(*online.get(id)?))).unwrap_or_default())
+        });
+        sorted(waits)
+    };
+    let proof = first_proof(aws);
+    let open = aws.container_instances(CLUSTER).filter(|one| one.attribute("smb.G") == Some("mapped"));
+    let source = source.statistics.take();
+    Figures {
+        instances,
+        left_behind: instances - open.count(),
+        waits: since(&|online| proof.map_or(online, |proof| proof.max(online))),
+        since_online: since(&|online| online),
+        opened: sorted(opened.values().map(|at| at.duration_since(aws.world.base).unsigned_abs())),
+        calls: calls(aws),
+        most_writes: most_writes(aws),
+        oldest_event: source.oldest,
+        messages: source.messages,
+        invocations: [source.invocations, runs],
+        logged: logged.take().len() + metrics,
+        bound: Bound::of(instances),
+    }
 }
 
-fn set_up(aws: &mut LocalAws, instances: usize, assumptions: &Assumptions) {
+fn set_up(aws: &mut LocalAws, instances: usize) {
     let now = aws.now();
-    aws.lag.answer = assumptions.answer;
-    aws.lag.ssm = assumptions.listing_lag;
-    aws.throttles.customer_takes(Bucket::ClusterResourceRead, assumptions.customer_reads, now);
-    // As ECS has it, a bucket holds more than it is refilled with in a second; assumed: twice.
+    aws.lag.answer = ANSWER;
+    aws.lag.ssm = LISTING_LAG;
+    aws.throttles.customer_takes(Bucket::ClusterResourceRead, CUSTOMER_READS, now);
+    // Assumed: as in ECS, a bucket holds more than a second's worth, namely twice.
     let mut limit = |bucket, rate| aws.throttles.limit(bucket, rate * 2, rate, now);
-    limit(Bucket::SendCommand, assumptions.send_commands);
-    limit(Bucket::Ssm, assumptions.ssm_reads);
-    limit(Bucket::GetParameters, assumptions.parameter_reads);
+    limit(Bucket::SendCommand, SEND_COMMANDS);
+    limit(Bucket::Ssm, SSM_READS);
+    limit(Bucket::GetParameters, PARAMETER_READS);
     for _ in 0..instances {
         aws.launch(Platform::Windows, Some(CLUSTER), |host| host);
     }
 }
 
-/// A task that mounts the share, so small that it is not room that tasks wait for.
+/// A task that mounts the share, so small that no task waits for room.
 fn task_definition() -> serde_json::Value {
     json!({
         "family": "app", "cpu": "128", "memory": "256",
@@ -92,7 +112,7 @@ fn task_definition() -> serde_json::Value {
     })
 }
 
-/// Ends when every gate has been open for [`TAIL`]. `online` becomes when both agents of an instance were there first.
+/// Ends when every gate has been open for [`TAIL`]. `online` gets the time at which both agents of an instance were online.
 async fn watch(stack: &Stack, source: &Source, online: &mut BTreeMap<String, Timestamp>) {
     let mut awaited: Vec<_> = stack.local.aws().world.hosts.keys().cloned().collect();
     let mut shut = awaited.clone();
@@ -104,7 +124,7 @@ async fn watch(stack: &Stack, source: &Source, online: &mut BTreeMap<String, Tim
         awaited.retain(|id| {
             let is_there = aws.world.hosts[id].agent == Agent::Online && registered(id).is_some();
             if is_there {
-                // It came after the last look: the earliest that it can have been.
+                // At some time since the last look: the earliest one.
                 online.insert(id.to_string(), before);
             }
             !is_there
@@ -116,8 +136,8 @@ async fn watch(stack: &Stack, source: &Source, online: &mut BTreeMap<String, Tim
     sleep(TAIL).await;
 }
 
-/// A tick a minute, for ever; what waits while a run goes on is swallowed.
-async fn sweep(stack: &Stack, took: &mut Vec<Duration>) -> Infallible {
+/// A reconcile run a minute, for ever. A run that takes longer swallows the ticks that wait.
+async fn reconcile(stack: &Stack, took: &mut Vec<Duration>) -> Infallible {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
@@ -128,11 +148,11 @@ async fn sweep(stack: &Stack, took: &mut Vec<Duration>) -> Infallible {
     }
 }
 
-/// The customer starts tasks at an even rate, for ever, whether there is an open gate or not.
-async fn run_tasks(stack: &Stack, per_second: u32) -> Infallible {
+/// The customer starts tasks at an even rate, for ever, even while no gate is open.
+async fn run_tasks(stack: &Stack) -> Infallible {
     let caller = Caller::named("customer");
     let body = json!({"cluster": CLUSTER, "taskDefinition": "app"}).to_string();
-    let mut turns = interval(Duration::from_secs(1) / per_second.max(1));
+    let mut turns = interval(Duration::from_secs(1) / CUSTOMER_TASKS);
     loop {
         turns.tick().await;
         let now = stack.now();

@@ -1,31 +1,32 @@
-//! A simulated fleet that tries to break the promises: one seed, one history, replayable.
+//! A simulated fleet that tries to break the invariants. One seed gives one history, which can be played again.
 //!
-//! A seed draws a [`plan`]: a fleet, settings, what happens to it ([`deed`]) and how often which call, event or run fails
-//! ([`chance`]). [`play`] then lets three virtual hours go by over the local AWS, with the very handlers that ship, and
-//! after every step [`invariants`] are checked against the [`ground`] truth. When the faults stop, everything must settle.
-//! What its tasks share is in `scene`; `watched` traces, counts and checks; [`seeds`] plays many.
+//! [`Plan::generate`](plan::Plan::generate) draws from the seed a fleet, its settings, what happens to it (`world_event`)
+//! and how often calls, events and runs fail (`fault_rates`). [`play`] then simulates three hours: the handlers that ship
+//! run against the local AWS, and after every step the [`invariants`] are checked against the `ground_truth`. When the
+//! faults stop, the fleet must converge. `simulator` holds what the tasks of a history share; `observer` traces, counts
+//! and checks; [`seeds`] plays many histories.
 //!
-//! A history that breaks a promise is [shrunk](shrink) to the few things that it needs, and told as a timeline. `make
-//! simulate SEEDS=10000` plays many seeds, `make simulate SEED=7` one; [`regressions`] are played in every test run.
+//! A history that breaks an invariant is [shrunk](shrink) to the few events and faults that it needs, and printed as a
+//! timeline. `make simulate SEEDS=10000` plays many seeds, `make simulate SEED=7` one. Every test run plays the
+//! [`regressions`].
 //!
-//! Everything is decided by the seed: paused tokio time on one thread, clocks and sleeps that follow it, hashes instead of
-//! jitter. So the same seed gives the same [trace](play::Played::trace).
+//! The seed decides everything: tokio's time is paused on one thread, all clocks and sleeps follow it, and hashes stand
+//! in for jitter. So the same seed gives the same trace.
 
-pub mod chance;
-pub mod deed;
-mod dictated;
-mod draw;
-pub mod ground;
-mod inbox;
+mod event_queue;
+mod fault_rates;
+mod generate;
+mod ground_truth;
 pub mod invariants;
+mod observer;
 pub mod plan;
 pub mod play;
 pub mod regressions;
 mod sandbox;
-mod scene;
 pub mod seeds;
 pub mod shrink;
-mod stage;
+mod simulator;
 pub mod statistics;
 mod trace;
-mod watched;
+mod world;
+mod world_event;

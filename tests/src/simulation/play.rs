@@ -1,4 +1,4 @@
-//! Plays one plan: the world, the schedule and the queue as three tasks on one thread, under paused time.
+//! Plays one plan: the world, the schedule and the queue are three tasks on one thread, under paused time.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -6,210 +6,210 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
 
-use super::chance::{FaultKind, Struck};
-use super::deed::{Deed, id_of};
-use super::invariants::{self, Violation, convergence, messages};
-use super::plan::{Plan, STORY};
+use super::fault_rates::{FaultKind, InjectedFault};
+use super::invariants::{
+    EVERYTHING_CONVERGES, MESSAGES_ARE_DELETED_ONCE_HANDLED, Violation, convergence, messages,
+};
+use super::plan::{FAULT_PERIOD, Plan};
 use super::sandbox::{Answer, Function};
-use super::scene::Scene;
-use super::stage;
+use super::simulator::Simulator;
 use super::statistics::Statistics;
+use super::world;
+use super::world_event::{TimedEvent, WorldEvent, id_of};
 use crate::runtime_api::Message;
 use crate::runtime_api::queue::settle;
 
 /// The schedule's period.
-const TICK: Duration = Duration::from_secs(60);
+const PERIOD: Duration = Duration::from_secs(60);
 
 /// The queue's batching window.
-const WINDOW: Duration = Duration::from_secs(5);
+const BATCHING_WINDOW: Duration = Duration::from_secs(5);
 
-/// Invocations of `map-share` at a time, as the template has it.
-const MOST_AT_ONCE: usize = 2;
+/// Concurrent invocations of `map-share`, as in the template.
+const MOST_CONCURRENT: usize = 2;
 
-/// After everything has settled it must stay so for a while.
-const AFTERWARDS: u64 = 5;
+/// The fleet must stay converged for this many minutes.
+const MINUTES_CONVERGED: u64 = 5;
 
 /// One history.
 #[derive(Debug)]
-pub struct Played {
-    /// The seed that drew it.
+pub struct History {
+    /// The seed of its plan.
     pub seed: u64,
-    /// The first broken promise.
+    /// The first broken invariant.
     pub violation: Option<Violation>,
-    /// A hash of every call, reply and deed: the same seed gives the same.
+    /// A hash of every call and reply. The same seed gives the same.
     pub trace: u64,
-    /// What happened, one line each, where it was asked for.
+    /// What happened, in lines, if it was asked for.
     pub timeline: Vec<String>,
-    /// The faults that struck.
-    pub struck: Vec<Struck>,
-    /// What there was of everything.
+    /// The faults that occurred.
+    pub(super) faults: Vec<InjectedFault>,
+    /// How much happened.
     pub statistics: Statistics,
 }
 
-/// Plays a plan; with a timeline if `is_told`.
+/// Plays a plan.
 ///
 /// # Panics
-/// Where the product or the local AWS does.
-pub fn play(plan: &Plan, is_told: bool) -> Played {
+/// If the product or the local AWS does.
+pub fn play(plan: &Plan, with_timeline: bool) -> History {
     // The SDK draws its jitter from the thread's generator.
     fastrand::seed(plan.seed);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
-        let scene = Rc::new(Scene::set(plan, is_told));
-        let _listening = scene.output.listen();
+        let simulator = Rc::new(Simulator::new(plan, with_timeline));
+        let _listening = simulator.output.listen();
         let tasks = LocalSet::new();
-        tasks.spawn_local(world(scene.clone()));
-        tasks.spawn_local(schedule(scene.clone()));
-        tasks.spawn_local(queue(scene.clone()));
-        tasks.run_until(conduct(&scene)).await;
-        scene.ended()
+        tasks.spawn_local(change_world(simulator.clone()));
+        tasks.spawn_local(schedule(simulator.clone()));
+        tasks.spawn_local(poll_queue(simulator.clone()));
+        tasks.run_until(run_to_end(&simulator)).await;
+        simulator.history()
     })
 }
 
-/// The world: what falls due by itself, and the plan's deeds, each a step.
-async fn world(scene: Rc<Scene>) {
-    let began = scene.now();
-    let mut deeds: Vec<(Duration, Deed)> =
-        scene.plan.story.iter().flat_map(|one| one.deeds.iter().cloned()).collect();
-    deeds.sort_by_key(|(at, _)| *at);
-    // What would happen after the story is part of its end.
-    let mut deeds: VecDeque<_> = deeds.into_iter().filter(|(at, _)| *at < STORY).collect();
+/// The world's own timers and the plan's events, each a step.
+async fn change_world(simulator: Rc<Simulator>) {
+    let began = simulator.now();
+    let events = simulator.plan.disturbances.iter().flat_map(|one| one.events.iter().cloned());
+    // The end of the disturbances replaces all later events.
+    let mut events: Vec<TimedEvent> = events.filter(|(at, _)| *at < FAULT_PERIOD).collect();
+    events.sort_by_key(|(at, _)| *at);
+    let mut events = VecDeque::from(events);
     loop {
-        let due = step(&scene, &mut deeds, began);
-        let wait = due.map_or(TICK, |due| due.duration_since(scene.now()).unsigned_abs());
+        let next = step(&simulator, &mut events, began);
+        let wait = next.map_or(PERIOD, |next| next.duration_since(simulator.now()).unsigned_abs());
         tokio::select! {
             biased;
-            () = scene.called.notified() => {}
+            () = simulator.called.notified() => {}
             () = sleep(wait) => {}
         }
     }
 }
 
-/// What has fallen due, each a step; when the next thing does.
-fn step(scene: &Rc<Scene>, deeds: &mut VecDeque<(Duration, Deed)>, began: Timestamp) -> Option<Timestamp> {
-    let mut aws = scene.local.aws();
-    scene.watched().checker.after_world(&aws);
-    scene.route(&mut aws);
-    while let Some((_, deed)) = deeds.pop_front_if(|(at, _)| began + *at <= aws.now()) {
-        scene.note(|| format!("{deed:?}"));
-        match &deed {
-            Deed::Recycle => scene.idle.borrow_mut().clear(),
-            Deed::AskByHand(hosts) => {
+/// Everything that is due, each a step. The answer is when the next thing is due.
+fn step(simulator: &Rc<Simulator>, events: &mut VecDeque<TimedEvent>, began: Timestamp) -> Option<Timestamp> {
+    let mut aws = simulator.local.aws();
+    simulator.observer().checker.after_world(&aws);
+    simulator.route(&mut aws);
+    while let Some((_, event)) = events.pop_front_if(|(at, _)| began + *at <= aws.now()) {
+        simulator.note(|| format!("{event:?}"));
+        match &event {
+            WorldEvent::EndSandboxes => simulator.idle.borrow_mut().clear(),
+            WorldEvent::InvokeByHand(hosts) => {
                 let ids: Vec<_> = hosts.iter().map(|host| id_of(*host).to_string()).collect();
-                tokio::task::spawn_local(ask_by_hand(scene.clone(), ids));
+                spawn_local(invoke_by_hand(simulator.clone(), ids));
             }
-            deed => stage::carry_out(&mut aws, deed, &scene.plan),
+            event => world::apply(&mut aws, event, &simulator.plan),
         }
-        scene.acted(&mut aws);
+        simulator.world_changed(&mut aws);
     }
     aws.forget_calls();
-    aws.next_due().into_iter().chain(deeds.front().map(|(at, _)| began + *at)).min()
+    aws.next_due().into_iter().chain(events.front().map(|(at, _)| began + *at)).min()
 }
 
-async fn ask_by_hand(scene: Rc<Scene>, ids: Vec<String>) {
-    scene.invoke(Function::MapShare, &json!({ "instanceIds": ids }), true).await;
+async fn invoke_by_hand(simulator: Rc<Simulator>, ids: Vec<String>) {
+    simulator.invoke(Function::MapShare, &json!({ "instanceIds": ids }), true).await;
 }
 
-/// A tick a minute. One run is over before the next begins, since Lambda ends it; sometimes a second one runs beside it.
-async fn schedule(scene: Rc<Scene>) {
-    sleep(Duration::from_secs(scene.plan.seed % 60)).await;
+/// Invokes `drain-unmapped` every minute. Lambda's time-out ends a run before the next, but a fault may add a second run.
+async fn schedule(simulator: Rc<Simulator>) {
+    sleep(Duration::from_secs(simulator.plan.seed % 60)).await;
     loop {
-        tokio::task::spawn_local(sweep(scene.clone(), Duration::ZERO));
-        if let Some(more) = scene.dice.roll(FaultKind::Overlap, "sweep", scene.now()) {
-            tokio::task::spawn_local(sweep(scene.clone(), Duration::from_millis(more % 30_000)));
+        spawn_local(reconcile(simulator.clone(), Duration::ZERO));
+        // "sweep" is part of every seed's history; see `fault_rates`.
+        if let Some(random) = simulator.faults.draw(FaultKind::Overlap, "sweep", simulator.now()) {
+            spawn_local(reconcile(simulator.clone(), Duration::from_millis(random % 30_000)));
         }
-        sleep(TICK).await;
+        sleep(PERIOD).await;
     }
 }
 
-async fn sweep(scene: Rc<Scene>, later: Duration) {
+async fn reconcile(simulator: Rc<Simulator>, later: Duration) {
     sleep(later).await;
     let tick = json!({ "Records": [{ "messageId": "tick", "body": "{}" }] });
-    scene.invoke(Function::DrainUnmapped, &tick, false).await;
+    simulator.invoke(Function::DrainUnmapped, &tick, false).await;
 }
 
-/// Takes messages every few seconds, for two invocations at a time.
-async fn queue(scene: Rc<Scene>) {
+/// Invokes `map-share` with the messages of each batching window.
+async fn poll_queue(simulator: Rc<Simulator>) {
+    let is_map_share = |function: &&Function| **function == Function::MapShare;
     loop {
-        sleep(WINDOW).await;
-        while scene.at_work.borrow().values().filter(|one| **one == Function::MapShare).count() < MOST_AT_ONCE
-        {
-            let messages = scene.inbox.borrow_mut().receive(scene.now(), scene.plan.habits.batch);
+        sleep(BATCHING_WINDOW).await;
+        while simulator.running.borrow().values().filter(is_map_share).count() < MOST_CONCURRENT {
+            let messages =
+                simulator.queue.borrow_mut().receive(simulator.now(), simulator.plan.conditions.batch);
             if messages.is_empty() {
                 break;
             }
-            tokio::task::spawn_local(take(scene.clone(), messages));
-            // It begins, and is counted.
+            spawn_local(handle_messages(simulator.clone(), messages));
+            // The new task begins, so that it counts as running.
             tokio::task::yield_now().await;
         }
     }
 }
 
-async fn take(scene: Rc<Scene>, messages: Vec<Message>) {
-    let payload = scene.inbox.borrow().event(&messages);
-    let (run, answer) = scene.invoke(Function::MapShare, &payload, false).await;
-    let Answer::Given(answer) = answer else { return };
-    let (done, now) = (settle(&messages, Some(&answer)), scene.now());
+async fn handle_messages(simulator: Rc<Simulator>, messages: Vec<Message>) {
+    let payload = simulator.queue.borrow().event(&messages);
+    let (run, answer) = simulator.invoke(Function::MapShare, &payload, false).await;
+    let Answer::Value(answer) = answer else { return };
+    let (done, now) = (settle(&messages, Some(&answer)), simulator.now());
     let (deleted, returned): (Vec<&Message>, Vec<&Message>) =
         messages.iter().partition(|one| done.contains(&&*one.id));
     let events = |of: &[&Message]| -> Vec<Value> {
         of.iter().map(|one| serde_json::from_str(&one.body).unwrap_or_default()).collect()
     };
-    let mut watched = scene.watched();
-    let holds = messages::are_deleted_only_when_done_with(
-        &watched.checker.ground,
-        run,
-        &events(&deleted),
-        &events(&returned),
-    );
-    watched.checker.hold(invariants::MESSAGES_ARE_DELETED_WHEN_DONE_WITH, holds, now);
-    drop(watched);
+    let mut observer = simulator.observer();
+    let (ground_truth, deleted_events) = (&observer.checker.ground_truth, events(&deleted));
+    let result = messages::are_deleted_once_handled(ground_truth, run, &deleted_events, &events(&returned));
+    observer.checker.record(MESSAGES_ARE_DELETED_ONCE_HANDLED, result, now);
+    drop(observer);
     for message in deleted {
-        scene.inbox.borrow_mut().delete(now, message);
+        simulator.queue.borrow_mut().delete(now, message);
     }
 }
 
-/// The story, its end, and what must come of it.
-async fn conduct(scene: &Scene) {
-    let story_ends = scene.now() + STORY;
-    while scene.now() < story_ends {
-        sleep(TICK).await;
-        if scene.is_broken() {
+/// Waits for the end of the faults, then for convergence.
+async fn run_to_end(simulator: &Simulator) {
+    let faults_end = simulator.now() + FAULT_PERIOD;
+    while simulator.now() < faults_end {
+        sleep(PERIOD).await;
+        if simulator.is_broken() {
             return;
         }
     }
-    scene.dice.put_away();
+    simulator.faults.stop();
     {
-        let mut aws = scene.local.aws();
-        stage::end_disturbances(&mut aws, &scene.plan, scene.hosts().into_iter());
-        scene.acted(&mut aws);
+        let mut aws = simulator.local.aws();
+        world::end_disturbances(&mut aws, &simulator.plan, simulator.hosts().into_iter());
+        simulator.world_changed(&mut aws);
     }
-    scene.note(|| "the faults stop".to_owned());
-    let bound = convergence::bound(&scene.config.policy, &scene.local.aws().world);
-    let mut settled_for = 0;
-    while settled_for < AFTERWARDS {
-        sleep(TICK).await;
-        if scene.is_broken() {
+    simulator.note(|| "the faults stop".to_owned());
+    let bound = convergence::bound(&simulator.config.policy, &simulator.local.aws().world);
+    let mut minutes_converged = 0;
+    while minutes_converged < MINUTES_CONVERGED {
+        sleep(PERIOD).await;
+        if simulator.is_broken() {
             return;
         }
-        let now = scene.now();
-        let aws = scene.local.aws();
-        let mut watched = scene.watched();
-        let unsettled = convergence::unsettled(&aws, &watched.checker.ground);
-        if unsettled.is_empty() {
-            settled_for += 1;
+        let now = simulator.now();
+        let aws = simulator.local.aws();
+        let mut observer = simulator.observer();
+        let not_converged = convergence::not_converged(&aws, &observer.checker.ground_truth);
+        if not_converged.is_empty() {
+            minutes_converged += 1;
             continue;
         }
-        settled_for = 0;
-        let since = now.duration_since(story_ends);
-        watched.statistics.longest_settling = since;
+        minutes_converged = 0;
+        let since = now.duration_since(faults_end);
+        observer.statistics.longest_convergence = since;
         if since > bound {
-            let what = format!("{} min after the faults: {}", since.as_secs() / 60, unsettled.join("; "));
-            watched.checker.hold(invariants::EVERYTHING_SETTLES, Err(what), now);
+            let what = format!("{} min after the faults: {}", since.as_secs() / 60, not_converged.join("; "));
+            observer.checker.record(EVERYTHING_CONVERGES, Err(what), now);
             return;
         }
     }

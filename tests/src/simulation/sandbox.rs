@@ -9,13 +9,13 @@ use serde_json::Value;
 use shared::config::Config;
 use shared::metrics::Metrics;
 
-use super::ground::RunId;
+use super::ground_truth::RunId;
 use crate::local_aws::LocalAws;
 use crate::local_aws::in_process::{Ended, Local, Moment, Process};
 use crate::local_aws::reply::Reply;
 use crate::output::Output;
 
-/// Which of the two functions that act.
+/// The two functions that act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
     MapShare,
@@ -30,7 +30,7 @@ impl Function {
         }
     }
 
-    /// As the template has it.
+    /// As in the template.
     pub(super) fn timeout(self) -> Duration {
         match self {
             Function::MapShare => Duration::from_secs(60),
@@ -44,26 +44,24 @@ enum App {
     DrainUnmapped(drain_unmapped::App),
 }
 
-/// How a run comes to an untimely end.
+/// Where a run ends early, if it does.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Fate {
+pub(super) struct Interruption {
     /// At its n-th call, before or after the effect.
     pub(super) killed: Option<(u32, Moment)>,
-    /// After so long, whatever it is doing.
+    /// After this time.
     pub(super) cut_off: Option<Duration>,
 }
 
-/// What became of a run.
+/// How a run ended.
 pub(super) enum Answer {
-    /// The handler's answer.
-    Given(Value),
-    /// The handler's error.
-    Failed(String),
-    /// The sandbox is gone.
-    Gone,
+    Value(Value),
+    Error(String),
+    /// The sandbox ended before the handler answered.
+    Killed,
 }
 
-/// See the module's documentation.
+/// A sandbox of Lambda's with one function.
 pub(super) struct Sandbox {
     pub(super) function: Function,
     process: Process,
@@ -72,7 +70,7 @@ pub(super) struct Sandbox {
 }
 
 impl Sandbox {
-    /// A cold one. `after_call` is told of every call's effect and reply, and of the run that made it.
+    /// A cold one. `after_call` gets every call's effect and reply, and the run that made the call.
     pub(super) fn new(
         local: &Local,
         function: Function,
@@ -96,20 +94,20 @@ impl Sandbox {
         Sandbox { function, process, app, run }
     }
 
-    /// One invocation. Gone, it must not be used again.
-    pub(super) async fn invoke(&self, run: RunId, payload: &Value, fate: Fate) -> Answer {
+    /// One invocation. After [`Answer::Killed`] the sandbox must not be used again.
+    pub(super) async fn invoke(&self, run: RunId, payload: &Value, interruption: Interruption) -> Answer {
         self.run.store(run, Ordering::Relaxed);
-        if let Some((call, moment)) = fate.killed {
-            // It stays in force for the sandbox, which does not outlive it, or makes fewer calls than that.
+        if let Some((call, moment)) = interruption.killed {
+            // Setting it on a clone sets it for this process, too.
             drop(self.process.clone().kill_at(self.process.calls() + call, moment));
         }
         let timeout = self.function.timeout();
         let deadline = Timestamp::from_millisecond((self.process.clock().now() + timeout).as_millisecond());
         let handled = self.handle(payload, deadline.expect("in range"));
-        let limited = tokio::time::timeout(fate.cut_off.unwrap_or(timeout), handled);
+        let limited = tokio::time::timeout(interruption.cut_off.unwrap_or(timeout), handled);
         match self.process.run(Box::pin(limited)).await {
             Ended::Done(Ok(answer)) => answer,
-            Ended::Done(Err(_)) | Ended::Killed => Answer::Gone,
+            Ended::Done(Err(_)) | Ended::Killed => Answer::Killed,
         }
     }
 
@@ -122,6 +120,6 @@ impl Sandbox {
                 drain_unmapped::handle(app, payload, deadline).await.map_err(|error| error.to_string())
             }
         };
-        answer.map_or_else(Answer::Failed, Answer::Given)
+        answer.map_or_else(Answer::Error, Answer::Value)
     }
 }

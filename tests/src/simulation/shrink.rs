@@ -1,73 +1,68 @@
-//! Finds the least of a history that still breaks the same promise.
+//! Finds the least of a history that still breaks the same invariant.
 //!
-//! Faults and disturbances are switched off, kind by kind and then one by one, for as long as the promise stays broken.
-//! Draws are hashes, so what stays on happens as it did before, as far as the story allows it.
+//! Disturbances and faults are left out, kind by kind and then one by one, as long as the invariant stays broken. Faults
+//! are drawn from hashes, so whatever stays happens as before, as far as the rest of the history allows.
 
-use super::chance::FaultKind;
-use super::deed::Kind;
-use super::plan::{Plan, Switches};
-use super::play::{Played, play};
+use super::fault_rates::FaultKind;
+use super::plan::{Exclusions, Plan};
+use super::play::{History, play};
+use super::world_event::DisturbanceKind;
 
-/// Histories are played again at most so often.
+/// The limit on replays.
 const MOST_REPLAYS: usize = 120;
 
-/// What is left of a history, and how it went.
+/// What is left of a history.
 pub struct Shrunk {
-    /// What is switched off.
-    pub switches: Switches,
     /// With its timeline.
-    pub played: Played,
-    /// So many were tried.
+    pub history: History,
+    /// How many replays it took.
     pub replays: usize,
 }
 
-/// Shrinks the history of a seed that breaks that promise.
+/// Shrinks the history of a seed that breaks that invariant.
 pub fn shrink(seed: u64, invariant: &'static str) -> Shrunk {
-    let mut search = Search { seed, invariant, switches: Switches::default(), replays: 0 };
-    for kind in Kind::ALL {
-        search.without(|off| _ = off.kinds.insert(kind));
+    let plan = Plan::generate(seed);
+    let mut search = Search { plan, invariant, excluded: Exclusions::default(), replays: 0 };
+    for kind in DisturbanceKind::ALL {
+        search.try_without(|excluded| _ = excluded.kinds.insert(kind));
     }
     for kind in FaultKind::ALL {
-        search.without(|off| _ = off.faults.insert(kind));
+        search.try_without(|excluded| _ = excluded.faults.insert(kind));
     }
-    let story = Plan::draw(seed).story;
-    for (place, _) in story.iter().enumerate().rev() {
-        if !search.switches.kinds.contains(&story[place].kind) {
-            search.without(|off| _ = off.disturbances.insert(place));
+    for index in (0..search.plan.disturbances.len()).rev() {
+        if !search.excluded.kinds.contains(&search.plan.disturbances[index].kind) {
+            search.try_without(|excluded| _ = excluded.disturbances.insert(index));
         }
     }
-    let mut struck = search.play(false).struck;
-    struck.reverse();
-    for one in struck {
-        search.without(|off| _ = off.muted.insert(one.key));
+    for fault in search.replay(&search.excluded, false).faults.into_iter().rev() {
+        search.try_without(|excluded| _ = excluded.muted.insert(fault.key));
     }
-    let played = search.play(true);
-    Shrunk { switches: search.switches, played, replays: search.replays }
+    Shrunk { history: search.replay(&search.excluded, true), replays: search.replays }
 }
 
 struct Search {
-    seed: u64,
+    plan: Plan,
     invariant: &'static str,
-    switches: Switches,
+    excluded: Exclusions,
     replays: usize,
 }
 
 impl Search {
-    fn play(&self, is_told: bool) -> Played {
-        play(&Plan::draw(self.seed).without(&self.switches), is_told)
+    fn replay(&self, excluded: &Exclusions, with_timeline: bool) -> History {
+        play(&self.plan.clone().without(excluded), with_timeline)
     }
 
-    /// Keeps something switched off if the promise is broken all the same.
-    fn without(&mut self, switch: impl FnOnce(&mut Switches)) {
+    /// Leaves something more out if the invariant is broken all the same.
+    fn try_without(&mut self, exclude: impl FnOnce(&mut Exclusions)) {
         if self.replays >= MOST_REPLAYS {
             return;
         }
         self.replays += 1;
-        let mut tried = self.switches.clone();
-        switch(&mut tried);
-        let played = play(&Plan::draw(self.seed).without(&tried), false);
-        if played.violation.is_some_and(|violation| violation.invariant == self.invariant) {
-            self.switches = tried;
+        let mut excluded = self.excluded.clone();
+        exclude(&mut excluded);
+        let history = self.replay(&excluded, false);
+        if history.violation.is_some_and(|violation| violation.invariant == self.invariant) {
+            self.excluded = excluded;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What histories add up to: printed, so that a run that tries nothing is seen.
+//! How much happened in one history or in many. Printed, so that a simulation in which nothing happens is noticed.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -13,36 +13,36 @@ pub struct Statistics {
     /// Virtual time.
     pub time: SignedDuration,
     /// Runs of `drain-unmapped`.
-    pub sweeps: u64,
+    pub reconcile_runs: u64,
     /// Runs of `map-share`.
     pub batches: u64,
-    /// Calls to AWS that arrived.
+    /// Calls that reached AWS.
     pub calls: u64,
-    /// Bytes that the functions logged and wrote as metrics.
+    /// Bytes of logs and metrics.
     pub written: u64,
-    /// Faults that struck.
+    /// Injected faults.
     pub faults: u64,
     /// Gates opened, and shut.
     pub gates: [u64; 2],
-    /// Drained by us, and given back.
+    /// Instances drained by us, and given back.
     pub drains: [u64; 2],
-    /// Log-ons by presented credential and result: the parameters' good and bad, kept good and bad.
+    /// Log-ons: with the parameters' password good and bad, with kept passwords good and bad.
     pub log_ons: [u64; 4],
-    /// Histories in which the directory locked the account, by whatever log-ons.
+    /// Histories in which the directory locked the account, whoever logged on.
     pub locked: u64,
     /// Tasks with the share that were placed.
     pub placed: u64,
-    /// Longest time from losing the drive to a shut gate or the drive's return.
+    /// Longest time with an open gate and without the drive.
     pub longest_exposure: SignedDuration,
-    /// Longest time from the end of the faults until everything had settled.
-    pub longest_settling: SignedDuration,
+    /// Longest time from the end of the faults until the fleet had converged.
+    pub longest_convergence: SignedDuration,
 }
 
 impl AddAssign<&Statistics> for Statistics {
     fn add_assign(&mut self, other: &Statistics) {
         self.seeds += other.seeds;
         self.time += other.time;
-        self.sweeps += other.sweeps;
+        self.reconcile_runs += other.reconcile_runs;
         self.batches += other.batches;
         self.calls += other.calls;
         self.written += other.written;
@@ -57,37 +57,33 @@ impl AddAssign<&Statistics> for Statistics {
         self.locked += other.locked;
         self.placed += other.placed;
         self.longest_exposure = self.longest_exposure.max(other.longest_exposure);
-        self.longest_settling = self.longest_settling.max(other.longest_settling);
+        self.longest_convergence = self.longest_convergence.max(other.longest_convergence);
     }
 }
 
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let minutes = |time: SignedDuration| time.as_secs() / 60;
-        writeln!(f, "{} seeds, {} virtual hours", self.seeds, self.time.as_secs() / 3600)?;
-        writeln!(
-            f,
-            "{} sweeps, {} batches of events, {} AWS calls, {} bytes of logs and metrics, {} faults",
-            self.sweeps, self.batches, self.calls, self.written, self.faults
-        )?;
-        writeln!(
-            f,
-            "{} gates opened, {} shut; {} drained, {} given back",
-            self.gates[0], self.gates[1], self.drains[0], self.drains[1]
-        )?;
+        let Statistics { seeds, reconcile_runs, batches, calls, written, faults, locked, placed, .. } = self;
+        let ([opened, shut], [drained, given_back]) = (self.gates, self.drains);
         let [good, bad, kept_good, kept_bad] = self.log_ons;
+        let minutes = |time: SignedDuration| time.as_secs() / 60;
+        writeln!(f, "{seeds} seeds, {} virtual hours", self.time.as_secs() / 3600)?;
         writeln!(
             f,
-            "log-ons: with the parameters' password {good} good, {bad} bad; with kept ones {kept_good} good, {kept_bad} bad; \
-             locked in {} histories",
-            self.locked
+            "{reconcile_runs} reconcile runs, {batches} batches of events, {calls} AWS calls, {written} bytes of logs \
+             and metrics, {faults} faults"
+        )?;
+        writeln!(f, "{opened} gates opened, {shut} shut; {drained} drained, {given_back} given back")?;
+        writeln!(
+            f,
+            "log-ons: with the parameters' password {good} good, {bad} bad; with kept passwords {kept_good} good, \
+             {kept_bad} bad; the account was locked in {locked} histories"
         )?;
         writeln!(
             f,
-            "{} tasks with the share placed; a drive was lost under an open gate for at most {} min",
-            self.placed,
+            "{placed} tasks with the share placed; an open gate had no drive for at most {} min",
             minutes(self.longest_exposure)
         )?;
-        write!(f, "settled at most {} min after the faults", minutes(self.longest_settling))
+        write!(f, "converged at most {} min after the faults", minutes(self.longest_convergence))
     }
 }

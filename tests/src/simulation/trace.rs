@@ -1,117 +1,104 @@
-//! What happened, as a number to compare and, where asked for, as lines to read.
+//! What happened in a history: a hash to compare and, if asked for, a timeline to read.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::chance::Struck;
-use super::ground::{Said, said};
-use super::invariants::{Violation, writes};
+use super::fault_rates::InjectedFault;
+use super::ground_truth::{TrueResult, true_result};
+use super::invariants::{Violation, is_write};
 use crate::local_aws::reply::Reply;
 use crate::local_aws::{Call, LocalAws};
 
-/// Hashes every call, reply and deed.
+/// A hash of every call, reply and event's time.
 pub(super) struct Trace {
     hash: DefaultHasher,
-    /// Lines are kept.
-    is_told: bool,
-    lines: Vec<String>,
+    timeline: Option<Vec<String>>,
 }
 
 impl Trace {
-    pub(super) fn new(is_told: bool) -> Self {
-        // `new` has fixed keys: the same in every process.
-        Trace { hash: DefaultHasher::new(), is_told, lines: Vec::new() }
+    pub(super) fn new(with_timeline: bool) -> Self {
+        // `DefaultHasher::new` has fixed keys: the hash is the same in every process.
+        Trace { hash: DefaultHasher::new(), timeline: with_timeline.then(Vec::new) }
     }
 
     pub(super) fn call(&mut self, at: Timestamp, run: &str, call: &Call, reply: &Reply) {
         (at.as_nanosecond(), run, &call.operation, &call.body, reply.status, &reply.body)
             .hash(&mut self.hash);
         reply.delay.hash(&mut self.hash);
-        if !self.is_told {
-            return;
-        }
+        let Some(timeline) = &mut self.timeline else { return };
         let failed = match (&call.fault, call.error) {
             (Some(fault), _) => format!(" -> {fault:?}"),
             (None, Some(error)) => format!(" -> {error}"),
             (None, None) => String::new(),
         };
-        let acts = writes(&call.operation) || call.operation == "SendCommand";
+        let acts = is_write(&call.operation) || call.operation == "SendCommand";
         if acts || !failed.is_empty() {
-            let what = if acts { asked(&call.request()) } else { String::new() };
-            self.tell(at, &format!("{run}: {}{what}{failed}", call.operation));
+            let request = if acts { summary(&call.request()) } else { String::new() };
+            timeline.push(line(at, &format!("{run}: {}{request}{failed}", call.operation)));
         }
     }
 
-    /// Something of the world, or of a run.
+    /// Something that is no call.
     pub(super) fn note(&mut self, at: Timestamp, what: impl FnOnce() -> String) {
         at.as_nanosecond().hash(&mut self.hash);
-        if self.is_told {
-            let what = what();
-            self.tell(at, &what);
+        if let Some(timeline) = &mut self.timeline {
+            timeline.push(line(at, &what()));
         }
-    }
-
-    fn tell(&mut self, at: Timestamp, what: &str) {
-        self.lines.push(format!("{at:.3}  {what}"));
     }
 
     pub(super) fn hash(&self) -> u64 {
         self.hash.finish()
     }
 
-    /// The lines so far, and between them what no call shows: which faults struck, what the hosts said, and where a promise
-    /// was broken.
-    pub(super) fn take_lines(
+    /// The timeline so far, together with faults, results of commands and the broken invariant.
+    pub(super) fn take_timeline(
         &mut self,
-        struck: &[Struck],
+        faults: &[InjectedFault],
         aws: &LocalAws,
-        broken: Option<&Violation>,
+        violation: Option<&Violation>,
     ) -> Vec<String> {
-        if self.is_told {
-            struck.iter().for_each(|one| self.tell(one.at, &one.to_string()));
-            for (command, invocation) in
-                aws.commands().flat_map(|c| c.invocations().iter().map(move |i| (c, i)))
-            {
-                let Some(finished) = invocation.finished() else { continue };
-                let (host, details) = (invocation.instance(), invocation.details());
-                let what = match said(command, invocation, aws.now()) {
-                    Said::Failed { cause, step } => format!("{cause} at {step}"),
-                    word => format!("{word:?}"),
-                };
-                let action = command.parameter("Action").unwrap_or_default();
-                self.tell(
-                    finished,
-                    &format!("{host}: {action} of {:.3}: {details}, {what}", command.requested()),
-                );
-            }
-            if let Some(Violation { invariant, what, at }) = broken {
-                self.tell(*at, &format!("BROKEN: {invariant}: {what}"));
-            }
-            // Every line begins with its time, and those of one time keep their order.
-            self.lines.sort_by(|a, b| a.split(' ').next().cmp(&b.split(' ').next()));
+        let Some(mut timeline) = self.timeline.take() else { return Vec::new() };
+        timeline.extend(faults.iter().map(|fault| line(fault.at, &fault.to_string())));
+        let invocations = aws.commands().flat_map(|c| c.invocations().iter().map(move |i| (c, i)));
+        timeline.extend(invocations.filter_map(|(command, invocation)| {
+            let finished = invocation.finished()?;
+            let (host, details) = (invocation.instance(), invocation.details());
+            let result = match true_result(command, invocation, aws.now()) {
+                TrueResult::Failed { cause, step } => format!("{cause} at {step}"),
+                result => format!("{result:?}"),
+            };
+            let action = command.parameter("Action").unwrap_or_default();
+            let requested = command.requested();
+            Some(line(finished, &format!("{host}: {action} of {requested:.3}: {details}, {result}")))
+        }));
+        if let Some(Violation { invariant, what, at }) = violation {
+            timeline.push(line(*at, &format!("BROKEN: {invariant}: {what}")));
         }
-        std::mem::take(&mut self.lines)
+        // By time alone: lines of the same time keep their order.
+        timeline.sort_by(|a, b| a.split(' ').next().cmp(&b.split(' ').next()));
+        timeline
     }
 }
 
-/// Whom a call is about, and what it asks for; container instances by the beginning of their ids.
-fn asked(body: &Value) -> String {
-    let texts = |list: &Value| -> Vec<String> {
-        let list = list.as_array().into_iter().flatten();
-        list.filter_map(Value::as_str).map(|text| text[..text.len().min(19)].to_owned()).collect()
-    };
-    let mut said = String::new();
+fn line(at: Timestamp, what: &str) -> String {
+    format!("{at:.3}  {what}")
+}
+
+/// The targets of a request and what it asks for. Container instances are shown by the beginning of their ids.
+fn summary(body: &Value) -> String {
+    let mut summary = String::new();
     for attribute in body["attributes"].as_array().into_iter().flatten() {
         let text = |member: &str| attribute[member].as_str().unwrap_or_default();
-        said += &format!(" {:.6}: {}={}", text("targetId"), text("name"), text("value"));
+        summary += &format!(" {:.6}: {}={}", text("targetId"), text("name"), text("value"));
     }
     for name in ["InstanceIds", "containerInstances"] {
-        said += &texts(&body[name]).iter().map(|id| format!(" {id}")).collect::<String>();
+        let ids = body[name].as_array().into_iter().flatten().filter_map(Value::as_str);
+        summary += &ids.map(|id| format!(" {}", &id[..id.len().min(19)])).collect::<String>();
     }
     for one in [&body["Parameters"]["Action"][0], &body["status"]] {
-        said += &one.as_str().map(|text| format!(" {text}")).unwrap_or_default();
+        summary += &one.as_str().map(|text| format!(" {text}")).unwrap_or_default();
     }
-    said
+    summary
 }

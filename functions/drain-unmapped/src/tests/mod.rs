@@ -5,7 +5,6 @@ mod build;
 mod canary;
 mod draining;
 mod histories;
-mod invariants;
 mod ownership;
 mod properties;
 mod random;

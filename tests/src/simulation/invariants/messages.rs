@@ -1,28 +1,26 @@
-//! Invariant 9: a message is deleted from the queue only when its instance was handled, left to the reconcile run, or is none of
-//! ours; and one comes back only because a call failed.
+//! Invariant 9: a message is deleted from the queue only when its instance was handled, left to the reconcile run, or is
+//! not ours. A message returns to the queue only because a call failed.
 //!
-//! A restart that was acknowledged is on record; the end of a host whose drain is ours is, too. Everything else is left to
-//! the sweep, and whether it is looked after is what convergence says.
+//! A restart must be recorded when it is acknowledged, and so must the end of a host that we drained. Everything else is
+//! left to the reconcile run, and convergence checks it.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use shared::config::Mode;
 use shared::state::Drain;
 
-use super::{Holds, must};
-use crate::simulation::ground::{Ground, Registration, RunId};
+use super::{CheckResult, TWO_CLOCK_SKEWS, ensure};
+use crate::simulation::ground_truth::{GroundTruth, Registration, RunId};
 
-const CLOCKS: SignedDuration = SignedDuration::from_secs(8);
-
-/// What an EC2 or Auto Scaling event says of whom, and when.
-struct Hint<'e> {
+/// What an event of EC2 or Auto Scaling says.
+struct InstanceEvent<'e> {
     id: &'e str,
     at: Timestamp,
     is_restart: bool,
-    is_ending: bool,
+    is_termination: bool,
 }
 
-fn hint(event: &Value) -> Option<Hint<'_>> {
+fn instance_event(event: &Value) -> Option<InstanceEvent<'_>> {
     let kind = event["detail-type"].as_str()?;
     let detail = &event["detail"];
     let id = detail["instance-id"].as_str().or_else(|| detail["EC2InstanceId"].as_str())?;
@@ -30,42 +28,43 @@ fn hint(event: &Value) -> Option<Hint<'_>> {
     let state = detail["state"].as_str().unwrap_or_default();
     let is_restart =
         kind.starts_with("EC2 Instance State") && ["stopping", "stopped", "running"].contains(&state);
-    let is_ending = kind.starts_with("EC2 Spot") || kind.starts_with("EC2 Instance-terminate");
-    Some(Hint { id, at, is_restart, is_ending })
+    let is_termination = kind.starts_with("EC2 Spot") || kind.starts_with("EC2 Instance-terminate");
+    Some(InstanceEvent { id, at, is_restart, is_termination })
 }
 
-/// A run answered: what it acknowledged and what it gave back, as events.
-pub fn are_deleted_only_when_done_with(
-    ground: &Ground,
+/// Checks what a run deleted and what it returned to the queue.
+pub(in crate::simulation) fn are_deleted_once_handled(
+    ground_truth: &GroundTruth,
     run: RunId,
-    acknowledged: &[Value],
+    deleted: &[Value],
     returned: &[Value],
-) -> Holds {
-    let run = &ground.runs[run];
-    must(returned.is_empty() || run.failed_calls > 0, || {
-        "a message came back though no call failed".to_owned()
+) -> CheckResult {
+    let run = &ground_truth.runs[run];
+    ensure(returned.is_empty() || run.failed_calls > 0, || {
+        "a message returned to the queue though no call failed".to_owned()
     })?;
-    if ground.policy.mode == Mode::Report {
+    if ground_truth.policy.mode == Mode::Report {
         return Ok(());
     }
-    let comes_again = |id: &str| returned.iter().filter_map(hint).any(|other| other.id == id);
-    let read = run.began - ground.ecs_lag;
-    for hint in acknowledged.iter().filter_map(hint).filter(|hint| !comes_again(hint.id)) {
+    let comes_again = |id: &str| returned.iter().filter_map(instance_event).any(|other| other.id == id);
+    let read = run.began - ground_truth.ecs_lag;
+    for event in deleted.iter().filter_map(instance_event).filter(|event| !comes_again(event.id)) {
         let known = |one: &&Registration| {
-            one.is_ours && &*one.ec2 == hint.id && one.registered_at < read && !one.was_edited
+            one.is_ours && &*one.ec2 == event.id && one.registered_at < read && !one.was_edited
         };
-        for one in ground.registrations.values().filter(known) {
-            // A function whose clock is behind may take it for older than the registration.
-            if hint.is_restart && hint.at > one.registered_at + CLOCKS {
-                // Another batch with an older restart may have been written over it since; EC2's next event mends that.
-                let on_record = one.newest_judged.is_some_and(|newest| newest >= hint.at - CLOCKS);
-                must(on_record, || {
-                    format!("the restart of {} at {} was acknowledged, not recorded", hint.id, hint.at)
+        for one in ground_truth.registrations.values().filter(known) {
+            // A function whose clock is late may take the event for older than the registration.
+            if event.is_restart && event.at > one.registered_at + TWO_CLOCK_SKEWS {
+                // Another batch may since have recorded an older restart. EC2's next event corrects that.
+                let is_recorded =
+                    one.newest_judged.is_some_and(|newest| newest >= event.at - TWO_CLOCK_SKEWS);
+                ensure(is_recorded, || {
+                    format!("the restart of {} at {} was acknowledged, not recorded", event.id, event.at)
                 })?;
             }
-            let ours = matches!(one.attributes.drain, Drain::Done { .. }) && one.drain_since < read;
-            must(!(hint.is_ending && ours), || {
-                format!("the end of {} was acknowledged, not recorded", hint.id)
+            let is_our_drain = matches!(one.attributes.drain, Drain::Done { .. }) && one.drain_since < read;
+            ensure(!(event.is_termination && is_our_drain), || {
+                format!("the end of {} was acknowledged, not recorded", event.id)
             })?;
         }
     }

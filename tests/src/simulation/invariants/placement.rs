@@ -1,5 +1,6 @@
-//! A task with the share's mount and constraint lands only where the last proof is younger than two periods, two deadlines
-//! and three sweeps: except while SSM is unwell, checks are withheld, or no sweep comes through.
+//! Invariant 1: a task with the share's mount and placement constraint is placed only where the last proof is recent: at
+//! most two check periods, two deadlines and three reconcile runs old. Excepted is time in which SSM is unhealthy, checks
+//! are withheld, or no reconcile run succeeds.
 //!
 //! Also measures how long a gate stays open after its host has lost the drive.
 
@@ -8,93 +9,90 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::silence::is_well;
-use super::{Holds, Step, must};
-use crate::simulation::ground::{DEADLINE, Registration, Said, millis, said};
-use crate::simulation::stage::REMOTE;
+use super::silence::may_check;
+use super::{CheckResult, Step, ensure};
+use crate::simulation::ground_truth::{DEADLINE, Registration, TrueResult};
+use crate::simulation::world::REMOTE;
 
-const THREE_SWEEPS: SignedDuration = SignedDuration::from_mins(3);
+const THREE_RECONCILE_RUNS: SignedDuration = SignedDuration::from_mins(3);
 
-/// What is remembered between steps.
+const CLUSTERS: [&str; 2] = ["apps", "batch"];
+
 #[derive(Default)]
-pub struct Watch {
+pub(super) struct Placements {
     tasks: usize,
     /// How many tasks with the share were placed.
-    pub placed: usize,
-    /// When proofs could last not be renewed, for no fault of the product's.
+    pub(super) placed: usize,
+    /// When proofs could last not be renewed, through no fault of the product.
     excused_at: Option<Timestamp>,
-    well_since: usize,
+    /// Runs before this one ended too long ago to matter.
+    first_recent_run: usize,
     lost_since: BTreeMap<Arc<str>, Timestamp>,
-    /// The longest time from losing the drive until the gate was shut or the drive back.
-    pub longest_exposure: SignedDuration,
+    /// The longest time from losing the drive until the gate was shut or the drive was back.
+    pub(super) longest_exposure: SignedDuration,
 }
 
-impl Watch {
-    pub(super) fn check(&mut self, step: &Step<'_>) -> Holds {
+impl Placements {
+    pub(super) fn check(&mut self, step: &Step<'_>) -> CheckResult {
         if step.call.is_some() && step.changes.is_empty() {
             return Ok(());
         }
-        self.expose(step);
+        self.measure_exposure(step);
         if step.call.is_some() {
             return Ok(());
         }
-        self.excuse(step);
-        let Some(period) = step.ground.policy.verify_every else { return Ok(()) };
-        let clusters = ["apps", "batch"];
-        let count = clusters.iter().map(|name| step.aws.tasks(name).count()).sum();
+        let now = step.aws.now();
+        if !self.a_reconcile_run_succeeded(step) || !may_check(step, now) {
+            self.excused_at = Some(now);
+        }
+        let Some(period) = step.ground_truth.policy.verify_every else { return Ok(()) };
+        let count = CLUSTERS.iter().map(|name| step.aws.tasks(name).count()).sum();
         if std::mem::replace(&mut self.tasks, count) == count {
             return Ok(());
         }
-        let now = step.aws.now();
-        let new = clusters.iter().flat_map(|name| step.aws.tasks(name));
-        for task in new.filter(|task| task.created() == now && task.family() == "share") {
-            let Some(one) = step.ground.registrations.get(task.container_instance_id()) else { continue };
+        let tasks = CLUSTERS.iter().flat_map(|name| step.aws.tasks(name));
+        for task in tasks.filter(|task| task.created() == now && task.family() == "share") {
+            let Some(one) = step.ground_truth.registrations.get(task.container_instance_id()) else {
+                continue;
+            };
             self.placed += 1;
             let proof = last_proof(step, one).or(one.was_edited.then_some(one.gate_since));
             let from = proof.max(self.excused_at).max(one.was_edited.then_some(one.state_since));
-            let bound = period * 2 + DEADLINE * 2 + THREE_SWEEPS;
-            let fresh = one.is_open() && from.is_some_and(|from| now.duration_since(from) <= bound);
-            must(fresh, || {
-                format!("a task landed on {}, last proven at {proof:?}; {:?}", one.ec2, one.attributes)
+            let bound = period * 2 + DEADLINE * 2 + THREE_RECONCILE_RUNS;
+            let is_recent = from.is_some_and(|from| now.duration_since(from) <= bound);
+            ensure(one.is_open() && is_recent, || {
+                format!("a task was placed on {}, last proven at {proof:?}; {:?}", one.ec2, one.attributes)
             })?;
         }
         Ok(())
     }
 
-    fn excuse(&mut self, step: &Step<'_>) {
+    fn a_reconcile_run_succeeded(&mut self, step: &Step<'_>) -> bool {
         let now = step.aws.now();
-        let runs = &step.ground.runs;
-        let first = self.well_since.min(runs.len());
-        let recent = |at: &Timestamp| now.duration_since(*at) <= THREE_SWEEPS;
-        let through = runs[first..]
-            .iter()
-            .filter(|run| run.is_sweep)
-            .filter_map(|run| run.ended_well)
-            .any(|at| recent(&at));
-        self.well_since = runs.len().saturating_sub(40);
-        if !through || !is_well(step, now) {
-            self.excused_at = Some(now);
-        }
+        let runs = &step.ground_truth.runs;
+        let first = self.first_recent_run.min(runs.len());
+        self.first_recent_run = runs.len().saturating_sub(40);
+        let mut ends =
+            runs[first..].iter().filter(|run| run.is_reconcile_run).filter_map(|run| run.ended_well);
+        ends.any(|at| now.duration_since(at) <= THREE_RECONCILE_RUNS)
     }
 
-    fn expose(&mut self, step: &Step<'_>) {
+    fn measure_exposure(&mut self, step: &Step<'_>) {
         let now = step.aws.now();
-        let Watch { lost_since, longest_exposure, .. } = self;
-        for one in step.ground.registrations.values().filter(|one| one.is_ours) {
+        for one in step.ground_truth.registrations.values().filter(|one| one.is_ours) {
             let is_lost =
                 one.counts() && one.is_open() && !step.aws.world.hosts[&one.ec2].is_mapped_to(REMOTE);
             if is_lost {
-                lost_since.entry(one.id.clone()).or_insert(now);
-            } else if let Some(since) = lost_since.remove(&one.id) {
-                *longest_exposure = (*longest_exposure).max(now.duration_since(since));
+                self.lost_since.entry(one.id.clone()).or_insert(now);
+            } else if let Some(since) = self.lost_since.remove(&one.id) {
+                self.longest_exposure = self.longest_exposure.max(now.duration_since(since));
             }
         }
     }
 }
 
 fn last_proof(step: &Step<'_>, one: &Registration) -> Option<Timestamp> {
-    let history =
-        step.ground.history(step.aws, &one.ec2).map(|(c, i)| (c.requested(), said(c, i, step.aws.now())));
-    let proof = history.filter(|(_, word)| matches!(word, Said::Mapped { .. })).map(|(at, _)| at).next();
-    proof.filter(|at| millis(*at) > one.registered_at)
+    let mut results = step.ground_truth.results(step.aws, &one.ec2);
+    let proof = results.find(|(_, result)| matches!(result, TrueResult::Mapped { .. }));
+    proof.map(|(at, _)| at).filter(|at| *at > one.registered_at)
 }

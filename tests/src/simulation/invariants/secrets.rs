@@ -1,20 +1,15 @@
-//! Invariant 8: no credential appears in a call, and so in no attribute, command or comment; nor in what a function logs,
-//! prints as metrics or answers. All modelled passwords share one text, so that one search finds any.
+//! Invariant 8: no credential is in a call, and so in no attribute, command or comment; nor in a log, metric or answer.
 
-use super::{Holds, Step, must};
+use super::{CheckResult, Step, ensure};
+use crate::simulation::world::PASSWORD_MARK;
 
-/// Part of every password in the simulation.
-pub const MARK: &str = "battery-staple";
-
-/// What a function asks AWS for.
-pub(super) fn stand_in_no_call(step: &Step<'_>) -> Holds {
+pub(super) fn no_call_contains_a_password(step: &Step<'_>) -> CheckResult {
     let Some((call, _)) = step.call else { return Ok(()) };
-    must(!contains(&call.body), || format!("a password stands in a {}", call.operation))
+    ensure(!contains_password(&call.body), || format!("a password is in a {}", call.operation))
 }
 
-/// Whether some password stands in a text.
-pub fn contains(text: &[u8]) -> bool {
-    // The first letter is looked for first: bodies are many and long.
-    let mark = MARK.as_bytes();
-    text.iter().enumerate().any(|(place, byte)| *byte == mark[0] && text[place..].starts_with(mark))
+pub(in crate::simulation) fn contains_password(text: &[u8]) -> bool {
+    // Bodies are many and long: comparing the first byte first saves time.
+    let mark = PASSWORD_MARK.as_bytes();
+    text.iter().enumerate().any(|(index, byte)| *byte == mark[0] && text[index..].starts_with(mark))
 }

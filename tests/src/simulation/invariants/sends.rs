@@ -1,5 +1,5 @@
-//! Invariants 5 and 6, what is sent to whom: only our own Windows instances, nobody while a command is at work on it,
-//! `map` under an open gate only to renew a log-on, and no call repeated that may have been taken.
+//! Invariants 5 and 6, about targets: commands go only to our own Windows instances, to none with a command in flight;
+//! `map` goes to an open gate only to renew a log-on; and no request that may have been accepted is repeated.
 
 use std::collections::BTreeMap;
 
@@ -7,89 +7,75 @@ use jiff::Timestamp;
 use serde_json::Value;
 use shared::state::State;
 
-use super::{Holds, Step, must};
+use super::{CheckResult, Step, ensure};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::Status;
 use crate::local_aws::ssm::Command;
-use crate::simulation::ground::{DEADLINE, Registration, Said, millis, said};
+use crate::simulation::ground_truth::{DEADLINE, Registration, Run, TrueResult, millis};
 
-/// The targets of a `SendCommand`, and whether it is a `map`.
-pub(super) fn order(body: &Value) -> (bool, Vec<&str>) {
+/// Whether a `SendCommand` is a `map`, and its targets.
+pub(super) fn action_and_targets(body: &Value) -> (bool, Vec<&str>) {
     let ids = body["InstanceIds"].as_array().map(Vec::as_slice).unwrap_or_default();
     (body["Parameters"]["Action"][0] == "map", ids.iter().filter_map(Value::as_str).collect())
 }
 
-/// Only Windows instances that are, or lately were, registered in a watched cluster.
-pub(super) fn goes_to_our_own(step: &Step<'_>) -> Holds {
+/// Every target is, or lately was, registered in a watched cluster.
+pub(super) fn goes_only_to_watched_windows_instances(step: &Step<'_>) -> CheckResult {
     let Some((call, run)) = step.effect_of("SendCommand") else { return Ok(()) };
-    let body = call.request();
-    for id in order(&body).1 {
-        let ours = step.ground.registrations.values().any(|one| &*one.ec2 == id && one.is_ours);
-        // Deregistered since the run read it.
-        let was_ours =
-            step.ground.watched.iter().filter_map(|name| step.aws.ecs.clusters.get(*name)).any(|cluster| {
-                cluster
-                    .instances
-                    .values()
-                    .any(|one| &*one.ec2_instance_id == id && one.status == Status::Inactive)
-            });
-        must(ours || was_ours, || format!("{} sent a command to {id}", run.name))?;
+    let ground_truth = step.ground_truth;
+    for id in action_and_targets(&call.request()).1 {
+        let is_ours = ground_truth.registrations.values().any(|one| &*one.ec2 == id && one.is_ours);
+        // It may have been deregistered after the run read it.
+        let mut clusters =
+            ground_truth.watched_clusters.iter().filter_map(|name| step.aws.ecs.clusters.get(*name));
+        let was_ours = clusters.any(|cluster| {
+            let mut instances = cluster.instances.values();
+            instances.any(|one| &*one.ec2_instance_id == id && one.status == Status::Inactive)
+        });
+        ensure(is_ours || was_ours, || format!("{} sent a command to {id}", run.name))?;
     }
     Ok(())
 }
 
-/// The newest registration that counts of an EC2 instance.
-pub(super) fn registration<'a>(step: &'a Step<'_>, id: &str) -> Option<&'a Registration> {
-    let of = step.ground.registrations.values().filter(|one| &*one.ec2 == id && one.is_ours);
-    of.max_by_key(|one| (one.is_connected, one.registered_at))
+/// When a run last read SSM's history, less the time by which a listing may be late.
+pub(super) fn history_read_at(step: &Step<'_>) -> Timestamp {
+    step.run().map_or(Timestamp::MIN, |run| run.read_at("ListCommands") - step.ground_truth.ssm_lag)
 }
 
-/// When a run last looked at SSM's history, less the time by which it may have been late.
-pub(super) fn listed_until(step: &Step<'_>) -> Timestamp {
-    step.run().map_or(Timestamp::MIN, |run| run.read_at("ListCommands") - step.ground.ssm_lag)
-}
-
-/// Commands that a run must have seen in flight: requested before it looked, not over, not given up.
-pub(super) fn in_flight(aws: &LocalAws, until: Timestamp) -> impl Iterator<Item = &Command> {
+/// The commands in flight that a run must have seen if it read SSM's history then.
+pub(super) fn in_flight(aws: &LocalAws, read: Timestamp) -> impl Iterator<Item = &Command> {
     let now = aws.now();
     aws.commands()
         .rev()
         .take_while(move |command| now.duration_since(command.requested()) < DEADLINE)
-        .filter(move |command| command.requested() < until)
+        .filter(move |command| command.requested() < read)
         .filter(|command| command.invocations().iter().any(|one| one.finished().is_none()))
 }
 
-/// Nobody is sent to while a command that still counts is at work on it; and who is mapped is asked, not mapped.
-pub(super) fn nobody_is_sent_to_while_at_work(step: &Step<'_>) -> Holds {
+/// No target has a command in flight that counts, and a mapped instance gets `check`, not `map`.
+pub(super) fn no_instance_has_two_commands_in_flight(step: &Step<'_>) -> CheckResult {
     let Some((call, run)) = step.effect_of("SendCommand") else { return Ok(()) };
     let body = call.request();
-    let (is_map, ids) = order(&body);
-    for id in ids {
-        let Some(one) = registration(step, id) else { continue };
-        let since = one.state().map_or(one.registered_at, |state| state.judged().max(one.registered_at));
-        // What is recorded may have changed since the run read it, so that an older command counted again.
-        let since = if one.state_since > run.began { step.aws.now() } else { since };
-        let at_work = in_flight(step.aws, listed_until(step)).find(|command| {
+    let (is_map, targets) = action_and_targets(&body);
+    for id in targets {
+        let registrations = step.ground_truth.registrations.values();
+        let registrations = registrations.filter(|one| &*one.ec2 == id && one.is_ours);
+        let Some(one) = registrations.max_by_key(|one| (one.is_connected, one.registered_at)) else {
+            continue;
+        };
+        let judged = one.state().map_or(one.registered_at, |state| state.judged().max(one.registered_at));
+        // If the record changed after the run read it, an older command may have counted.
+        let since = if one.state_since > run.began { step.aws.now() } else { judged };
+        let pending = in_flight(step.aws, history_read_at(step)).find(|command| {
             let target = command.invocations().iter().find(|target| &**target.instance() == id);
             millis(command.requested()) > since && target.is_some_and(|target| target.finished().is_none())
         });
-        let at_work = at_work.map(|command| command.requested());
-        must(at_work.is_none(), || format!("{id} was sent a command while that of {at_work:?} is at work"))?;
-        let settled = one.gate_since < run.began - step.ground.ecs_lag
-            && one.state_since < run.began - step.ground.ecs_lag;
-        if is_map && one.is_open() && settled && !run.is_by_hand {
-            // One that is gone by now was there when the run read it.
-            let parameters = &step.aws.world.parameters;
-            let changed = parameters.user.modified.max(parameters.password.modified);
-            let is_stale =
-                matches!(one.state(), Some(State::Mapped { logon: Some(logon), .. }) if *logon < changed);
-            // The script spoke against it, and no write of that has come through yet.
-            let mut words = step.ground.history(step.aws, id);
-            let spoken_against = words.any(|(command, invocation)| {
-                millis(command.requested()) > since
-                    && matches!(said(command, invocation, step.aws.now()), Said::Failed { .. })
-            });
-            must(is_stale || spoken_against, || {
+        let pending = pending.map(Command::requested);
+        ensure(pending.is_none(), || {
+            format!("{id} was sent a command while that of {pending:?} is in flight")
+        })?;
+        if is_map && !run.is_by_hand {
+            ensure(may_map(step, run, one, since), || {
                 format!("{id} is mapped and was sent `map`; {:?}", one.state())
             })?;
         }
@@ -97,23 +83,42 @@ pub(super) fn nobody_is_sent_to_while_at_work(step: &Step<'_>) -> Holds {
     Ok(())
 }
 
-/// Every request so far by its comment, which differs from call to call: whether it was throttled.
-#[derive(Default)]
-pub struct Seen {
-    comments: BTreeMap<String, bool>,
+fn may_map(step: &Step<'_>, run: &Run, one: &Registration, since: Timestamp) -> bool {
+    let read = run.began - step.ground_truth.ecs_lag;
+    let is_known_open = one.is_open() && one.gate_since < read && one.state_since < read;
+    let parameters = &step.aws.world.parameters;
+    // Parameters that are missing now existed when the run read them.
+    let changed = parameters.user.modified.max(parameters.password.modified);
+    let is_logon_stale =
+        matches!(one.state(), Some(State::Mapped { logon: Some(logon), .. }) if *logon < changed);
+    // The script failed, and no attempt to record that has succeeded yet.
+    let has_failed = || {
+        let results = step.ground_truth.results(step.aws, &one.ec2);
+        results
+            .take_while(|(at, _)| *at > since)
+            .any(|(_, result)| matches!(result, TrueResult::Failed { .. }))
+    };
+    !is_known_open || is_logon_stale || has_failed()
 }
 
-impl Seen {
-    /// The same request comes again only where the first was throttled.
-    pub(super) fn check(&mut self, step: &Step<'_>) -> Holds {
+/// Every request so far by its comment, which is unique, and whether it was throttled.
+#[derive(Default)]
+pub(super) struct Requests {
+    was_throttled: BTreeMap<String, bool>,
+}
+
+impl Requests {
+    /// A request is repeated only if it was throttled.
+    pub(super) fn check(&mut self, step: &Step<'_>) -> CheckResult {
         let Some((call, run)) = step.call.filter(|(call, _)| call.operation == "SendCommand") else {
             return Ok(());
         };
         let comment = call.request()["Comment"].as_str().unwrap_or_default().to_owned();
-        let throttled = call.error == Some("ThrottlingException");
-        let before = self.comments.insert(comment, throttled);
-        must(before != Some(false), || {
-            format!("{} repeated a SendCommand that may have been taken", step.ground.runs[run].name)
+        let is_throttled = call.error == Some("ThrottlingException");
+        let before = self.was_throttled.insert(comment, is_throttled);
+        ensure(before != Some(false), || {
+            let name = &step.ground_truth.runs[run].name;
+            format!("{name} repeated a SendCommand that may have been accepted")
         })
     }
 }

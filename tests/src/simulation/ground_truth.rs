@@ -1,0 +1,361 @@
+//! The ground truth that invariants are checked against: what every registration's attributes are, since when and by
+//! whom, what each run has read and when, and what commands really ended with.
+//!
+//! It is built from the state and the calls of the local AWS, never from what the product believes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use shared::config::Policy;
+use shared::share::DriveLetter;
+use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State};
+
+use super::world::REMOTE;
+use crate::fleet::{InstanceId, Platform};
+use crate::local_aws::LocalAws;
+use crate::local_aws::ecs::{ContainerInstance, Status};
+use crate::local_aws::ssm::{Command, Invocation};
+
+/// A command without a result after this time is lost.
+pub(super) const DEADLINE: SignedDuration = SignedDuration::from_mins(13);
+
+/// The index of a run in [`GroundTruth::runs`].
+pub(super) type RunId = usize;
+
+/// Who changed something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Actor {
+    Run(RunId),
+    /// An operator, a capacity provider or an agent.
+    World,
+}
+
+/// A registration that is not `INACTIVE`.
+#[derive(Debug, Clone)]
+pub(super) struct Registration {
+    /// The last part of its ARN.
+    pub(super) id: Arc<str>,
+    pub(super) cluster: Arc<str>,
+    pub(super) ec2: InstanceId,
+    /// Windows, in a watched cluster.
+    pub(super) is_ours: bool,
+    /// In whole milliseconds.
+    pub(super) registered_at: Timestamp,
+    pub(super) status: Status,
+    pub(super) status_since: Timestamp,
+    pub(super) status_by: Actor,
+    pub(super) is_connected: bool,
+    /// Since when it is connected, or is not.
+    pub(super) connected_since: Timestamp,
+    pub(super) attributes: InstanceAttributes,
+    pub(super) gate_since: Timestamp,
+    pub(super) state_since: Timestamp,
+    /// It was mapped, with an open gate, at least until then. The newest change does not count.
+    pub(super) mapped_until: Option<Timestamp>,
+    /// The newest `judged` or `restarted` time that its state ever had.
+    pub(super) newest_judged: Option<Timestamp>,
+    pub(super) state_by: Actor,
+    pub(super) drain_since: Timestamp,
+    /// Since when an operator holds it; `None`: no hold.
+    pub(super) held_since: Option<Timestamp>,
+    /// Somebody else has changed our attributes since it registered, so they say nothing about the product.
+    pub(super) was_edited: bool,
+    /// When an operator made it active again after our drain, unless it was proven since.
+    pub(super) reactivated_at: Option<Timestamp>,
+    raw: [Option<Arc<str>>; 4],
+}
+
+impl Registration {
+    /// It is part of the cluster's capacity, and its agent is connected.
+    pub(super) fn counts(&self) -> bool {
+        self.is_ours && self.is_connected && matches!(self.status, Status::Active | Status::Draining)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.attributes.gate == Gate::Mapped
+    }
+
+    pub(super) fn is_mapped(&self) -> bool {
+        self.is_open() && matches!(self.state(), Some(State::Mapped { .. }))
+    }
+
+    pub(super) fn state(&self) -> Option<&State> {
+        self.attributes.state.state()
+    }
+}
+
+/// What one step changed of a registration.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    /// `None`: it is new.
+    pub(super) before: Option<Registration>,
+    pub(super) after: Registration,
+}
+
+/// A run of a function, and what it has read.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) name: String,
+    /// A run of `drain-unmapped`, else of `map-share`.
+    pub(super) is_reconcile_run: bool,
+    pub(super) is_by_hand: bool,
+    pub(super) began: Timestamp,
+    /// When each operation was last answered.
+    pub(super) read: BTreeMap<String, Timestamp>,
+    /// When it last listed the draining instances.
+    pub(super) counted_draining: Option<Timestamp>,
+    /// Its calls that failed, for whatever reason.
+    pub(super) failed_calls: usize,
+    /// Other runs of the function at the same time, or so shortly before that listings may not show their effects.
+    pub(super) overlapping: usize,
+    pub(super) ended: Option<Timestamp>,
+    /// When it ended, if without an error and without a failed call.
+    pub(super) ended_well: Option<Timestamp>,
+}
+
+impl Run {
+    /// When an operation was last answered, or else the run's beginning.
+    pub(super) fn read_at(&self, operation: &str) -> Timestamp {
+        self.read.get(operation).copied().unwrap_or(self.began)
+    }
+}
+
+/// The true result of one invocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TrueResult {
+    Mapped {
+        changed: bool,
+    },
+    Failed {
+        cause: String,
+        step: String,
+    },
+    /// It has ended without a result line that counts.
+    NoResult,
+    /// It has not ended within the deadline.
+    Lost,
+    Pending,
+}
+
+/// Reads a result, independently of the product: the exact result line in the exact status.
+pub(super) fn true_result(command: &Command, invocation: &Invocation, now: Timestamp) -> TrueResult {
+    if invocation.finished().is_none() {
+        let is_late = now.duration_since(command.requested()) > DEADLINE;
+        return if is_late { TrueResult::Lost } else { TrueResult::Pending };
+    }
+    let line: Value = serde_json::from_str(invocation.stdout()).unwrap_or(Value::Null);
+    let text = |member: &str| line[member].as_str().unwrap_or_default().to_owned();
+    match (invocation.details(), line["smbMapping"].as_str()) {
+        ("Success", Some("mapped")) if text("drive") == "G:" && text("remote") == REMOTE => {
+            TrueResult::Mapped { changed: line["changed"] == true }
+        }
+        ("Success" | "Failed", Some("failed")) => {
+            TrueResult::Failed { cause: text("cause"), step: text("step") }
+        }
+        _ => TrueResult::NoResult,
+    }
+}
+
+/// A time in whole milliseconds, as all recorded times are.
+pub(super) fn millis(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).expect("in range")
+}
+
+/// The ground truth so far.
+pub(super) struct GroundTruth {
+    pub(super) policy: Policy,
+    pub(super) watched_clusters: Vec<&'static str>,
+    /// By the last part of the ARN.
+    pub(super) registrations: BTreeMap<Arc<str>, Registration>,
+    pub(super) runs: Vec<Run>,
+    /// How late ECS's listings may be.
+    pub(super) ecs_lag: Duration,
+    /// How late SSM's listings may be.
+    pub(super) ssm_lag: Duration,
+    names: AttributeNames,
+}
+
+impl GroundTruth {
+    /// Before the first step. The lags are the longest of the history.
+    pub(super) fn new(
+        policy: Policy,
+        watched_clusters: Vec<&'static str>,
+        ecs_lag: Duration,
+        ssm_lag: Duration,
+    ) -> Self {
+        let names = AttributeNames::new(DriveLetter::parse("G").expect("a letter"));
+        let (registrations, runs) = (BTreeMap::new(), Vec::new());
+        GroundTruth { policy, watched_clusters, registrations, runs, ecs_lag, ssm_lag, names }
+    }
+
+    /// Reads every registration again. The answer is what this actor has changed.
+    pub(super) fn update(&mut self, aws: &LocalAws, actor: Actor) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut seen = 0;
+        for cluster in ["apps", "batch", "others"] {
+            for instance in aws.container_instances(cluster) {
+                seen += 1;
+                let before = self.registrations.get(&instance.id);
+                if before.is_some_and(|before| is_unchanged(before, instance)) {
+                    continue;
+                }
+                let before = before.cloned();
+                let after = self.read(aws, cluster, instance, before.as_ref(), actor);
+                self.registrations.insert(instance.id.clone(), after.clone());
+                changes.push(Change { before, after });
+            }
+        }
+        if seen < self.registrations.len() {
+            self.registrations.retain(|_, registration| {
+                let instance = aws.ecs.instance(&registration.cluster, &registration.id);
+                instance.is_some_and(|instance| instance.status != Status::Inactive)
+            });
+        }
+        changes
+    }
+
+    fn read(
+        &self,
+        aws: &LocalAws,
+        cluster: &str,
+        instance: &ContainerInstance,
+        before: Option<&Registration>,
+        actor: Actor,
+    ) -> Registration {
+        let now = aws.now();
+        let host = &aws.world.hosts[&instance.ec2_instance_id];
+        let attributes = instance.attributes.iter().map(|(name, value)| (&**name, value.as_deref()));
+        let attributes = InstanceAttributes::read(&self.names, attributes);
+        let same_status = before.filter(|before| before.status == instance.status);
+        let same_connection = before.filter(|before| before.is_connected == instance.agent_connected);
+        let same_gate = before.filter(|before| before.attributes.gate == attributes.gate);
+        let same_state = before.filter(|before| before.attributes.state == attributes.state);
+        let same_drain = before.filter(|before| before.attributes.drain == attributes.drain);
+        let raw = raw_attributes(instance);
+        let ours_changed = before.is_some_and(|before| before.raw[..3] != raw[..3]);
+        let was_reactivated = before.is_some_and(|before| {
+            // A drain that was only requested is not provably ours, and is decided anew.
+            before.status == Status::Draining
+                && instance.status == Status::Active
+                && matches!(before.status_by, Actor::Run(_))
+                && !matches!(before.attributes.drain, Drain::Requested { .. })
+        });
+        Registration {
+            id: instance.id.clone(),
+            cluster: Arc::from(cluster),
+            ec2: instance.ec2_instance_id.clone(),
+            is_ours: host.platform == Platform::Windows && self.watched_clusters.contains(&cluster),
+            registered_at: millis(instance.registered_at),
+            status: instance.status,
+            status_since: same_status.map_or(now, |before| before.status_since),
+            status_by: match before {
+                // It registers by itself, during whatever call.
+                None => Actor::World,
+                Some(_) => same_status.map_or(actor, |before| before.status_by),
+            },
+            is_connected: instance.agent_connected,
+            connected_since: same_connection.map_or(now, |before| before.connected_since),
+            gate_since: same_gate.map_or(now, |before| before.gate_since),
+            state_since: same_state.map_or(now, |before| before.state_since),
+            mapped_until: before.and_then(|b| if b.is_mapped() { Some(now) } else { b.mapped_until }),
+            newest_judged: attributes
+                .state
+                .state()
+                .map(State::judged)
+                .max(before.and_then(|before| before.newest_judged)),
+            state_by: same_state.map_or(actor, |before| before.state_by),
+            drain_since: same_drain.map_or(now, |before| before.drain_since),
+            held_since: attributes.hold.then(|| before.and_then(|before| before.held_since).unwrap_or(now)),
+            was_edited: before.is_some_and(|before| before.was_edited)
+                || (ours_changed && actor == Actor::World),
+            reactivated_at: if was_reactivated && actor == Actor::World {
+                Some(now)
+            } else {
+                let proven_after = |at: &Timestamp| match attributes.state.state() {
+                    Some(State::Mapped { judged, .. }) => judged > at,
+                    _ => false,
+                };
+                before.and_then(|before| before.reactivated_at).filter(|at| !proven_after(at))
+            },
+            attributes,
+            raw,
+        }
+    }
+
+    /// The commands to one EC2 instance, the newest first.
+    pub(super) fn history<'a>(
+        &self,
+        aws: &'a LocalAws,
+        ec2: &str,
+    ) -> impl Iterator<Item = (&'a Command, &'a Invocation)> + use<'a> {
+        let all = aws.ssm.by_instance.get(ec2).map(Vec::as_slice).unwrap_or_default();
+        all.iter().rev().filter_map(|(key, target)| {
+            let command = aws.ssm.commands.get(key)?;
+            Some((command, &command.invocations()[*target]))
+        })
+    }
+
+    /// The results of commands to one EC2 instance with the time of their request, the newest first.
+    pub(super) fn results<'a>(
+        &self,
+        aws: &'a LocalAws,
+        ec2: &str,
+    ) -> impl Iterator<Item = (Timestamp, TrueResult)> + use<'a> {
+        self.history(aws, ec2).map(|(command, invocation)| {
+            (millis(command.requested()), true_result(command, invocation, aws.now()))
+        })
+    }
+
+    /// The results for a registration that are newer than its recorded state.
+    pub(super) fn unjudged_results<'a>(
+        &self,
+        aws: &'a LocalAws,
+        one: &Registration,
+    ) -> impl Iterator<Item = (Timestamp, TrueResult)> + use<'a> {
+        let recorded = one.state().map_or(one.registered_at, State::judged);
+        self.results(aws, &one.ec2).take_while(move |(at, _)| *at > recorded)
+    }
+
+    /// The newest of these from the script itself.
+    pub(super) fn unjudged_script_result(
+        &self,
+        aws: &LocalAws,
+        one: &Registration,
+    ) -> Option<(Timestamp, TrueResult)> {
+        self.unjudged_results(aws, one)
+            .find(|(_, result)| matches!(result, TrueResult::Mapped { .. } | TrueResult::Failed { .. }))
+    }
+
+    /// Whether a command requested in that millisecond proved the instance. Two senders may share a millisecond.
+    pub(super) fn was_proven_by(&self, aws: &LocalAws, ec2: &str, requested: Timestamp) -> bool {
+        self.history(aws, ec2).any(|(command, invocation)| {
+            millis(command.requested()) == requested
+                && matches!(true_result(command, invocation, aws.now()), TrueResult::Mapped { .. })
+        })
+    }
+
+    /// The registrations of one cluster that count.
+    pub(super) fn counting<'a>(&'a self, cluster: &'a str) -> impl Iterator<Item = &'a Registration> {
+        self.registrations.values().filter(move |one| *one.cluster == *cluster && one.counts())
+    }
+}
+
+const OURS: [&str; 4] = ["smb.G", "smb.G.state", "smb.G.drain", "smb.hold"];
+
+fn raw_attributes(instance: &ContainerInstance) -> [Option<Arc<str>>; 4] {
+    // An attribute without a value differs from no attribute.
+    OURS.map(|name| instance.attributes.get(name).map(|value| value.clone().unwrap_or_else(|| Arc::from(""))))
+}
+
+fn is_unchanged(before: &Registration, instance: &ContainerInstance) -> bool {
+    before.status == instance.status
+        && before.is_connected == instance.agent_connected
+        && OURS.iter().zip(&before.raw).all(|(name, raw)| match (instance.attributes.get(*name), raw) {
+            (None, None) => true,
+            (Some(value), Some(raw)) => value.as_deref().unwrap_or("") == &**raw,
+            _ => false,
+        })
+}

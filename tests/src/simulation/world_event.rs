@@ -1,0 +1,200 @@
+//! What happens to the simulated fleet: single events, and disturbances made of them.
+//!
+//! An event about a host that does not exist, or is in the wrong state for it, does nothing. So any disturbance can be
+//! removed from a plan, and the rest still runs.
+
+use std::time::Duration;
+
+use crate::fleet::{Hang, InstanceId, Readable};
+use crate::local_aws::faults::FaultRule;
+
+/// Hosts are numbered in the order of their launch.
+pub(super) type HostNumber = u64;
+
+/// The EC2 id of a host. The fleet's own builders number theirs differently.
+pub(super) fn id_of(host: HostNumber) -> InstanceId {
+    InstanceId::from(format!("i-05111000000000{host:03x}"))
+}
+
+/// What can be wrong with a host itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum HostProblem {
+    Port445Blocked,
+    DnsBroken,
+    ScriptHangs(Hang),
+    ScriptSlow(Duration),
+    OutsideDomain,
+}
+
+/// What can happen to the drive letter of a host.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum LetterChange {
+    Unmapped,
+    OtherShare,
+    Disk,
+    /// Our share, with an old password that Windows kept.
+    OldPassword,
+    /// Our share, readable, although its status is not `OK`.
+    WrongStatus,
+}
+
+/// What an operator can do to a container instance. Numbers say which of our attributes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OperatorAction {
+    Drain,
+    Activate,
+    Hold,
+    ReleaseHold,
+    Deregister,
+    DeleteAttribute(usize),
+    OverwriteAttribute(usize),
+    OpenGate,
+    ShutGate,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum FileServerState {
+    Down,
+    Healthy,
+    Unresolved,
+    ShareRenamed,
+    /// The root cannot be read, with this Win32 code.
+    ReadError(u32),
+    /// All sessions end, as in a fail-over.
+    SessionsEnd,
+}
+
+/// One thing that happens at one moment.
+#[derive(Debug, Clone)]
+pub(super) enum WorldEvent {
+    Launch {
+        host: HostNumber,
+        /// The SSM agent registers this much later than usual.
+        agent_late_by: Duration,
+        problem: Option<HostProblem>,
+        letter: Option<LetterChange>,
+    },
+    SpotInterruptionWarning(HostNumber),
+    TerminateLifecycleAction(HostNumber),
+    Terminate(HostNumber),
+    Stop(HostNumber),
+    Start(HostNumber),
+    Reboot(HostNumber),
+    /// It joins the domain and reboots.
+    JoinDomain(HostNumber),
+    ChangeLetter(HostNumber, LetterChange),
+    ProblemBegins(HostNumber, HostProblem),
+    ProblemEnds(HostNumber, HostProblem),
+    FileServer(FileServerState),
+    /// The directory refuses every log-on with this code, or no longer does.
+    DirectoryRefuses(Option<u32>),
+    /// The directory's password becomes the one of this number.
+    DirectoryPassword(u32),
+    /// The parameter's password becomes the one of this number.
+    ParameterPassword(u32),
+    /// Whether hosts can read the password parameter.
+    Parameter(Readable),
+    SsmAgentSilent(HostNumber),
+    SsmAgentReturns(HostNumber),
+    /// The next command to the host ends with this entry of [`UNUSUAL_RESULTS`].
+    UnusualResult(HostNumber, usize),
+    EcsAgentConnected(HostNumber, bool),
+    /// The ECS agent lost its state.
+    RegisterAgain(HostNumber),
+    Operator(HostNumber, OperatorAction),
+    /// The customer runs tasks, with both the share and the placement constraint or with neither.
+    RunTasks {
+        count: usize,
+        with_share: bool,
+    },
+    /// The customer stops every n-th task.
+    StopTasks(usize),
+    /// A person invokes `map-share` with these hosts.
+    InvokeByHand(Vec<HostNumber>),
+    /// Several calls of one operation fail in a row.
+    Outage(FaultRule),
+    /// Lambda ends all idle sandboxes.
+    EndSandboxes,
+    /// The customer's own calls use this many of the account's writes a second.
+    CustomerWrites(u32),
+}
+
+/// Kinds of disturbances. Generated plans depend on their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum DisturbanceKind {
+    ScaleOut,
+    ScaleIn,
+    Restart,
+    DriveLetter,
+    Host,
+    FileServer,
+    Directory,
+    Password,
+    Parameter,
+    Ssm,
+    Ecs,
+    Operator,
+    Tasks,
+    /// Outages of AWS, ended sandboxes, throttling by the customer's own calls.
+    Cloud,
+}
+
+impl DisturbanceKind {
+    pub(super) const ALL: [DisturbanceKind; 14] = {
+        use DisturbanceKind::*;
+        [
+            ScaleOut,
+            ScaleIn,
+            Restart,
+            DriveLetter,
+            Host,
+            FileServer,
+            Directory,
+            Password,
+            Parameter,
+            Ssm,
+            Ecs,
+            Operator,
+            Tasks,
+            Cloud,
+        ]
+    };
+}
+
+/// An event, and how long after the history's beginning it happens.
+pub(super) type TimedEvent = (Duration, WorldEvent);
+
+/// Events that belong together, for example a problem and its end.
+#[derive(Debug, Clone)]
+pub(super) struct Disturbance {
+    pub(super) kind: DisturbanceKind,
+    pub(super) events: Vec<TimedEvent>,
+}
+
+/// Results that no modelled host produces: status details, exit code, output.
+pub(super) const UNUSUAL_RESULTS: [(&str, i64, &str); 12] = [
+    ("Undeliverable", -1, ""),
+    ("Delivery Timed Out", -1, ""),
+    ("Terminated", -1, ""),
+    ("Cancelled", -1, ""),
+    ("Execution Timed Out", -1, ""),
+    ("Access Denied", -1, ""),
+    ("In Progress", -1, ""),
+    ("Success", 0, ""),
+    (
+        "Success",
+        0,
+        "Step execution skipped due to unsatisfied preconditions: '\"StringEquals\": [platformType, Windows]'",
+    ),
+    (
+        "Success",
+        0,
+        r#"{"smbMapping":"mapped","v":1,"changed":true,"drive":"G:","remote":"\\\\fs1.corp.example.com\\another","status":"OK","privacy":true,"boot":"2026-03-01T11:00:00Z"}"#,
+    ),
+    (
+        "Failed",
+        78,
+        r#"{"smbMapping":"failed","v":1,"cause":"1219","step":"create","message":"Multiple connections"}"#,
+    ),
+    ("Failed", 1, "At line:1 char:1\r\nMissing closing '}' in statement block\r\n"),
+];
