@@ -82,7 +82,7 @@ async fn an_error_and_a_panic_fail_their_invocation_and_leave_the_process_warm()
         let invocation = function.invoke(&json!({"do": action})).await;
         match invocation.outcome {
             Err(InvocationFailure::Handler(error)) => {
-                assert!(error.error_message.contains(message), "{error:?}")
+                assert!(error.error_message.contains(message), "{error:?}");
             }
             other => panic!("{other:?}"),
         }

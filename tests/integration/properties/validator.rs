@@ -11,7 +11,8 @@ use validate_task_definition::finding::Level;
 use validate_task_definition::input::{self, Input};
 use validate_task_definition::model::TaskDefinition;
 use validate_task_definition::requirements::{Requirements, SourcePrefix};
-use validate_task_definition::rules::{self, Service};
+use validate_task_definition::rule::Service;
+use validate_task_definition::rules;
 
 use super::{check, edited, files};
 

@@ -89,14 +89,6 @@ pub(super) fn shown(verdict: &Verdict) -> String {
     format!("{gate} {}", unstamped(&verdict.state.print()))
 }
 
-/// The attributes of an instance.
-pub(super) fn attributes(attributes: &InstanceAttributes) -> String {
-    let state = attributes.state.state().map_or_else(|| format!("{:?}", attributes.state), State::print);
-    let drain = attributes.drain.print().unwrap_or_else(|| format!("{:?}", attributes.drain));
-    let hold = if attributes.hold { ", held" } else { "" };
-    format!("{} {}, drain {}{hold}", attributes.gate.as_str(), unstamped(&state), unstamped(&drain))
-}
-
 /// Container instance number `n`: registered ten days ago, `ACTIVE`, connected, its agent online.
 pub(super) fn host(n: u32, stands: &str) -> Instance {
     let (gate, state) = stands.split_once(' ').unwrap_or((stands, ""));

@@ -108,7 +108,7 @@ fn check_writes(before: &Fleet, policy: &Policy, plan: &Plan) -> CheckResult {
         let changes = Some(&verdict.state) != before.state() || verdict.gate != attributes.gate;
         ensure(changes, "every write changes something")?;
         if let State::Mapped { judged, .. } = &verdict.state
-            && !newest_script_result(before).is_some_and(|result| result.requested_at == *judged)
+            && newest_script_result(before).is_none_or(|result| result.requested_at != *judged)
         {
             let is_due = policy.verify_every.is_none_or(|period| *judged <= NOW - period);
             ensure(is_due || *judged == before.record.registered_at, "an unproven state is checked at once")?;

@@ -63,7 +63,7 @@ impl Setting {
         match self {
             Setting::Plain | Setting::Service { .. } => {}
             Setting::RemotePath(path) => {
-                requirements.remote = Some(RemotePath::parse(path).expect("a UNC path"))
+                requirements.remote = Some(RemotePath::parse(path).expect("a UNC path"));
             }
             Setting::AllowedPrefix(path) => {
                 requirements.allowed_prefix =
