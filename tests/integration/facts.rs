@@ -14,7 +14,7 @@ use shared::config::{Mode, ValidatorConfig};
 use shared::metrics::Metrics;
 use tests::document;
 use tests::facts::{causes_page, metrics, operations};
-use tests::fleet::World;
+use tests::fleet::{Platform, World};
 use tests::local_aws::LocalAws;
 use tests::local_aws::in_process::{Local, Process};
 use tests::map_share::{self, Setup, state_change};
@@ -101,6 +101,9 @@ async fn drain_unmapped_makes_every_call_and_emits_every_metric_that_it_lists_an
         .windows_instance("apps", |host| host.disk_on_letter());
     let mut stack = Stack::new(world);
     stack.minutes(40).await;
+    // Only an instance that comes when the password is proven is mapped without having been checked before.
+    stack.local.aws().launch(Platform::Windows, Some("apps"), |host| host);
+    stack.minutes(20).await;
     for metric in metrics("drain-unmapped") {
         assert!(!stack.metric_history(metric.name).is_empty(), "{} is never emitted", metric.name);
     }
