@@ -156,7 +156,7 @@ fn mostly(values: &[&'static str]) -> BoxedStrategy<Value> {
 fn or_path(usual: &'static str) -> BoxedStrategy<Value> {
     let paths =
         [r"G:\Directory\app-state", r"C:\app", r"G:\", r"\\fs\share", "state", r"\\.\pipe\x", "/srv/app"];
-    prop_oneof![10 => Just(usual).prop_map(Value::from), 7 => select(paths.to_vec()).prop_map(Value::from), 3 => text()]
+    prop_oneof![20 => Just(usual).prop_map(Value::from), 7 => select(paths.to_vec()).prop_map(Value::from), 3 => text()]
         .boxed()
 }
 
@@ -188,8 +188,10 @@ impl Builder<'_> {
         members.prop_map(move |members| Value::Object(to_map(members))).boxed()
     }
 
+    /// Mostly of one element: with several, names that are equal make nearly every definition invalid.
     fn list(&self, element: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
-        vec(self.or_junk(element), 0..4).prop_map(Value::from).boxed()
+        let element = self.or_junk(element);
+        prop_oneof![4 => vec(element.clone(), 1), 1 => vec(element, 0..4)].prop_map(Value::from).boxed()
     }
 }
 
