@@ -123,7 +123,7 @@ pub async fn update_container_instance_state(
     }
 }
 
-/// How many Windows instances of a cluster are draining, whoever drains them.
+/// How many Windows instances of a cluster are draining, by any actor.
 pub async fn count_draining(client: &Client, cluster: &ClusterRef) -> Result<usize, AwsError> {
     let request = client
         .list_container_instances()

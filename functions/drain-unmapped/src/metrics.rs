@@ -5,7 +5,7 @@ shared::metrics! {
     UNMAPPED = StackAndCluster "Unmapped" "instances that failed";
     OLDEST_UNMAPPED_MINUTES = StackAndCluster "OldestUnmappedMinutes" "age of the oldest failure";
     UNKNOWN = StackAndCluster "Unknown" "instances about which nothing is known yet";
-    DRAINING = StackAndCluster "Draining" "draining instances, whoever drains them";
+    DRAINING = StackAndCluster "Draining" "draining instances, by any actor";
     OWNERSHIP_UNPROVEN = StackAndCluster "OwnershipUnproven" "draining instances of which it cannot be proven who drains them";
     UNREACHABLE = StackAndCluster "Unreachable" "instances without an open gate whose SSM agent is silent for too long";
     DISCONNECTED = StackAndCluster "Disconnected" "instances whose ECS agent is not connected";

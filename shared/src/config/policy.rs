@@ -55,7 +55,7 @@ pub struct Policy {
     pub unreachable_after: SignedDuration,
     /// How long an instance must have failed, by its own results, before it is drained.
     pub drain_after: SignedDuration,
-    /// How much of a cluster may be draining, whoever drains it.
+    /// How much of a cluster may be draining, by any actor.
     pub max_drain_percent: u32,
     /// How much of a cluster may have failed before nothing is drained.
     pub breaker_percent: u32,

@@ -12,7 +12,7 @@ use crate::time;
 pub enum Status {
     /// Takes tasks.
     Active,
-    /// Takes no new tasks, whoever drains it.
+    /// Takes no new tasks: drained by any actor.
     Draining,
     /// Registering, deregistering, inactive or unknown: not acted on.
     Other,

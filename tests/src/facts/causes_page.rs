@@ -8,7 +8,7 @@ const HEAD: &str = r"<!-- Made from the table of causes by `make causes-doc`; do
 
 # Causes
 
-For whoever finds an instance without its mapping. `make report`, the log and the attribute `smb.<letter>.state` name a
+This page is for operators who find an instance without its mapping. `make report`, the log and the attribute `smb.<letter>.state` name a
 cause; this page says what it means and what to do about it.
 
 A cause is a code of Windows, by Microsoft's list of

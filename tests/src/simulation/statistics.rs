@@ -28,7 +28,7 @@ pub struct Statistics {
     pub drains: [u64; 2],
     /// Log-ons: with the parameters' password good and bad, with kept passwords good and bad.
     pub log_ons: [u64; 4],
-    /// Histories in which the directory locked the account, whoever logged on.
+    /// Histories in which the directory locked the account, by any log-on.
     pub locked: u64,
     /// Tasks with the share that were placed.
     pub placed: u64,

@@ -1,4 +1,4 @@
-//! Which commands are sent to whom.
+//! Which commands are sent, and their targets.
 //!
 //! What is due is sent as soon as the credentials allow it, but no faster than Parameter Store answers the hosts. Nothing
 //! here knows how a send can fail.

@@ -48,7 +48,7 @@ pub struct PlannedDrain {
 pub(super) struct DrainPlan {
     /// What to do, in this order.
     pub drains: Vec<PlannedDrain>,
-    /// Who would be drained, but for this rule.
+    /// Instances that would be drained without this rule.
     pub withheld: BTreeMap<ContainerInstanceArn, Rule>,
     /// Clusters whose breaker is open.
     pub breakers: BTreeMap<ClusterRef, Rule>,

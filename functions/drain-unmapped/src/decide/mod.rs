@@ -7,7 +7,7 @@
 //! | `credentials` | whether the parameters' password may be presented, and by how many |
 //! | `schedule` | when an instance is next due for which command |
 //! | `turns`, `canary` | who is first among those that wait for a staggered command, and who may try a password |
-//! | `commands` | which commands are sent to whom |
+//! | `commands` | which commands are sent, and their targets |
 //! | `drains`, `breaker`, `rule` | what is drained or given back, and what withholds a drain |
 //!
 //! No module here knows a client, a clock or the environment.
@@ -55,7 +55,7 @@ pub struct Plan {
     pub opened: Vec<GateWrite>,
     /// Drains, and what else is done about drains.
     pub drains: Vec<PlannedDrain>,
-    /// Instances that would be drained, but for this rule.
+    /// Instances that would be drained without this rule.
     pub withheld: BTreeMap<ContainerInstanceArn, Rule>,
     /// Clusters whose breaker is open.
     pub breakers: BTreeMap<ClusterRef, Rule>,

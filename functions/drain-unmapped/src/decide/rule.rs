@@ -88,7 +88,7 @@ impl Rule {
                 "a network or directory cause, and not enough other instances reached the share while it failed"
             }
             Rule::HalfMustStay => "less than half of the cluster's Windows instances are active and mapped",
-            Rule::Budget => "`MaxDrainPercent` of the cluster are draining, whoever drains them",
+            Rule::Budget => "`MaxDrainPercent` of the cluster are draining, by any actor",
             Rule::BreakerTooMany => "more than `BreakerPercent` of the cluster are unmapped or drained by us",
             Rule::BreakerHerd => "three or more failed within the hour for the same shared cause",
             Rule::BreakerNothingMapped => "no instance of the cluster is mapped",

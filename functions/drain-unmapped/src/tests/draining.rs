@@ -77,6 +77,8 @@ fn it_must_have_failed_long_enough_from_its_first_to_its_last_attempt() {
     for (stands, expected) in table {
         check(stands, host(1, stands), expected);
     }
+    // A command that found another one running made no attempt.
+    check("busy", host(1, "shut unmapped 9 -30m - 8 -40m").result("map -2m busy"), &[]);
     let at_once = Policy { drain_after: SignedDuration::ZERO, ..policy() };
     let first_failure = host(1, "shut unmapped 1 -1m - 85 -1m");
     assert_eq!(drains(hosts(21..41, WELL).into_iter().chain([first_failure]), &at_once), ["1"]);

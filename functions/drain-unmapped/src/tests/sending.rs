@@ -1,4 +1,4 @@
-//! Which commands are sent to whom, with a proven password and without.
+//! Which commands are sent, and their targets, with a proven password and without.
 
 use std::collections::BTreeSet;
 
