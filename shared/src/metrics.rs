@@ -21,10 +21,19 @@ pub struct Metrics {
 }
 
 /// A metric. Every function has one table of those that it emits, made with [`crate::metrics!`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric {
     /// Its name in CloudWatch. Counts and gauges have no unit; ages are named by theirs.
+    pub name: &'static str,
+    /// Under which dimensions it is emitted.
+    pub scope: Scope,
+}
+
+/// A row of a function's table of metrics. Documents and tests read it; what is deployed does not hold the descriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Description {
+    /// The metric's name.
     pub name: &'static str,
     /// Under which dimensions it is emitted.
     pub scope: Scope,
@@ -48,18 +57,22 @@ pub const DIMENSIONS: [&str; 2] = ["Stack", "Cluster"];
 /// One metric and its value.
 pub type Value = (Metric, f64);
 
-/// Makes the table of a function's metrics: a constant for each, and `ALL` of them.
+/// Makes the table of a function's metrics: a constant for each, `ALL` of them, and the `TABLE` that describes them.
 #[macro_export]
 macro_rules! metrics {
     ($($id:ident = $scope:ident $name:literal $means:literal;)+) => {
-        $(pub(crate) const $id: $crate::metrics::Metric = $crate::metrics::Metric {
-            name: $name,
-            scope: $crate::metrics::Scope::$scope,
-            means: $means,
-        };)+
+        $(pub(crate) const $id: $crate::metrics::Metric =
+            $crate::metrics::Metric { name: $name, scope: $crate::metrics::Scope::$scope };)+
 
         /// Every metric that the function emits.
         pub const ALL: &[$crate::metrics::Metric] = &[$($id),+];
+
+        /// What they mean, in the same order.
+        pub const TABLE: &[$crate::metrics::Description] = &[$($crate::metrics::Description {
+            name: $name,
+            scope: $crate::metrics::Scope::$scope,
+            means: $means,
+        }),+];
     };
 }
 
@@ -126,7 +139,7 @@ impl Entry for Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use table::{ALL, MAPPED, OLDEST, RUNS};
+    use table::{ALL, MAPPED, OLDEST, RUNS, TABLE};
 
     #[allow(unreachable_pub, reason = "a function's table is public")]
     mod table {
@@ -140,6 +153,7 @@ mod tests {
     #[test]
     fn the_table_holds_every_metric_once() {
         assert_eq!(ALL, [MAPPED, OLDEST, RUNS]);
+        assert!(ALL.iter().map(|metric| metric.name).eq(TABLE.iter().map(|row| row.name)));
     }
 
     fn emitted(cluster: Option<&str>, values: &[Value]) -> String {

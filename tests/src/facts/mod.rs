@@ -10,7 +10,7 @@ use drain_unmapped::decide::Rule;
 use serde_json::{Value, json};
 use shared::cause::{self, Row};
 use shared::config::{Variable, variables};
-use shared::metrics::{DIMENSIONS, Metric};
+use shared::metrics::{DIMENSIONS, Description};
 
 /// The functions, as their packages are called.
 pub const FUNCTIONS: [&str; 3] = ["map-share", "drain-unmapped", "validate-task-definition"];
@@ -32,11 +32,11 @@ pub fn operations(function: &str) -> &'static [&'static str] {
 ///
 /// # Panics
 /// Where there is no such function.
-pub fn metrics(function: &str) -> &'static [Metric] {
+pub fn metrics(function: &str) -> &'static [Description] {
     match function {
-        "map-share" => map_share::metrics::ALL,
-        "drain-unmapped" => drain_unmapped::metrics::ALL,
-        "validate-task-definition" => validate_task_definition::metrics::ALL,
+        "map-share" => map_share::metrics::TABLE,
+        "drain-unmapped" => drain_unmapped::metrics::TABLE,
+        "validate-task-definition" => validate_task_definition::metrics::TABLE,
         _ => panic!("there is no function {function}"),
     }
 }

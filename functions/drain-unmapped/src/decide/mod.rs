@@ -78,7 +78,7 @@ impl Plan {
 }
 
 /// What the results at hand say, before any agent is asked.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Assessment {
     /// The fleet, with every verdict applied.
     pub fleet: Fleet,
@@ -100,14 +100,19 @@ pub fn assess(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Assessment {
 impl Assessment {
     /// The agents that must be asked before anything is sent.
     pub fn agents_to_ask(&self, policy: &Policy, now: Timestamp) -> AgentsToAsk {
-        let mut judged = self.clone();
-        judged.shut_silent(policy, now);
-        commands::agents_to_ask(&judged.fleet, &self.credentials, policy, now)
+        let mut fleet = self.fleet.clone();
+        if self.silence_counts() {
+            gates::shut_silent(&mut fleet, &self.writes, policy, now);
+        }
+        commands::agents_to_ask(&fleet, &self.credentials, policy, now)
     }
 
     /// Decides, with what the agents said.
     pub fn plan(mut self, policy: &Policy, now: Timestamp) -> Plan {
-        self.shut_silent(policy, now);
+        if self.silence_counts() {
+            let silent = gates::shut_silent(&mut self.fleet, &self.writes, policy, now);
+            self.writes.extend(silent);
+        }
         let Assessment { fleet, mut writes, credentials, is_ssm_unwell } = self;
         // What shuts a gate comes before what keeps one open.
         writes.sort_by_key(|write| write.verdict.gate == Gate::Mapped);
@@ -127,11 +132,8 @@ impl Assessment {
     }
 
     /// While SSM is unwell, or checks are withheld, silence is not the hosts' fault.
-    fn shut_silent(&mut self, policy: &Policy, now: Timestamp) {
-        if !self.is_ssm_unwell && !self.credentials.brake.checks_withheld {
-            let silent = gates::shut_silent(&mut self.fleet, &self.writes, policy, now);
-            self.writes.extend(silent);
-        }
+    fn silence_counts(&self) -> bool {
+        !self.is_ssm_unwell && !self.credentials.brake.checks_withheld
     }
 }
 
