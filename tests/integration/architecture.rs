@@ -71,6 +71,17 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
+fn every_file_that_contributing_names_exists() {
+    let page = std::fs::read_to_string(root().join("CONTRIBUTING.md")).expect("CONTRIBUTING.md");
+    let directories = ["docs/", "events/", "functions/", "shared/", "tests/"];
+    for path in code_spans(&page) {
+        if directories.iter().any(|directory| path.starts_with(directory)) {
+            assert!(root().join(path).exists(), "CONTRIBUTING names {path}");
+        }
+    }
+}
+
+#[test]
 fn every_section_that_a_comment_names_exists() {
     let page = page();
     let headings: BTreeSet<String> = page.lines().filter_map(anchor).collect();
