@@ -1,8 +1,8 @@
 """Alarms and dashboard look at metrics that the functions emit, under the dimensions that they emit them with; and what is
 emitted is looked at.
 
-Every function has one table of its metrics, from which it emits them. Some are emitted for each cluster, too, for whoever
-wants to look at one cluster; no alarm stands on those.
+Every function has one table of its metrics, from which it emits them. Some are also emitted for each cluster, for looking at
+one cluster alone; no alarm stands on those.
 """
 
 import json
