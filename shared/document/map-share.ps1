@@ -20,9 +20,9 @@
 # The line is ASCII, at most 1,000 bytes, and one of
 #
 #     {"smbMapping":"mapped","v":1,"changed":false,"drive":"G:","remote":"\\\\fs\\share","status":"OK","privacy":true,"boot":"2026-11-22T08:00:00Z"}
-#     {"smbMapping":"failed","v":1,"cause":"1326","step":"create","message":"..."}
+#     {"smbMapping":"failed","v":1,"cause":"1326","step":"create","refused":1,"message":"..."}
 #
-# A cause is a Win32 code, an HRESULT or a word. Exit codes: 0 mapped (or a check that found the letter free), 75 may heal
+# A cause is a Win32 code, an HRESULT or a word. `refused` counts the log-ons that the run saw refused. Exit codes: 0 mapped (or a check that found the letter free), 75 may heal
 # by itself, 78 will not. 3010, 168 and 169 have a special meaning for the SSM agent and are never used.
 #
 # Without the first line nothing runs: tests load the functions by dot-sourcing this file.
@@ -44,7 +44,7 @@ function Get-DefaultLimit {
 function Invoke-MapShare([string]$Action, [string]$EncodedSettings, [hashtable]$Limits = (Get-DefaultLimit)) {
     $run = @{
         Action = $Action; Limits = $Limits; Clock = [Diagnostics.Stopwatch]::StartNew(); Worker = $null
-        Settings = $null; Credential = $null; Removed = $false
+        Settings = $null; Credential = $null; Removed = $false; Refused = 0
     }
     $mutex = $null
     try {
@@ -168,7 +168,7 @@ function Format-Failed([hashtable]$Run, [hashtable]$Failure) {
     if ($Run.Removed) { $message = 'the old mapping was removed, then: ' + $message }
     $message = Hide-Password $Run.Credential $message
     '{"smbMapping":"failed","v":1,"cause":"' + (ConvertTo-JsonText $Failure.Cause 24) + '","step":"' + (ConvertTo-JsonText $Failure.Step 24) +
-        '","message":"' + (ConvertTo-JsonText $message 860) + '"}'
+        '","refused":' + $Run.Refused + ',"message":"' + (ConvertTo-JsonText $message 840) + '"}'
 }
 
 # The inside of a JSON string, in ASCII, cut between two characters to at most $Limit bytes. ConvertTo-Json of 5.1 keeps
@@ -314,7 +314,7 @@ function Read-Root([hashtable]$Run) {
     $root = $Run.Settings.Drive + '\'
     $answer = Invoke-WithTimeLimit $Run $Run.Limits.read 'Read-FirstEntry' @($root)
     if ($answer.Hung) { @{ Cause = 'call-hung'; Message = "reading $root did not end within $($Run.Limits.read) s" } }
-    elseif ($null -ne $answer.Error) { @{ Cause = Get-ErrorCause $answer.Error; Message = "$root cannot be read: " + (Get-ErrorText $answer.Error) } }
+    elseif ($null -ne $answer.Error) { @{ Cause = Get-CountedCause $Run $answer.Error; Message = "$root cannot be read: " + (Get-ErrorText $answer.Error) } }
 }
 
 # The second and the third try. A refused log-on is not tried again, because each one counts towards locking the account.
@@ -326,8 +326,15 @@ function Read-RootAgain([hashtable]$Run, [hashtable]$Failure) {
     $Failure
 }
 
+# The cause of a call that may have logged on.
+function Get-CountedCause([hashtable]$Run, [Management.Automation.ErrorRecord]$Record) {
+    $cause = Get-ErrorCause $Record
+    if (Test-LogonRefused $cause) { $Run.Refused++ }
+    $cause
+}
+
 function Test-LogonRefused([string]$Cause) {
-    @('86', '1326', '1327', '1328', '1329', '1330', '1331', '1385', '1793', '1907', '1909', '1937', '2202') -ccontains $Cause
+    @('65', '86', '1312', '1317', '1326', '1327', '1328', '1329', '1330', '1331', '1385', '1793', '1907', '1909', '1937', '2202') -ccontains $Cause
 }
 
 # Whether a new mapping may heal an unreadable one. It does not heal a locked or disabled account, and when the account
@@ -356,7 +363,7 @@ function New-OurMapping([hashtable]$Run) {
     $answer = Invoke-WithTimeLimit $Run $Run.Limits.create 'New-LetterMapping' @($Run.Settings.Drive, $Run.Settings.Remote, $Run.Credential)
     if ($answer.Hung) { Stop-Run 'call-hung' 'create' "New-SmbGlobalMapping did not end within $($Run.Limits.create) s" }
     if ($null -ne $answer.Error) {
-        $cause = Get-ErrorCause $answer.Error
+        $cause = Get-CountedCause $Run $answer.Error
         $message = Get-ErrorText $answer.Error
         # After "already exists": another program may have mapped the same share.
         if (@('85', '1202', '1219', '0x80041001') -ccontains $cause) {

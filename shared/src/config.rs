@@ -6,7 +6,7 @@
 mod policy;
 mod variables;
 
-pub use policy::{Mode, Policy};
+pub use policy::{Mode, Policy, ROW_GAP};
 pub use variables::{BadVariable, ConfigError, Variable, variables};
 
 use crate::ids::ClusterRef;
@@ -207,6 +207,7 @@ mod tests {
         assert_eq!(config.metrics_namespace, "EcsSmbMapper");
         let expected = Policy {
             mode: Mode::Enforce,
+            refusal_budget: 3,
             max_attempts: 4,
             base: SignedDuration::from_secs(30),
             reprobe: SignedDuration::from_mins(15),

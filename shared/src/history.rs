@@ -5,9 +5,6 @@ use serde::Serialize;
 
 use crate::ids::{CommandId, InstanceId};
 
-/// How far back the history is read. Twice `REPROBE_MINUTES` stays below it, so that the last refusal of a password is in it.
-pub const WINDOW: SignedDuration = SignedDuration::from_mins(45);
-
 /// After this time the result of a command that is not final is not expected any more: 120 s delivery, 600 s document, and a margin.
 pub const DEADLINE: SignedDuration = SignedDuration::from_mins(13);
 
@@ -51,8 +48,12 @@ pub struct Command {
     pub action: Action,
     /// Its targets.
     pub instances: Vec<InstanceId>,
+    /// How many of its targets run it at a time.
+    pub max_concurrency: u32,
     /// How many of its invocations are final.
     pub completed: usize,
+    /// How many of its invocations failed or exceeded the document's time limit.
+    pub errors: usize,
     /// All invocations are final.
     pub is_final: bool,
 }
@@ -67,6 +68,26 @@ pub enum Deadline {
 }
 
 impl Command {
+    /// A command that SSM took from us and may not list yet.
+    pub fn sent(
+        id: CommandId,
+        action: Action,
+        max_concurrency: u32,
+        instances: Vec<InstanceId>,
+        requested_at: Timestamp,
+    ) -> Self {
+        Command {
+            id,
+            requested_at,
+            action,
+            instances,
+            max_concurrency,
+            completed: 0,
+            errors: 0,
+            is_final: false,
+        }
+    }
+
     /// Where the deadline lies at `now`.
     pub fn deadline(&self, now: Timestamp) -> Deadline {
         if now.duration_since(self.requested_at) > DEADLINE { Deadline::Past } else { Deadline::Ahead }
@@ -92,6 +113,8 @@ pub struct Invocation {
     pub instance_id: InstanceId,
     /// When SSM accepted the command, in whole milliseconds.
     pub requested_at: Timestamp,
+    /// When the script's step ended, by SSM's clock; `None` where SSM does not say.
+    pub finished_at: Option<Timestamp>,
     /// SSM's `StatusDetails`, with or without spaces.
     pub status_details: String,
     /// The script step's standard output, at most 2,500 characters.

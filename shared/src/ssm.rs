@@ -11,7 +11,7 @@ use aws_sdk_ssm::types::{
 use jiff::Timestamp;
 
 use crate::aws::AwsError;
-use crate::brake::Parameters;
+use crate::budget::Parameters;
 use crate::history::{Action, Command, Invocation};
 use crate::ids::{CommandId, InstanceId};
 use crate::time;
@@ -47,14 +47,28 @@ fn command(raw: &aws_sdk_ssm::types::Command) -> Option<Command> {
     let action =
         raw.parameters().and_then(|parameters| parameters.get("Action")).and_then(|values| values.first());
     let completed = raw.target_count() > 0 && raw.completed_count() >= raw.target_count();
+    let count = |n: i32| usize::try_from(n).unwrap_or_default();
     Some(Command {
         id: CommandId::parse(raw.command_id()?).ok()?,
         requested_at: time::from_aws(raw.requested_date_time()?)?,
         action: action.and_then(|text| Action::parse(text)).unwrap_or(Action::Map),
         instances: raw.instance_ids().iter().filter_map(|id| InstanceId::parse(id).ok()).collect(),
-        completed: usize::try_from(raw.completed_count()).unwrap_or_default(),
+        max_concurrency: concurrency(raw.max_concurrency(), raw.target_count()),
+        completed: count(raw.completed_count()),
+        errors: count(raw.error_count()),
         is_final: completed || is_final_status(raw.status_details().or(raw.status().map(|s| s.as_str()))),
     })
+}
+
+/// `MaxConcurrency` is a number or a percentage of the targets. Any other text counts as all targets.
+fn concurrency(text: Option<&str>, targets: i32) -> u32 {
+    let targets = u32::try_from(targets).unwrap_or_default();
+    let share = |percent: u32| targets.saturating_mul(percent).div_ceil(100).max(1);
+    let text = text.unwrap_or_default();
+    match text.strip_suffix('%') {
+        Some(percent) => percent.parse().map_or(targets, share),
+        None => text.parse().unwrap_or(targets),
+    }
 }
 
 /// Whether a command's status says that nothing more happens.
@@ -65,28 +79,13 @@ fn is_final_status(details: Option<&str>) -> bool {
 
 /// A command's invocations with their output.
 pub async fn list_invocations(client: &Client, command: &CommandId) -> Result<Vec<Invocation>, AwsError> {
-    let request = client.list_command_invocations().command_id(command.as_str());
-    collect_invocations(request).await
-}
-
-/// The failed invocations of a document requested after `since`, with their output.
-pub async fn list_failed_invocations(
-    client: &Client,
-    document: &str,
-    since: Timestamp,
-) -> Result<Vec<Invocation>, AwsError> {
-    let request = client
+    let mut pages = client
         .list_command_invocations()
-        .filters(filter(CommandFilterKey::DocumentName, document))
-        .filters(filter(CommandFilterKey::InvokedAfter, &filter_time(since)))
-        .filters(filter(CommandFilterKey::Status, "Failed"));
-    collect_invocations(request).await
-}
-
-async fn collect_invocations(
-    request: aws_sdk_ssm::operation::list_command_invocations::builders::ListCommandInvocationsFluentBuilder,
-) -> Result<Vec<Invocation>, AwsError> {
-    let mut pages = request.details(true).max_results(PAGE).into_paginator().send();
+        .command_id(command.as_str())
+        .details(true)
+        .max_results(PAGE)
+        .into_paginator()
+        .send();
     let mut invocations = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| AwsError::ssm("ListCommandInvocations", error))?;
@@ -101,6 +100,11 @@ fn invocation(raw: &aws_sdk_ssm::types::CommandInvocation) -> Option<Invocation>
         command_id: CommandId::parse(raw.command_id()?).ok()?,
         instance_id: InstanceId::parse(raw.instance_id()?).ok()?,
         requested_at: time::from_aws(raw.requested_date_time()?)?,
+        finished_at: raw
+            .command_plugins()
+            .iter()
+            .filter_map(|plugin| time::from_aws(plugin.response_finish_date_time()?))
+            .max(),
         status_details: details.unwrap_or_default().to_owned(),
         output: raw.command_plugins().iter().filter_map(|plugin| plugin.output()).collect(),
     })

@@ -3,15 +3,16 @@
 //!
 //! `make bench-items`; the throughput printed is in instances.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use drain_unmapped::decide::decide;
 use drain_unmapped::fleet::{AgentState, CommandResult, Fleet, Instance};
 use jiff::{SignedDuration, Timestamp};
-use shared::brake::Parameters;
+use shared::budget::{Attempt, Parameters};
 use shared::cause::Cause;
-use shared::config::{Mode, Policy};
+use shared::config::Policy;
 use shared::ecs::{ContainerInstance, Status};
 use shared::history::{Action, Command};
 use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn, InstanceId};
@@ -79,6 +80,7 @@ fn heard(mut instance: Instance, command: &Command) -> Instance {
             cause: Cause::new("53"),
             said: "53".to_owned(),
             step: "read".to_owned(),
+            refused: None,
             message: "the network path was not found".to_owned(),
         })),
         is_stopped: false,
@@ -87,8 +89,22 @@ fn heard(mut instance: Instance, command: &Command) -> Instance {
 }
 
 fn fleet(instances: impl Iterator<Item = Instance>, commands: Vec<Command>) -> Fleet {
+    let instances: BTreeMap<_, _> =
+        instances.map(|instance| (instance.record.arn.clone(), instance)).collect();
+    let attempts = instances.values().flat_map(|instance: &Instance| {
+        instance.results.iter().filter_map(|result| {
+            Some(Attempt {
+                instance: instance.id.clone(),
+                action: result.action,
+                requested_at: result.requested_at,
+                ended_at: result.requested_at,
+                result: result.result.clone()?,
+            })
+        })
+    });
     Fleet {
-        instances: instances.map(|instance| (instance.record.arn.clone(), instance)).collect(),
+        attempts: attempts.collect(),
+        instances,
         stale_registrations: Vec::new(),
         commands,
         unconfirmed_sends: Vec::new(),
@@ -98,26 +114,10 @@ fn fleet(instances: impl Iterator<Item = Instance>, commands: Vec<Command>) -> F
 }
 
 fn bench(criterion: &mut Criterion) {
-    let policy = Policy {
-        mode: Mode::Enforce,
-        max_attempts: 4,
-        base: SignedDuration::from_secs(30),
-        reprobe: SignedDuration::from_mins(15),
-        verify_every: Some(SignedDuration::from_mins(30)),
-        unreachable_after: SignedDuration::from_mins(45),
-        drain_after: SignedDuration::from_mins(15),
-        max_drain_percent: 10,
-        breaker_percent: 20,
-        ecs_writes_per_second: 10,
-    };
-    let command = Command {
-        id: CommandId::parse("a-command").expect("an id"),
-        requested_at: ago(1),
-        action: Action::Check,
-        instances: Vec::new(),
-        completed: 1,
-        is_final: true,
-    };
+    let policy = Policy::default();
+    let id = CommandId::parse("a-command").expect("an id");
+    let sent = Command::sent(id, Action::Check, 2, Vec::new(), ago(1));
+    let command = Command { completed: 1, is_final: true, ..sent };
     let broken = std::iter::once(instance(0, unmapped(0, "drive-in-use")));
     let well = (1..INSTANCES).map(|n| instance(n, mapped(n)));
     let fleets = [

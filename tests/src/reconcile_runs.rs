@@ -91,7 +91,7 @@ fn mapped(host: Host, n: usize) -> Host {
 fn count(stack: &Stack, figures: &mut ReconcileRuns) {
     let ReconcileRuns { instances, made, bound, .. } = figures;
     let aws = stack.local.aws();
-    let since: Timestamp = stack.now() - shared::history::WINDOW;
+    let since: Timestamp = stack.now() - shared::config::Policy::default().history_window();
     let commands = aws.commands().filter(|command| command.requested() >= since).count();
     let mut targets = 0;
     let (mut states, mut others, mut drains) = (0_usize, 0_usize, 0_usize);

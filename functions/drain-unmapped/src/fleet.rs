@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use shared::brake::Parameters;
+use shared::budget::{Attempt, Credential, Parameters};
 use shared::config::Policy;
 use shared::ecs::{ContainerInstance, Status};
 use shared::history::{Action, Command};
@@ -24,10 +24,11 @@ pub struct Fleet {
     pub commands: Vec<Command>,
     /// Sends whose answer was lost: SSM may have taken them.
     pub unconfirmed_sends: Vec<UnconfirmedSend>,
+    /// What those commands did on any EC2 instance, where it matters for the budget of refused log-ons.
+    pub attempts: Vec<Attempt>,
     /// What is known of the parameters.
     pub parameters: Parameters,
-    /// A watched cluster could not be read. Its credential failures are unknown, so no password is presented and no
-    /// `check` is sent.
+    /// A watched cluster could not be read, so nothing is sent.
     pub is_partial: bool,
 }
 
@@ -40,6 +41,8 @@ pub struct UnconfirmedSend {
     pub action: Action,
     /// Its targets.
     pub targets: Vec<InstanceId>,
+    /// How many of them at a time.
+    pub max_concurrency: u32,
 }
 
 /// One container instance with what SSM knows about it.
@@ -148,19 +151,24 @@ impl Fleet {
         }
     }
 
-    /// The newest log-on with the parameters' password, over all registrations.
-    pub fn newest_logon(&self) -> Option<Timestamp> {
-        let records =
-            self.instances.values().map(|instance| &instance.record).chain(&self.stale_registrations);
-        records.filter_map(|record| record.attributes.state.state().and_then(State::logon)).max()
+    /// Which password an instance's saved credential is, by its attributes.
+    pub fn credential(&self, instance: &Instance) -> Credential {
+        self.parameters.credential(instance.state().and_then(State::logon))
+    }
+
+    /// The unconfirmed sends that SSM may have taken and not listed yet.
+    pub fn unconfirmed_in_flight(
+        &self,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &UnconfirmedSend> {
+        let wait = policy.unconfirmed_send_wait();
+        self.unconfirmed_sends.iter().filter(move |send| now.duration_since(send.at) < wait)
     }
 
     /// Whether an unconfirmed send may have reached this instance.
     pub fn may_be_on_its_way(&self, id: &InstanceId, policy: &Policy, now: Timestamp) -> bool {
-        let wait = policy.unconfirmed_send_wait();
-        self.unconfirmed_sends
-            .iter()
-            .any(|send| now.duration_since(send.at) < wait && send.targets.contains(id))
+        self.unconfirmed_in_flight(policy, now).any(|send| send.targets.contains(id))
     }
 
     /// The targets of each command of one kind that may still do something: not final, or sent without an answer so
@@ -171,12 +179,8 @@ impl Fleet {
         policy: &Policy,
         now: Timestamp,
     ) -> impl Iterator<Item = &[InstanceId]> {
-        let wait = policy.unconfirmed_send_wait();
-        let unconfirmed = self
-            .unconfirmed_sends
-            .iter()
-            .filter(move |send| send.action == action && now.duration_since(send.at) < wait)
-            .map(|send| send.targets.as_slice());
+        let unconfirmed = self.unconfirmed_in_flight(policy, now).filter(move |send| send.action == action);
+        let unconfirmed = unconfirmed.map(|send| send.targets.as_slice());
         self.in_flight(action, now).map(|command| command.instances.as_slice()).chain(unconfirmed)
     }
 

@@ -13,9 +13,11 @@ shared::metrics! {
     ATTRIBUTE_LIMIT = StackAndCluster "AttributeLimit" "instances that have no room for our attributes";
     BREAKER_OPEN = StackAndCluster "BreakerOpen" "1 while the breaker of a cluster is open";
     RECONCILE_RUNS = Stack "ReconcileRuns" "runs that ended";
-    CREDENTIALS_REFUSED = Stack "CredentialsRefused" "1 while the password is refused";
-    CREDENTIALS_UNPROVEN = Stack "CredentialsUnproven" "1 while the password is not proven yet";
-    CHECKS_WITHHELD = Stack "ChecksWithheld" "1 while no check is sent, because of credential failures";
+    REFUSALS_SPENT = Stack "RefusalsSpent" "refused log-ons in a row, of REFUSAL_BUDGET";
+    HOSTS_WAITING = Stack "HostsWaiting" "instances that are due and wait for the budget of refused log-ons";
+    CREDENTIALS_REFUSED = Stack "CredentialsRefused" "1 while all but one of the refusals are spent, instances wait, and nobody was let in since";
+    REFUSED_ALONE = Stack "RefusedAlone" "instances that were refused the password with which others are let in";
+    CHECKS_WITHHELD = Stack "ChecksWithheld" "1 while no check is sent, because of refused log-ons or what could not be read";
     SSM_UNWELL = Stack "SsmUnwell" "1 while too many open gates are overdue";
     DRAINS = Stack "Drains" "instances drained by the run";
     DRAINS_WITHHELD = Stack "DrainsWithheld" "instances that failed for long enough and that a rule keeps from being drained";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use shared::aws::AwsError;
-use shared::brake::Parameters;
+use shared::budget::Parameters;
 use shared::config::{Mode, Policy};
 use shared::history::Action;
 use shared::ids::ClusterRef;
@@ -15,7 +15,7 @@ use crate::act::carry_out;
 use crate::app::App;
 use crate::decide::{GateWrite, Plan, assess, later};
 use crate::error::Error;
-use crate::fleet::{AgentState, Fleet, Instance};
+use crate::fleet::{Fleet, Instance};
 use crate::memory::Memory;
 use crate::observe::{read_agents, read_fleet, read_parameters, read_registrations};
 use crate::report::{self, Look, publish};
@@ -52,7 +52,9 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
         carry_out(&mut run, &mut fleet, &plan).await;
         let now = app.clients.now();
         let pause = (pause(&app.config.policy) - now.duration_since(looked)).max(SignedDuration::ZERO);
-        if !is_about_to_change(run.memory, &fleet, &app.config.policy, now) || later(now, pause) >= run.end {
+        if !is_about_to_change(run.memory, &fleet, &plan, &app.config.policy, now)
+            || later(now, pause) >= run.end
+        {
             log_withheld(&plan);
             publish(app, &fleet, &plan, &run.statistics);
             return Ok(());
@@ -100,18 +102,19 @@ fn pause(policy: &Policy) -> SignedDuration {
     policy.look_interval()
 }
 
-/// A `map` is in flight, or a new instance waits for its agent.
-fn is_about_to_change(memory: &Memory, fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
+/// A `map` is in flight; or a new instance waits for its agent or its turn, and the budget allows a `map`.
+fn is_about_to_change(memory: &Memory, fleet: &Fleet, plan: &Plan, policy: &Policy, now: Timestamp) -> bool {
     let map_in_flight = fleet.in_flight(Action::Map, now).next().is_some()
         || memory.sent.iter().any(|command| {
             let is_unlisted = !fleet.commands.iter().any(|listed| listed.id == command.id);
             command.action == Action::Map && is_unlisted && command.is_in_flight(now)
         });
-    let waits_for_agent = |instance: &Instance| {
+    let is_waiting = |instance: &Instance| {
         let is_new = instance.is_unknown() && now < later(instance.floor(), policy.agent_wait());
-        is_new && instance.agent != AgentState::Online && !instance.is_in_flight()
+        is_new && !instance.is_in_flight()
     };
-    map_in_flight || fleet.counted().any(waits_for_agent)
+    let may_send = plan.budget.is_fresh || plan.budget.allows_canary(policy, now);
+    map_in_flight || (may_send && fleet.counted().any(is_waiting))
 }
 
 fn log_what_would_be_done(plan: &Plan) {

@@ -3,13 +3,15 @@
 use jiff::Timestamp;
 use shared::aws::Clients;
 use shared::config::{Config, Mode};
+use shared::invocation_cache::InvocationCache;
 use shared::metrics::Metrics;
 use shared::state::AttributeNames;
+use tokio::sync::Mutex;
 
 use crate::batch::Batch;
 use crate::origin::Origin;
 
-/// What the function holds between invocations: nothing that it learned from one.
+/// What the function holds between invocations.
 pub struct App {
     /// The environment, parsed.
     pub config: Config,
@@ -17,12 +19,14 @@ pub struct App {
     pub clients: Clients,
     /// Where counts go.
     pub metrics: Metrics,
+    /// What SSM listed before. It can be lost.
+    pub(crate) invocations: Mutex<InvocationCache>,
 }
 
 impl App {
     /// Puts it together.
     pub fn new(config: Config, clients: Clients, metrics: Metrics) -> Self {
-        App { config, clients, metrics }
+        App { config, clients, metrics, invocations: Mutex::default() }
     }
 
     /// The names of our attributes.

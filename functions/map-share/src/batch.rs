@@ -176,8 +176,7 @@ impl Batch {
     /// Every metric, zeros included, so that an alarm tells "none" from "not running".
     pub(crate) fn metrics(&self) -> Vec<shared::metrics::Value> {
         let count = |of: &dyn Fn(&Record) -> bool| self.records.iter().filter(|record| of(record)).count();
-        let is_brake =
-            |record: &Record| matches!(record.outcome, Some(Outcome::Not(reason)) if reason.is_brake());
+        let is_withheld = |record: &Record| record.outcome.as_ref().is_some_and(Outcome::is_withheld);
         let dispositions = Disposition::ALL.map(|disposition| {
             (metrics::of_disposition(disposition), count(&|record| record.disposition() == Some(disposition)))
         });
@@ -185,7 +184,7 @@ impl Batch {
         let sent = [
             (metrics::COMMANDS, self.commands.len()),
             (metrics::TARGETS, self.commands.iter().map(|(_, instances)| instances.len()).sum()),
-            (metrics::BRAKE_WITHHELD, count(&is_brake)),
+            (metrics::BUDGET_WITHHELD, count(&is_withheld)),
             (metrics::THROTTLES, self.throttles),
         ];
         let counts = dispositions.into_iter().chain(kinds).chain(sent);

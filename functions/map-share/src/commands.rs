@@ -1,4 +1,4 @@
-//! Sends the mapping command to the instances that live state, the agents and the credential brake allow.
+//! Sends the mapping command to the instances that live state, the agents and the budget of refused log-ons allow.
 //!
 //! The order saves calls: an instance that a command in flight names is dropped first; the rest is described; only what
 //! is left is asked for its agent; and only then is the brake's evidence read. What cannot be sent is left to the
@@ -6,22 +6,22 @@
 
 use std::collections::BTreeMap;
 
-use shared::brake;
 use shared::ecs::{self, ContainerInstance};
-use shared::history::{Action, WINDOW};
+use shared::history::Action;
 use shared::ids::{ClusterRef, InstanceId};
 use shared::send::{self, CommandRequest, RateControl, TARGETS_A_COMMAND};
 use shared::ssm;
 
 use crate::app::Run;
 use crate::batch::RecordId;
-use crate::evidence;
+use crate::budget;
 use crate::lookup::Found;
+use crate::origin::Origin;
 use crate::outcome::{Effect, Outcome, Reason};
 use crate::plan::{self, Candidate, History, Work};
 
 /// The instances that are sent to, and the record of each.
-type Targets = BTreeMap<InstanceId, RecordId>;
+pub(crate) type Targets = BTreeMap<InstanceId, RecordId>;
 
 /// Sends what the batch, or the person, asks for.
 pub(crate) async fn send(run: &mut Run<'_>, mut work: Work, found: &Found) {
@@ -31,7 +31,8 @@ pub(crate) async fn send(run: &mut Run<'_>, mut work: Work, found: &Found) {
     }
     let now = run.now();
     let (ssm, document) = (run.app.clients.ssm(), &run.app.config.document);
-    let commands = match ssm::list_commands(ssm, document, now - WINDOW).await {
+    let window = run.app.config.policy.history_window();
+    let commands = match ssm::list_commands(ssm, document, now - window).await {
         Ok(commands) => commands,
         Err(error) => {
             let why = Outcome::Failed(run.batch.failed(error));
@@ -45,7 +46,7 @@ pub(crate) async fn send(run: &mut Run<'_>, mut work: Work, found: &Found) {
     keep_online(run, &mut targets).await;
     let described: Vec<ContainerInstance> =
         live.into_iter().map(|(_, live)| live).chain(found.all().cloned()).collect();
-    brake(run, &mut targets, &described, history).await;
+    keep_within_budget(run, &mut targets, &described, history).await;
     if !run.may_act() {
         return run.batch.settle_all(targets.into_values(), &Outcome::Not(Reason::ReportMode));
     }
@@ -159,8 +160,8 @@ async fn keep_online(run: &mut Run<'_>, targets: &mut Targets) {
     }
 }
 
-/// Asks the credential brake once for all targets, since they present the same password.
-async fn brake(
+/// Drops the instances that the budget of refused log-ons does not allow.
+async fn keep_within_budget(
     run: &mut Run<'_>,
     targets: &mut Targets,
     described: &[ContainerInstance],
@@ -170,19 +171,26 @@ async fn brake(
         return;
     }
     let history = History { now: run.now(), ..history };
-    let allowed = match evidence::read(run.app, described, history).await {
-        Ok(evidence) => {
-            let brake = brake::assess(&evidence);
-            plan::may_present(brake.password, run.origin, targets.len(), history)
-        }
-        // In doubt nothing is sent. The call was not made for these records, so they do not come again.
-        Err(error) => {
-            run.batch.failed(error);
-            Err(Reason::Doubt)
+    let allowed = if run.origin != Origin::Hand && !budget::may_be_fresh(run.app, history) {
+        Err(Outcome::Not(Reason::NotFresh))
+    } else {
+        match budget::read(run.app, described, history).await {
+            Ok(budget) => plan::may_present(&budget, run.origin, targets),
+            // In doubt nothing is sent. The call was not made for these records, so they do not come again.
+            Err(error) => {
+                run.batch.failed(error);
+                Err(Outcome::Not(Reason::Doubt))
+            }
         }
     };
-    if let Err(reason) = allowed {
-        run.batch.settle_all(std::mem::take(targets).into_values(), &Outcome::Not(reason));
+    match allowed {
+        Ok(refused) => {
+            for id in refused {
+                let record = targets.remove(&id);
+                run.batch.settle_all(record, &Outcome::Not(Reason::RefusedAlone));
+            }
+        }
+        Err(outcome) => run.batch.settle_all(std::mem::take(targets).into_values(), &outcome),
     }
 }
 

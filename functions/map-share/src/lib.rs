@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | this one | one invocation from its payload to its answer | all below |
 //! | `input` | the payload: an SQS batch, one bare event, or a call by hand; every record on its own | `events`, `batch` |
-//! | `commands` | sends to the instances that live state, the agents and the credential brake allow | `lookup`, `evidence`, `plan` |
-//! | `evidence` | reads what the credential brake weighs | `lookup` |
+//! | `commands` | sends to the instances that live state, the agents and the budget of refused log-ons allow | `lookup`, `budget`, `plan` |
+//! | `budget` | reads what the budget is counted from | `plan` |
 //! | `gates` | writes what an event alone can tell: a restart, the end of an instance | `lookup`, `plan` |
 //! | `lookup` | finds the registrations of instances that are known by their EC2 id alone | `plan` |
 //! | `plan` | decides, without I/O: what events ask for, what live instances allow | `events`, `batch` |
@@ -18,16 +18,16 @@
 //! Events are hints and may be lost, doubled, late or out of order, so everything is decided against live state. Every
 //! record ends handled, skipped, left to the reconcile run of `drain-unmapped`, or back in the queue.
 //!
-//! Deliberately absent: verdicts, retries and draining, which are `drain-unmapped`'s; and any memory between two runs.
+//! Deliberately absent: verdicts, retries and draining, which are `drain-unmapped`'s; and a memory that it depends on.
 
 #![cfg_attr(not(test), warn(clippy::too_many_lines, clippy::fn_params_excessive_bools))]
 
 mod app;
 mod batch;
+mod budget;
 mod commands;
 mod error;
 mod events;
-mod evidence;
 mod gates;
 mod input;
 mod lookup;

@@ -19,7 +19,7 @@ shared::metrics! {
     EVENTS_OTHER = Stack "EventsOther" "events of other kinds, and what is no event";
     COMMANDS = Stack "Commands" "commands sent";
     TARGETS = Stack "Targets" "instances that were sent a command";
-    BRAKE_WITHHELD = Stack "BrakeWithheld" "records that the credential brake left to the reconcile run";
+    BUDGET_WITHHELD = Stack "BudgetWithheld" "records that the budget of refused log-ons left to the reconcile run";
     THROTTLES = Stack "Throttles" "AWS calls that stayed throttled through all retries";
 }
 

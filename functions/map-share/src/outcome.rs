@@ -31,6 +31,8 @@ pub(crate) enum Outcome {
     Did(Effect),
     /// Nothing is to be done, or it is left to the reconcile run.
     Not(Reason),
+    /// The budget of refused log-ons withholds what a person asked for: why, and until when.
+    Withheld(String),
     /// It is no event, or lacks what its kind must have.
     Unreadable(String),
     /// An AWS call for it failed: it comes again.
@@ -83,6 +85,7 @@ impl Outcome {
         match self {
             Outcome::Did(_) => Disposition::Handled,
             Outcome::Not(reason) => reason.describe().0,
+            Outcome::Withheld(_) => Disposition::LeftToReconcile,
             Outcome::Unreadable(_) => Disposition::Unreadable,
             Outcome::Failed(_) => Disposition::Failed,
         }
@@ -94,7 +97,7 @@ impl fmt::Display for Outcome {
         match self {
             Outcome::Did(effect) => effect.fmt(f),
             Outcome::Not(reason) => reason.fmt(f),
-            Outcome::Unreadable(why) | Outcome::Failed(why) => f.write_str(why),
+            Outcome::Withheld(why) | Outcome::Unreadable(why) | Outcome::Failed(why) => f.write_str(why),
         }
     }
 }
@@ -114,21 +117,21 @@ pub(crate) enum Reason {
     NoMessageId,
     NotActive,
     NotConnected,
+    NotFresh,
     NotOurDrain,
     NotRegistered,
     NotWindows,
     OlderThanProof,
     OlderThanRegistration,
+    OneByHand,
     OtherCluster,
     OtherKind,
     OtherState,
-    Refused,
+    RefusedAlone,
     ReportMode,
     Superseded,
     TestNotification,
     Unjudged,
-    Unproven,
-    UnprovenTried,
 }
 
 impl Reason {
@@ -159,13 +162,17 @@ impl Reason {
             Reason::Unjudged => (LeftToReconcile, "the result of its last command is not taken yet"),
             Reason::NotConnected => (LeftToReconcile, "its ECS agent is not connected"),
             Reason::AgentOffline => (LeftToReconcile, "its SSM agent is not online"),
-            Reason::Unproven => {
-                (LeftToReconcile, "no instance has logged on with the password since it last changed")
+            Reason::NotFresh => (
+                LeftToReconcile,
+                "no instance was let in a moment ago; the reconcile run has one try the password",
+            ),
+            Reason::OneByHand => {
+                (LeftToReconcile, "no instance was let in a moment ago, so only one may be named by hand")
             }
-            Reason::UnprovenTried => (LeftToReconcile, "another instance is trying the unproven password"),
-            Reason::Refused => {
-                (LeftToReconcile, "the password was refused; nothing is sent until it changes")
-            }
+            Reason::RefusedAlone => (
+                LeftToReconcile,
+                "it was refused the password; it is tried again when no other refusal counts",
+            ),
             Reason::Doubt => (LeftToReconcile, "it could not be read whether the password may be presented"),
             Reason::AttributeLimit => {
                 (LeftToReconcile, "ECS allows ten custom attributes, and it has no room")
@@ -175,10 +182,13 @@ impl Reason {
             }
         }
     }
+}
 
-    /// The credential brake withheld the command.
-    pub(crate) fn is_brake(self) -> bool {
-        matches!(self, Reason::Unproven | Reason::UnprovenTried | Reason::Refused | Reason::Doubt)
+impl Outcome {
+    /// The budget of refused log-ons withheld the command.
+    pub(crate) fn is_withheld(&self) -> bool {
+        use Reason::{Doubt, NotFresh, OneByHand, RefusedAlone};
+        matches!(self, Outcome::Withheld(_) | Outcome::Not(Doubt | NotFresh | OneByHand | RefusedAlone))
     }
 }
 

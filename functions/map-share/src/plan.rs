@@ -1,13 +1,13 @@
-//! Decides, without I/O: what events ask for, what live instances allow, and what the credential brake lets through.
+//! Decides, without I/O: what events ask for, what live instances allow, and what the budget of refused log-ons allows.
 //!
 //! It knows no SDK client, no clock and no environment. Its callers read live state first, for an event is only a hint.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use shared::brake::Password;
+use shared::budget::Budget;
 use shared::ecs::{ATTRIBUTES_AN_INSTANCE, ContainerInstance, NewAttribute, Status, current_registration};
-use shared::history::{Action, Command};
+use shared::history::Command;
 use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State, StateAttribute};
 
@@ -262,23 +262,32 @@ pub(crate) fn release(
     Ok(vec![(names.drain.clone(), released)])
 }
 
-/// Whether the parameters' password may be presented by so many instances at once. A person may have one instance try
-/// an unproven password while no other tries it. Nobody may try a refused one.
+/// The instances among those that would be sent to that were refused the fresh password; or why none is sent to. A person
+/// may have one instance try a password that is not fresh, within the budget.
 pub(crate) fn may_present(
-    password: Password,
+    budget: &Budget,
     origin: Origin,
-    targets: usize,
-    history: History<'_>,
-) -> Result<(), Reason> {
-    let is_tried = || history.commands.iter().any(|c| c.action == Action::Map && c.is_in_flight(history.now));
-    match password {
-        Password::Proven => Ok(()),
-        Password::Refused => Err(Reason::Refused),
-        Password::Unknown => Err(Reason::Doubt),
-        Password::Unproven if origin != Origin::Hand || targets != 1 => Err(Reason::Unproven),
-        Password::Unproven if is_tried() => Err(Reason::UnprovenTried),
-        Password::Unproven => Ok(()),
+    targets: &BTreeMap<InstanceId, RecordId>,
+) -> Result<Vec<InstanceId>, Outcome> {
+    match origin {
+        _ if budget.is_unreadable => Err(Outcome::Not(Reason::Doubt)),
+        Origin::Hand if targets.len() == 1 && budget.has_room() => Ok(Vec::new()),
+        _ if budget.is_fresh => {
+            Ok(targets.keys().filter(|id| budget.refused_instances.contains(*id)).cloned().collect())
+        }
+        Origin::Hand if targets.len() > 1 => Err(Outcome::Not(Reason::OneByHand)),
+        Origin::Hand => Err(Outcome::Withheld(withheld(budget))),
+        _ => Err(Outcome::Not(Reason::NotFresh)),
     }
+}
+
+/// Why a person's command is not sent, and when it may be.
+fn withheld(budget: &Budget) -> String {
+    let next = match budget.row_ends() {
+        Some(ends) if budget.spent() >= budget.of => format!("next try {ends:.0}, or raise REFUSAL_BUDGET"),
+        _ => "next try when the commands in flight have ended".to_owned(),
+    };
+    format!("{}; {} more are possible; {next}", budget.describe(), budget.possible)
 }
 
 #[cfg(test)]

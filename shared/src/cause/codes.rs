@@ -11,6 +11,11 @@ pub(super) const UNLISTED_MEANING: &str = "a Windows error code that this versio
 pub(super) const UNLISTED_REMEDY: &str =
     "look it up in Microsoft's list of system error codes; read the command's output in Run Command";
 
+impl Cause {
+    /// The log-on was accepted; the account has no rights on the share or its root.
+    pub const ACCESS_DENIED: Cause = Cause::listed("5");
+}
+
 const fn code(code: &'static str, name: &'static str, class: Class, quick_retries: QuickRetries) -> Row {
     let mut row = Row::new(Cause::listed(code), class, quick_retries);
     row.name = name;

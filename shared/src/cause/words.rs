@@ -6,6 +6,14 @@ use super::row::QuickRetries::{All, Never};
 use super::row::{Cause, Class, QuickRetries, Row, Source};
 
 impl Cause {
+    /// There are no AWS tools for PowerShell on the instance.
+    pub const AWS_TOOLS_MISSING: Cause = Cause::listed("aws-tools-missing");
+    /// Another share is mapped to the letter.
+    pub const MAPPED_ELSEWHERE: Cause = Cause::listed("mapped-elsewhere");
+    /// This Windows has no SMB global mappings.
+    pub const UNSUPPORTED_OS: Cause = Cause::listed("unsupported-os");
+    /// A parameter cannot be used, so nothing was presented.
+    pub const BAD_CREDENTIALS: Cause = Cause::listed("bad-credentials");
     /// Another run of the script held the mutex: not an attempt.
     pub const BUSY: Cause = Cause::listed("busy");
     /// A check found the letter free. A `map` gives this cause only where the letter became free again meanwhile.
@@ -50,7 +58,7 @@ pub(super) static ROWS: &[Row] = &[
     word("parameter-store", Network, All)
         .means("Parameter Store was throttled or out of reach")
         .remedy("check the instance's way to the ssm endpoint; throttling passes by itself"),
-    word("bad-credentials", Credentials, Never)
+    compared(Cause::BAD_CREDENTIALS, Credentials, Never)
         .means("a parameter is empty or holds a line break")
         .remedy("write both parameters again"),
     word("parameter-missing", Configuration, Never)
@@ -62,10 +70,10 @@ pub(super) static ROWS: &[Row] = &[
     word("kms-denied", Configuration, Never)
         .means("the instance's role may not use the parameters' KMS key")
         .remedy("name the key in KmsKeyArn, and allow the role in the key's own policy"),
-    word("aws-tools-missing", Configuration, Never)
+    compared(Cause::AWS_TOOLS_MISSING, Configuration, Never)
         .means("there are no AWS tools for PowerShell on the instance, or they do not load")
         .remedy("use an ECS-optimized Windows AMI, or install AWS.Tools.SimpleSystemsManagement"),
-    word("unsupported-os", Configuration, Never)
+    compared(Cause::UNSUPPORTED_OS, Configuration, Never)
         .means("this Windows has no SMB global mappings")
         .remedy("use Windows Server 2019 or later"),
     word("bad-settings", Configuration, Never)
@@ -74,7 +82,7 @@ pub(super) static ROWS: &[Row] = &[
     word("unreadable", Configuration, Never)
         .means("the share could be mapped, but its root is missing or cannot be read")
         .remedy("give the account rights on the root directory of RemotePath, or correct RemotePath"),
-    word("mapped-elsewhere", Configuration, Never)
+    compared(Cause::MAPPED_ELSEWHERE, Configuration, Never)
         .means("another share is mapped to the letter")
         .remedy("replace the instance after RemotePath was changed; else find who maps that share"),
     of_functions(Cause::REFUSED_BY_SSM, Configuration, Never)

@@ -6,6 +6,10 @@ use serde::Serialize;
 use super::variables::{self, Reader};
 use crate::time;
 
+/// Refused log-ons closer together than this are one row: the 30 minutes in which Active Directory adds them up, and a
+/// margin.
+pub const ROW_GAP: SignedDuration = SignedDuration::from_mins(31);
+
 /// What the product may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -25,24 +29,29 @@ pub enum Mode {
 /// | [`look_interval`](Self::look_interval) | `base` / 10 | 3 s | from one look at the fleet to the next within a run |
 /// | [`map_rate_window`](Self::map_rate_window) | `base` / 2 | 15 s | the time in which a limited number of instances is sent `map` |
 /// | [`quick_retry_wait`](Self::quick_retry_wait) | `base` × 1, 2, 4, 8 … | 30 s … | from a failed attempt to its quick retry |
+/// | [`first_canary_wait`](Self::first_canary_wait) | `base` / 3 | 10 s | from a registration to its first command while the password is not fresh |
 /// | [`drain_attempt_jitter`](Self::drain_attempt_jitter) | `base` | 30 s | the attempt before a drain is delayed at most |
-/// | [`first_attempt_wait`](Self::first_attempt_wait) | `base` × 2 | 1 min | from a registration to drain-unmapped's first command, for map-share's own is listed by then |
+/// | [`freshness`](Self::freshness) | `base` × 2 | 1 min | the password is fresh after an instance was let in with it |
+/// | [`first_attempt_wait`](Self::first_attempt_wait) | `base` × 2 | 1 min | from a registration to drain-unmapped's first command while the password is fresh, for map-share's own is listed by then |
 /// | [`unconfirmed_send_wait`](Self::unconfirmed_send_wait) | `base` × 2 | 1 min | until a `SendCommand` whose answer was lost is certainly listed, if SSM took it |
 /// | [`doubtful_check_wait`](Self::doubtful_check_wait) | `base` × 2 | 1 min | from a doubtful result to the next check |
 /// | [`busy_wait`](Self::busy_wait) | `base` × 2 | 1 min | from a command that found another one at work to the next |
-/// | [`unproven_canary_wait`](Self::unproven_canary_wait) | `base` × 4 | 2 min | between two canaries of an unproven password |
+/// | [`canary_overlap`](Self::canary_overlap) | `base` × 3 | 90 s | from a canary that is still in flight to the next |
 /// | [`shared_cause_wait`](Self::shared_cause_wait) | `base` × 10 | 5 min | between attempts once quick retries are spent, network and directory causes |
 /// | [`verify_gap`](Self::verify_gap) | `verify_every` / 4, at most `base` × 10 | 5 min | the least time from a proof to its first check |
 /// | [`no_result_wait`](Self::no_result_wait) | `base` × 20 | 10 min | from a command without a result to the next |
 /// | [`agent_wait`](Self::agent_wait) | `base` × 20 | 10 min | a run waits for the SSM agent of a new instance |
+/// | [`adoption_wait`](Self::adoption_wait) | `base` × 20 | 10 min | the age at which a registration without a state is checked before it is mapped |
 /// | [`retry_wait`](Self::retry_wait) | `reprobe` | 15 min | between attempts once quick retries are spent, all other causes |
-/// | [`refused_canary_wait`](Self::refused_canary_wait) | `reprobe` × 2 | 30 min | between two canaries of a refused password |
 /// | [`ssm_unwell_after`](Self::ssm_unwell_after) | `verify_every` + `verify_every`, at most `base` × 20 | 40 min | the age at which a proof is overdue |
 /// | [`silent_after`](Self::silent_after) | `verify_every` × 2 | 60 min | the age of a proof at which its instance counts as silent |
+/// | [`history_window`](Self::history_window) | 31 min × `REFUSAL_BUDGET` | 93 min | how far back SSM's history is read |
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// What may be done at all.
     pub mode: Mode,
+    /// How many of our log-ons may be refused in a row.
+    pub refusal_budget: u32,
     /// Quick retries after the first failure.
     pub max_attempts: u32,
     /// The unit of most waits.
@@ -72,6 +81,7 @@ impl Policy {
             _ => None,
         });
         // All are read before the first that is wrong ends it, so that all are named.
+        let refusal_budget = env.whole(&variables::REFUSAL_BUDGET);
         let max_attempts = env.whole(&variables::MAX_ATTEMPTS);
         let base = env.decimal(&variables::RETRY_BASE_SECONDS);
         let reprobe = env.decimal(&variables::REPROBE_MINUTES);
@@ -83,6 +93,7 @@ impl Policy {
         let writes = env.whole(&variables::ECS_WRITES_PER_SECOND);
         Some(Policy {
             mode: mode?,
+            refusal_budget: refusal_budget?,
             max_attempts: max_attempts?,
             base: time::seconds(base?),
             reprobe: time::minutes(reprobe?),
@@ -115,7 +126,32 @@ impl Policy {
         self.base
     }
 
-    /// From a registration to the first command of drain-unmapped.
+    /// How far back SSM's history is read: a row of as many refusals as the budget allows is always seen whole.
+    pub fn history_window(&self) -> SignedDuration {
+        ROW_GAP * i32::try_from(self.refusal_budget).unwrap_or(i32::MAX)
+    }
+
+    /// How long a password stays fresh after an instance was let in with it.
+    pub fn freshness(&self) -> SignedDuration {
+        self.base * 2
+    }
+
+    /// From a canary that is still in flight to the next.
+    pub fn canary_overlap(&self) -> SignedDuration {
+        self.base * 3
+    }
+
+    /// From a registration to its first command while the password is not fresh: map-share sends none then.
+    pub fn first_canary_wait(&self) -> SignedDuration {
+        self.base / 3
+    }
+
+    /// The age at which a registration without a state is checked before it is mapped: it may have been mapped by hand.
+    pub fn adoption_wait(&self) -> SignedDuration {
+        self.base * 20
+    }
+
+    /// From a registration to the first command of drain-unmapped while the password is fresh.
     pub fn first_attempt_wait(&self) -> SignedDuration {
         self.base * 2
     }
@@ -133,11 +169,6 @@ impl Policy {
     /// From a command that found another one at work to the next.
     pub fn busy_wait(&self) -> SignedDuration {
         self.base * 2
-    }
-
-    /// Between two canaries of an unproven password.
-    pub fn unproven_canary_wait(&self) -> SignedDuration {
-        self.base * 4
     }
 
     /// Between attempts once quick retries are spent, where the cause is the network's or the directory's.
@@ -163,11 +194,6 @@ impl Policy {
     /// Between attempts once quick retries are spent, where the cause is any other.
     pub fn retry_wait(&self) -> SignedDuration {
         self.reprobe
-    }
-
-    /// Between two canaries of a refused password.
-    pub fn refused_canary_wait(&self) -> SignedDuration {
-        self.reprobe * 2
     }
 
     /// The age at which a proof is overdue; `None` where proofs are never checked again. Never later than

@@ -51,9 +51,9 @@ table! {
     USERNAME_PARAMETER, Some("domainUserName"), PARAMETER_NAME, None, MAPPING;
     PASSWORD_PARAMETER, Some("domainUserPassword"), PARAMETER_NAME, None, MAPPING;
     MODE, Some("enforce"), "report, map or enforce", None, MAPPING;
+    REFUSAL_BUDGET, Some("3"), "a whole number from 3 to 10", Some((3.0, 10.0)), MAPPING;
     MAX_ATTEMPTS, Some("4"), "a whole number from 1 to 10", Some((1.0, 10.0)), MAPPING;
     RETRY_BASE_SECONDS, Some("30"), "a number of seconds from 0.01 to 300", Some((0.01, 300.0)), MAPPING;
-    // Twice this must stay below the window in which the command history is read.
     REPROBE_MINUTES, Some("15"), "a number of minutes above 0, at most 20", Some((0.001, 20.0)), MAPPING;
     VERIFY_EVERY_MINUTES, Some("30"), "0 (never) or a number of minutes up to 1440", Some((0.0, 1440.0)), MAPPING;
     UNREACHABLE_AFTER_MINUTES, Some("45"), "a number of minutes above 0, at most 1440", Some((0.001, 1440.0)), MAPPING;

@@ -7,6 +7,9 @@ use crate::cause::Cause;
 /// The newest version of the result line that this code can read.
 const VERSION: u64 = 1;
 
+/// The script logs on when it reads, when it creates, and when it proves. A larger number is not believed.
+const MOST_REFUSED: u32 = 3;
+
 /// Every result line begins with this. Inside a JSON string its quotes are escaped, so no message contains it.
 const MARK: &str = "{\"smbMapping\"";
 
@@ -34,6 +37,8 @@ pub struct Failure {
     pub said: String,
     /// The step that failed. Only `create` presents the parameters' password.
     pub step: String,
+    /// How many log-ons the script saw refused, at most [`MOST_REFUSED`]; `None` where it does not say.
+    pub refused: Option<u32>,
     /// Windows's own message, possibly localised.
     pub message: String,
 }
@@ -77,6 +82,7 @@ struct RawLine {
     privacy: Option<bool>,
     cause: Option<String>,
     step: Option<String>,
+    refused: Option<u32>,
     message: Option<String>,
 }
 
@@ -112,6 +118,7 @@ impl ResultLine {
                 cause: Cause::new(&said),
                 said,
                 step: raw.step.unwrap_or_default(),
+                refused: raw.refused.map(|refused| refused.min(MOST_REFUSED)),
                 message: raw.message.unwrap_or_default(),
             })),
             _ => Err(NoResultLine::Unreadable),

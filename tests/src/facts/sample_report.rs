@@ -1,10 +1,11 @@
 //! A report of `drain-unmapped` in which every field has a value: one mapped instance and one that failed.
 
 use drain_unmapped::decide::Rule;
-use drain_unmapped::report::{Breaker, CauseRow, Report, Row, UnreadCluster};
+use drain_unmapped::report::{Breaker, CauseRow, Credentials, Report, Row, RowEntry, UnreadCluster};
 use shared::cause::Cause;
 use shared::config::Mode;
 use shared::ecs::Status;
+use shared::history::Action;
 
 /// The report. Its type is the function's own, so a field that is renamed there is renamed here.
 pub fn sample_report() -> Report {
@@ -15,9 +16,8 @@ pub fn sample_report() -> Report {
         drive: "G:".to_owned(),
         remote_path: r"\\fs\share".to_owned(),
         summary: "1 of 2 connected Windows instances mapped".to_owned(),
-        password: "proven",
+        credentials: credentials(),
         parameters_changed: Some("2027-01-01T08:00:00Z".to_owned()),
-        checks_withheld: false,
         ssm_unwell: false,
         breakers: vec![Breaker { cluster: "windows".to_owned(), rule: Rule::BreakerTooMany }],
         unread_clusters: vec![UnreadCluster {
@@ -26,6 +26,37 @@ pub fn sample_report() -> Report {
         }],
         instances: vec![mapped(), unmapped()],
         stale_registrations: vec!["arn:…/9".to_owned()],
+    }
+}
+
+/// Two of three refusals spent, and an instance that waits.
+fn credentials() -> Credentials {
+    let row = |at: &str, instance: &str| RowEntry {
+        at: at.to_owned(),
+        instance: instance.to_owned(),
+        action: Action::Map,
+        step: "create".to_owned(),
+        cause: "1326".to_owned(),
+        refused: 1,
+        with_current_password: true,
+    };
+    Credentials {
+        fresh: false,
+        let_in_at: Some("2027-01-05T07:00:00Z".to_owned()),
+        let_in_by: Some("i-0aaaaaaaaaaaaaaa1".to_owned()),
+        spent: 2,
+        of: 3,
+        row: vec![
+            row("2027-01-05T08:12:00Z", "i-0bbbbbbbbbbbbbbb2"),
+            row("2027-01-05T08:20:00Z", "i-0ccccccccccccccc3"),
+        ],
+        possible: 0,
+        maps_waiting: 1,
+        checks_waiting: 0,
+        hosts_refused_alone: vec!["i-0bbbbbbbbbbbbbbb2".to_owned()],
+        next_try: Some("2027-01-05T08:51:00Z".to_owned()),
+        next_what: Some("canary i-0ddddddddddddddd4".to_owned()),
+        why: Some("2 of 3 refused log-ons spent".to_owned()),
     }
 }
 

@@ -8,10 +8,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::cause::{self, Row};
+use shared::cause::{self, Cause, Row};
 
 use super::{
-    Account, FileServer, Hang, Host, Letter, Mapping, MappingSettings, Parameters, Presented, World,
+    Account, FileServer, Hang, Host, Letter, LogOn, Mapping, MappingSettings, Parameters, Presented, World,
 };
 
 /// How a run ends.
@@ -85,16 +85,18 @@ pub fn run(
 ) -> Finished {
     let World { hosts, file_server, account, parameters, .. } = world;
     let Some(host) = hosts.get_mut(id) else {
-        return report(fail("unlisted", "host", "no such host"), settings);
+        return report(fail("unlisted", "host", "no such host"), 0, settings);
     };
-    let boot = host.booted;
+    let (boot, earlier) = (host.booted, account.log_ons.len());
     let outcome = Run { host, file_server, account, parameters, settings, now }.carry_out(action);
-    report(outcome.map(|(changed, mapping)| (changed, mapping, boot)), settings)
+    let is_refused = |one: &&LogOn| one.result.is_err_and(is_refused_logon);
+    let refused = account.log_ons[earlier..].iter().filter(is_refused).count();
+    report(outcome.map(|(changed, mapping)| (changed, mapping, boot)), refused, settings)
 }
 
 /// The report of a run that waited too long for another run on the same host.
 pub fn busy(settings: &MappingSettings) -> Finished {
-    report(fail("busy", "mutex", "another run holds the mutex"), settings)
+    report(fail("busy", "mutex", "another run holds the mutex"), 0, settings)
 }
 
 struct Run<'a> {
@@ -155,7 +157,7 @@ impl Run<'_> {
                 Err(code) => error = code,
             }
             // Another log-on would be refused too, and each counts towards locking the account.
-            if LOGON_REFUSED.contains(&error) {
+            if is_refused_logon(error) {
                 break;
             }
         }
@@ -222,8 +224,10 @@ impl Run<'_> {
 /// Read errors after which `map` may replace our own mapping.
 const REPLACEABLE: [u32; 6] = [5, 86, 1326, 1311, 2, 3];
 
-/// The error codes of a refused log-on.
-const LOGON_REFUSED: [u32; 13] = [86, 1326, 1327, 1328, 1329, 1330, 1331, 1385, 1793, 1907, 1909, 1937, 2202];
+/// Whether a log-on was refused.
+fn is_refused_logon(code: u32) -> bool {
+    Cause::new(&code.to_string()).is_refused_logon()
+}
 
 /// How often `map` reads an unreadable root before it replaces the mapping, unless a log-on is refused.
 const READS_BEFORE_REPLACING: usize = 3;
@@ -234,7 +238,11 @@ fn exit_code(cause: &str) -> i64 {
     row.and_then(Row::exit_code).map_or(75, i64::from)
 }
 
-fn report(outcome: Result<(bool, Mapping, Timestamp), RunFailure>, settings: &MappingSettings) -> Finished {
+fn report(
+    outcome: Result<(bool, Mapping, Timestamp), RunFailure>,
+    refused: usize,
+    settings: &MappingSettings,
+) -> Finished {
     let text = |value: &str| serde_json::Value::from(value).to_string();
     match outcome {
         Ok((changed, mapping, boot)) => Finished {
@@ -254,7 +262,7 @@ fn report(outcome: Result<(bool, Mapping, Timestamp), RunFailure>, settings: &Ma
                 cause => exit_code(cause),
             },
             line: format!(
-                r#"{{"smbMapping":"failed","v":1,"cause":{},"step":"{step}","message":{}}}"#,
+                r#"{{"smbMapping":"failed","v":1,"cause":{},"step":"{step}","refused":{refused},"message":{}}}"#,
                 text(&cause),
                 text(message),
             ),

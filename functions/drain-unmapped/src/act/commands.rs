@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use shared::history::Command;
 use shared::ids::InstanceId;
 use shared::send::{self, SendError, Sent, TARGETS_A_COMMAND};
 
@@ -46,7 +47,13 @@ async fn send_command(run: &mut Run<'_>, fleet: &Fleet, command: &PlannedCommand
             "command sent"
         );
         run.statistics.sent(command, fleet, &targets);
-        run.memory.remember(command_id, command.action, targets, now);
+        run.memory.sent.push(Command::sent(
+            command_id,
+            command.action,
+            command.rate_control.max_concurrency,
+            targets,
+            now,
+        ));
     }
     for id in not_online {
         tracing::info!(instance_id = id.as_str(), "refused by SSM, agent not online; tried again when it is");
@@ -58,7 +65,12 @@ async fn send_command(run: &mut Run<'_>, fleet: &Fleet, command: &PlannedCommand
         tracing::error!(instance_ids = ?texts(&targets), action, error = %error, "command not sent");
         run.statistics.failed(&error);
         if matches!(error, SendError::Lost { .. }) {
-            run.memory.unconfirmed.push(UnconfirmedSend { at: now, action: command.action, targets });
+            run.memory.unconfirmed.push(UnconfirmedSend {
+                at: now,
+                action: command.action,
+                targets,
+                max_concurrency: command.rate_control.max_concurrency,
+            });
         }
     }
 }

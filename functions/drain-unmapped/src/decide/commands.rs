@@ -1,35 +1,31 @@
 //! Which commands are sent, and their targets.
 //!
-//! What is due is sent as soon as the credentials allow it, but no faster than Parameter Store answers the hosts. Nothing
-//! here knows how a send can fail.
+//! What is due is sent as soon as the budget of refused log-ons allows it, but no faster than Parameter Store answers the
+//! hosts. Nothing here knows how a send can fail.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use shared::brake::Password;
+use shared::budget::{Budget, Credential};
 use shared::config::Policy;
 use shared::history::{Action, Command};
 use shared::ids::InstanceId;
 use shared::send::{MaxErrors, RateControl, TARGETS_A_COMMAND};
+use shared::state::{State, StateAttribute};
 
-use super::canary::choose_canary;
-use super::credentials::Credentials;
-use super::schedule::{Attempt, Triggers, is_stale, next_attempt};
-use super::turns::{Waiting, in_turn, was_not_delivered};
+use super::canary;
+use super::schedule::{Attempt, Triggers, next_attempt};
+use super::turns::{Waiting, in_turn};
 use crate::fleet::{AgentState, Fleet, Instance};
 
-/// A `check` reconnects an idle mapping with the credential that Windows kept, which is a log-on. SSM stops the command at
-/// the first failure.
-const CHECK: RateControl = RateControl { max_concurrency: 2, max_errors: MaxErrors::Count(0) };
-
 /// A mapping that logged on before the password changed is renewed a few at a time.
-const RENEWAL: RateControl = RateControl { max_concurrency: 2, max_errors: MaxErrors::Count(1) };
+const RENEWAL: RateControl = RateControl { max_concurrency: 3, max_errors: MaxErrors::Count(1) };
 
-/// Few enough that slow ones end within the deadline, two at a time.
-const RENEWALS_A_COMMAND: usize = 6;
+/// Few enough that slow ones end within the deadline, three at a time.
+const RENEWALS_A_COMMAND: usize = 9;
 
-/// One check command in flight for so many instances.
-const INSTANCES_A_CHECK: usize = 500;
+/// Targets of a `check` for each that runs at a time: few enough that the command ends within minutes.
+const CHECKS_EACH: usize = 25;
 
 /// So many instances are sent a `map` within half the base. Each asks Parameter Store, which answers 40 calls a second by
 /// default for the whole account, and an instance waits at most 30 s for its answer.
@@ -59,111 +55,193 @@ pub struct AgentsToAsk {
     pub enough: usize,
 }
 
-/// The agents of the instances that may be sent something now.
-pub(super) fn agents_to_ask(
-    fleet: &Fleet,
-    credentials: &Credentials,
-    policy: &Policy,
-    now: Timestamp,
-) -> AgentsToAsk {
-    let triggers = Triggers::of(fleet);
-    let proven = credentials.brake.password == Password::Proven;
-    let (mut all, mut maps) = (BTreeSet::new(), Vec::new());
-    for instance in fleet.counted().filter(|instance| is_free(fleet, instance, policy, now)) {
-        match next_attempt(instance, &triggers, policy).filter(|(at, _)| *at <= now) {
-            Some((at, Attempt::First | Attempt::Retry)) if proven => maps.push((at, instance.id.clone())),
-            Some(_) => drop(all.insert(instance.id.clone())),
-            None if credentials.canary_due && !instance.is_open() => drop(all.insert(instance.id.clone())),
-            None => {}
-        }
-    }
-    let enough = room_for_maps(fleet, policy, now) * TARGETS_A_COMMAND;
-    AgentsToAsk { all, in_turn: oldest_first(maps), enough }
+/// Commands, and what waits for the budget.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PlannedCommands {
+    /// In the order in which they are sent.
+    pub commands: Vec<PlannedCommand>,
+    /// What is due, could be sent, and is not.
+    pub waiting: HeldBack,
 }
 
-/// What is sent now, in this order: due maps, the canary, renewals, checks.
+/// What the budget of refused log-ons holds back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeldBack {
+    /// Instances that are due for a `map`, the one to try first in front.
+    pub maps: Vec<InstanceId>,
+    /// Instances that are due for a `check`.
+    pub checks: Vec<InstanceId>,
+    /// Instances that are due and were refused the current password.
+    pub refused: Vec<InstanceId>,
+}
+
+impl HeldBack {
+    /// How many instances wait.
+    pub fn count(&self) -> usize {
+        self.maps.len() + self.checks.len() + self.refused.len()
+    }
+}
+
+/// The agents of the instances that may be sent something now.
+pub(super) fn agents_to_ask(fleet: &Fleet, budget: &Budget, policy: &Policy, now: Timestamp) -> AgentsToAsk {
+    let Due { maps, canaries, renewals, checks, refused } = due(fleet, budget, policy, now, |_| true);
+    let waiting = renewals.into_iter().chain(checks).map(|waiting| waiting.id);
+    let mut all: BTreeSet<InstanceId> = waiting.chain(refused).collect();
+    if budget.is_fresh {
+        let enough = room_for_maps(fleet, policy, now) * TARGETS_A_COMMAND;
+        return AgentsToAsk { all, in_turn: oldest_first(maps), enough };
+    }
+    // Those that fail are asked in any case, because the report says whose agent is offline.
+    all.extend(canaries.iter().filter(|one| one.state().is_some()).map(|one| one.id.clone()));
+    let in_turn = canaries.into_iter().map(|one| one.id.clone()).collect();
+    AgentsToAsk { all, in_turn, enough: usize::from(budget.allows_canary(policy, now)) }
+}
+
+/// What is sent now, in this order: due maps or the canary, an instance that was refused alone, renewals, checks.
 pub(super) fn plan_commands(
     fleet: &Fleet,
-    credentials: &Credentials,
+    budget: &Budget,
     policy: &Policy,
     now: Timestamp,
-) -> Vec<PlannedCommand> {
-    let Due { maps, canary, renewals, checks } = due(fleet, credentials, policy, now);
-    let all_at_once = |targets: &[InstanceId], reason| PlannedCommand {
+) -> PlannedCommands {
+    let oldest = now - policy.history_window();
+    let Due { maps, canaries, renewals, checks, refused } =
+        due(fleet, budget, policy, now, |instance| instance.agent == AgentState::Online);
+    let mut commands: Vec<PlannedCommand> = oldest_first(maps)
+        .chunks(TARGETS_A_COMMAND)
+        .take(room_for_maps(fleet, policy, now))
+        .map(|targets| map(targets, "due, and an instance was let in a moment ago"))
+        .collect();
+    let canaries = canaries.into_iter().map(|one| one.id.clone()).collect();
+    let mut waiting = HeldBack { maps: canaries, refused, checks: Vec::new() };
+    let mut holds_checks = false;
+    let mut budget = budget.clone();
+    if !waiting.maps.is_empty() {
+        if budget.allows_canary(policy, now) {
+            commands.push(map(&[waiting.maps.remove(0)], "canary"));
+            budget = budget.with_one_more();
+        } else {
+            holds_checks = budget.canary_waits_for_commands();
+        }
+    } else if !waiting.refused.is_empty() && budget.row.is_empty() {
+        // While it tries, nothing else may be refused.
+        holds_checks = true;
+        if budget.allows_refused_instance() {
+            commands.push(map(&[waiting.refused.remove(0)], "refused alone, tried again"));
+        }
+    }
+    if !renewal_at_work(fleet, policy, now) {
+        let renewals: Vec<InstanceId> =
+            in_turn(renewals, oldest, now).into_iter().take(RENEWALS_A_COMMAND).map(|one| one.id).collect();
+        commands.extend((!renewals.is_empty()).then(|| PlannedCommand {
+            rate_control: RENEWAL,
+            ..map(&renewals, "logged on with an older password")
+        }));
+    }
+    let checks = in_turn(checks, oldest, now);
+    if budget.withholds_checks() {
+        waiting.checks = checks.into_iter().map(|one| one.id).collect();
+    } else if !holds_checks && fleet.at_work(Action::Check, policy, now).next().is_none() {
+        commands.extend(check(checks, &budget));
+    }
+    PlannedCommands { commands, waiting }
+}
+
+fn map(targets: &[InstanceId], reason: &'static str) -> PlannedCommand {
+    PlannedCommand {
         action: Action::Map,
         targets: targets.to_vec(),
         rate_control: RateControl::ALL_AT_ONCE,
         reason,
-    };
-    let mut commands: Vec<PlannedCommand> = oldest_first(maps)
-        .chunks(TARGETS_A_COMMAND)
-        .take(room_for_maps(fleet, policy, now))
-        .map(|targets| all_at_once(targets, "due and the password is proven"))
-        .collect();
-    commands.extend(canary.map(|id| all_at_once(&[id], "canary")));
-    if !renewal_at_work(fleet, policy, now) {
-        commands.extend(in_turn(renewals, now).chunks(RENEWALS_A_COMMAND).take(1).map(|targets| {
-            PlannedCommand {
-                action: Action::Map,
-                targets: targets.to_vec(),
-                rate_control: RENEWAL,
-                reason: "logged on with an older password",
-            }
-        }));
     }
-    if !credentials.brake.checks_withheld {
-        let room = room_for_checks(fleet, policy, now);
-        commands.extend(in_turn(checks, now).chunks(TARGETS_A_COMMAND).take(room).map(|targets| {
-            PlannedCommand {
-                action: Action::Check,
-                targets: targets.to_vec(),
-                rate_control: CHECK,
-                reason: "look without presenting the password",
-            }
-        }));
-    }
-    commands
+}
+
+/// One `check`. A check reconnects an idle mapping with the credential that Windows kept, which is a log-on, so the budget
+/// says how many run at a time: by the credential of the first in turn that may be checked at all. SSM stops the command
+/// at the first failure.
+fn check(waiting: Vec<Waiting>, budget: &Budget) -> Option<PlannedCommand> {
+    let at_a_time = |one: &Waiting| budget.checks_at_a_time(one.credential);
+    let most = waiting.iter().map(at_a_time).find(|most| *most > 0)?;
+    let targets = waiting.into_iter().filter(|one| budget.checks_at_a_time(one.credential) >= most);
+    let room = (CHECKS_EACH * most as usize).min(TARGETS_A_COMMAND);
+    Some(PlannedCommand {
+        action: Action::Check,
+        targets: targets.take(room).map(|one| one.id).collect(),
+        rate_control: RateControl { max_concurrency: most, max_errors: MaxErrors::Count(0) },
+        reason: "look without presenting the parameters' password",
+    })
 }
 
 /// What is due now, by the command that it is due for.
 #[derive(Default)]
-struct Due {
+struct Due<'f> {
+    /// To be sent a `map`, all at once.
     maps: Vec<(Timestamp, InstanceId)>,
-    canary: Option<InstanceId>,
+    /// To be sent a `map`, one at a time, in this order.
+    canaries: Vec<&'f Instance>,
     renewals: Vec<Waiting>,
     checks: Vec<Waiting>,
+    /// Refused the current password, the one that was tried least recently first.
+    refused: Vec<InstanceId>,
 }
 
-fn due(fleet: &Fleet, credentials: &Credentials, policy: &Policy, now: Timestamp) -> Due {
-    let proven = credentials.brake.password == Password::Proven;
-    let triggers = Triggers::of(fleet);
-    let ready: Vec<&Instance> = fleet
-        .counted()
-        .filter(|instance| instance.agent == AgentState::Online && is_free(fleet, instance, policy, now))
-        .collect();
-    let mut due = Due::default();
-    if credentials.canary_due {
-        due.canary = choose_canary(&ready, &triggers, policy, now).cloned();
-    }
-    for instance in ready {
+fn due<'f>(
+    fleet: &'f Fleet,
+    budget: &Budget,
+    policy: &Policy,
+    now: Timestamp,
+    is_ready: impl Fn(&Instance) -> bool,
+) -> Due<'f> {
+    let (triggers, oldest) = (Triggers::of(fleet, budget, now), now - policy.history_window());
+    let (mut due, mut refused) = (Due::default(), Vec::new());
+    for instance in fleet.counted().filter(|one| is_free(fleet, one, policy, now) && is_ready(one)) {
         let Some((at, attempt)) = next_attempt(instance, &triggers, policy) else { continue };
-        if at > now || due.canary.as_ref() == Some(&instance.id) {
+        if at > now {
             continue;
         }
-        match attempt {
-            Attempt::First | Attempt::Retry if proven => due.maps.push((at, instance.id.clone())),
-            // Presents no password of ours, and takes over a fleet that was mapped by hand.
-            Attempt::First => due.checks.push(Waiting::first(instance, now)),
-            // Nothing is known about it but that a command did not get to it.
-            Attempt::Retry if was_not_delivered(instance) => due.checks.push(Waiting::new(instance, now)),
-            Attempt::Retry => {}
-            Attempt::Verify if proven && is_stale(instance, &triggers) => {
-                due.renewals.push(Waiting::new(instance, now));
-            }
-            Attempt::Verify => due.checks.push(Waiting::new(instance, now)),
+        let waiting = Waiting::new(instance, fleet.credential(instance), oldest);
+        match wanted(instance, attempt, fleet, budget) {
+            Wanted::Map if budget.is_fresh => due.maps.push((at, instance.id.clone())),
+            Wanted::Map => due.canaries.push(instance),
+            Wanted::MapAlone => refused.push((at, instance.id.clone())),
+            Wanted::Renewal if budget.is_fresh => due.renewals.push(waiting),
+            Wanted::Renewal if budget.refused_with_current() == 0 => due.canaries.push(instance),
+            Wanted::Renewal | Wanted::Check => due.checks.push(waiting),
+            Wanted::CheckFirst => due.checks.push(waiting.before_others()),
         }
     }
+    due.canaries.sort_by_cached_key(|instance| canary::rank(instance, oldest));
+    due.refused = oldest_first(refused);
     due
+}
+
+/// What an instance that is due is to be sent.
+enum Wanted {
+    Map,
+    /// A `map` while nothing else may be refused.
+    MapAlone,
+    Renewal,
+    Check,
+    /// A `check` before all others.
+    CheckFirst,
+}
+
+fn wanted(instance: &Instance, attempt: Attempt, fleet: &Fleet, budget: &Budget) -> Wanted {
+    let is_refused = budget.refused_instances.contains(&instance.id);
+    let credential = fleet.credential(instance);
+    let is_restarted =
+        matches!(instance.record.attributes.state, StateAttribute::Known(State::Restarted { .. }));
+    match attempt {
+        Attempt::First | Attempt::Adopt | Attempt::Retry if is_refused => Wanted::MapAlone,
+        // The check logs on with the current password, and then it is fresh.
+        Attempt::First if is_restarted && credential == Credential::Current && !budget.is_fresh => {
+            Wanted::CheckFirst
+        }
+        Attempt::First | Attempt::Retry => Wanted::Map,
+        Attempt::Adopt => Wanted::CheckFirst,
+        Attempt::Verify if credential == Credential::Stale && instance.is_mapped() => Wanted::Renewal,
+        Attempt::Verify => Wanted::Check,
+    }
 }
 
 fn is_free(fleet: &Fleet, instance: &Instance, policy: &Policy, now: Timestamp) -> bool {
@@ -177,11 +255,6 @@ fn room_for_maps(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
     };
     let sent = fleet.commands.iter().filter(is_recent).map(|command| command.instances.len()).sum();
     MAPS.saturating_sub(sent) / TARGETS_A_COMMAND
-}
-
-fn room_for_checks(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
-    let at_work = fleet.at_work(Action::Check, policy, now).count();
-    fleet.counted().count().div_ceil(INSTANCES_A_CHECK).saturating_sub(at_work)
 }
 
 /// A `map` is at work on an instance whose gate is open.

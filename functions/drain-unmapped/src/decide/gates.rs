@@ -107,12 +107,12 @@ pub(super) fn reconcile_attributes(fleet: &mut Fleet, policy: &Policy, now: Time
     writes
 }
 
-/// Whether so many open gates are overdue that SSM, not the hosts, is silent.
+/// Whether so many open gates are overdue that SSM, not the hosts, is silent. One alone never is SSM's fault.
 pub(super) fn is_ssm_unwell(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
     let Some(late) = policy.ssm_unwell_after() else { return false };
     let open = fleet.counted().filter(|instance| instance.is_open()).count();
     let overdue = fleet.counted().filter(|instance| is_open_and_judged_before(instance, late, now)).count();
-    overdue > 0 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
+    overdue > 1 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
 }
 
 /// Shuts the gates that were not proven in two periods, though their instances were asked or cannot be asked.

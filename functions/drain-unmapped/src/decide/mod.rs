@@ -4,18 +4,18 @@
 //! |---|---|
 //! | `verdict` | what an invocation result changes on its instance |
 //! | `gates` | which gates are shut without a result: contradicting attributes, and silence |
-//! | `credentials` | whether the parameters' password may be presented, and by how many |
+//! | `budget` | how many log-ons may yet be refused, and whether the parameters' password is fresh |
 //! | `schedule` | when an instance is next due for which command |
-//! | `turns`, `canary` | who is first among those that wait for a staggered command, and who may try a password |
+//! | `turns`, `canary` | who is first among those that wait for a staggered command, and who tries the password for all |
 //! | `commands` | which commands are sent, and their targets |
 //! | `drains`, `breaker`, `rule` | what is drained or given back, and what withholds a drain |
 //!
 //! No module here knows a client, a clock or the environment.
 
 mod breaker;
+mod budget;
 mod canary;
 mod commands;
-mod credentials;
 mod drains;
 mod gates;
 mod rule;
@@ -26,19 +26,20 @@ mod verdict;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use shared::budget::Budget;
 use shared::config::Policy;
 use shared::ecs::ContainerInstance;
 use shared::ids::{ClusterRef, ContainerInstanceArn};
 use shared::state::Gate;
 
 use crate::fleet::Fleet;
+use commands::PlannedCommands;
 
-pub use commands::{AgentsToAsk, PlannedCommand};
-pub use credentials::Credentials;
+pub use commands::{AgentsToAsk, HeldBack, PlannedCommand};
 pub use drains::{DrainAction, PlannedDrain, drain_budget};
 pub use gates::{GateWrite, Why};
 pub use rule::Rule;
-pub use schedule::{Attempt, Triggers, is_stale, later, next_attempt};
+pub use schedule::{Attempt, Triggers, later, next_attempt};
 pub use verdict::Verdict;
 
 /// What is to be done, in phases that are carried out in this order, and what it rests on.
@@ -59,8 +60,10 @@ pub struct Plan {
     pub withheld: BTreeMap<ContainerInstanceArn, Rule>,
     /// Clusters whose breaker is open.
     pub breakers: BTreeMap<ClusterRef, Rule>,
-    /// Whether the parameters' password may be presented.
-    pub credentials: Credentials,
+    /// How many log-ons may yet be refused.
+    pub budget: Budget,
+    /// What the budget holds back.
+    pub waiting: HeldBack,
     /// Too many open gates are overdue: SSM is silent, not the hosts.
     pub is_ssm_unwell: bool,
     /// The fleet as it will be once all gates and states are written.
@@ -83,18 +86,18 @@ pub struct Assessment {
     /// The fleet, with every verdict applied.
     pub fleet: Fleet,
     writes: Vec<GateWrite>,
-    pub(crate) credentials: Credentials,
+    pub(crate) budget: Budget,
     is_ssm_unwell: bool,
 }
 
-/// Takes the results, and asks once whether the password may be presented.
+/// Takes the results, and asks the budget once.
 pub fn assess(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Assessment {
     let mut fleet = fleet.clone();
     let mut writes = gates::apply_results(&mut fleet);
     writes.extend(gates::reconcile_attributes(&mut fleet, policy, now));
     let is_ssm_unwell = gates::is_ssm_unwell(&fleet, policy, now);
-    let credentials = credentials::ask(&fleet, policy, now);
-    Assessment { fleet, writes, credentials, is_ssm_unwell }
+    let budget = budget::ask(&fleet, policy, now);
+    Assessment { fleet, writes, budget, is_ssm_unwell }
 }
 
 impl Assessment {
@@ -104,7 +107,7 @@ impl Assessment {
         if self.silence_counts() {
             gates::shut_silent(&mut fleet, &self.writes, policy, now);
         }
-        commands::agents_to_ask(&fleet, &self.credentials, policy, now)
+        commands::agents_to_ask(&fleet, &self.budget, policy, now)
     }
 
     /// Decides, with what the agents said.
@@ -113,19 +116,21 @@ impl Assessment {
             let silent = gates::shut_silent(&mut self.fleet, &self.writes, policy, now);
             self.writes.extend(silent);
         }
-        let Assessment { fleet, mut writes, credentials, is_ssm_unwell } = self;
+        let Assessment { fleet, mut writes, budget, is_ssm_unwell } = self;
         // What shuts a gate comes before what keeps one open.
         writes.sort_by_key(|write| write.verdict.gate == Gate::Mapped);
         let (opened, shut_or_kept) = writes.into_iter().partition(GateWrite::opens);
         let drains = drains::plan_drains(&fleet, policy, now);
+        let PlannedCommands { commands, waiting } = commands::plan_commands(&fleet, &budget, policy, now);
         Plan {
             shut_or_kept,
-            commands: commands::plan_commands(&fleet, &credentials, policy, now),
+            commands,
             opened,
             drains: drains.drains,
             withheld: drains.withheld,
             breakers: drains.breakers,
-            credentials,
+            budget,
+            waiting,
             is_ssm_unwell,
             fleet,
         }
@@ -133,7 +138,7 @@ impl Assessment {
 
     /// While SSM is unwell, or checks are withheld, silence is not the hosts' fault.
     fn silence_counts(&self) -> bool {
-        !self.is_ssm_unwell && !self.credentials.brake.checks_withheld
+        !self.is_ssm_unwell && !self.budget.withholds_checks()
     }
 }
 

@@ -1,12 +1,13 @@
 //! When an instance is next due, and for which command.
 //!
-//! It does not ask whether the credentials allow the command; `commands` does. The waits are [`Policy`]'s; see
+//! It does not ask whether the budget of refused log-ons allows the command; `commands` does. The waits are [`Policy`]'s; see
 //! docs/architecture.md, Retry rhythm.
 
+use std::collections::BTreeMap;
 use std::hash::Hasher;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::brake::Parameters;
+use shared::budget::Budget;
 use shared::cause::{Cause, Class};
 use shared::config::Policy;
 use shared::ids::InstanceId;
@@ -18,38 +19,67 @@ use crate::fleet::{Fleet, Instance};
 /// What an instance is due for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attempt {
-    /// Nothing is known about it.
+    /// It registered, or was restarted, and was not tried since.
     First,
+    /// It may have been mapped by hand, or its gate was edited: it is checked before anything is mapped.
+    Adopt,
     /// It is unmapped, and its wait is over.
     Retry,
     /// Its proof is old, or doubtful.
     Verify,
 }
 
-/// What makes a failing instance due at once, gathered over the fleet.
-#[derive(Debug, Clone, Copy)]
+/// What the schedule depends on beside the instance, gathered over the fleet.
+#[derive(Debug, Clone)]
 pub struct Triggers {
-    /// The newest log-on with the parameters' password.
-    pub newest_logon: Option<Timestamp>,
+    /// The time of the look.
+    pub now: Timestamp,
+    /// The parameters' password is fresh, so map-share sends to new instances, too.
+    pub is_fresh: bool,
     /// The later of the parameters' last changes.
     pub parameters_changed: Option<Timestamp>,
     /// The newest `since` of the mapped instances: an instance recovered, or was mapped for the first time.
     pub recovered: Option<Timestamp>,
+    /// How many instances fail with a cause of each class.
+    failing: BTreeMap<Class, u32>,
 }
 
 impl Triggers {
     /// Gathers them.
-    pub fn of(fleet: &Fleet) -> Self {
+    pub fn of(fleet: &Fleet, budget: &Budget, now: Timestamp) -> Self {
         let since = |instance: &Instance| match instance.state() {
             Some(State::Mapped { since, .. }) if instance.is_open() => Some(*since),
             _ => None,
         };
-        let recovered = fleet.counted().filter_map(since).max();
-        let parameters_changed = match fleet.parameters {
-            Parameters::Changed(at) => Some(at),
-            Parameters::Missing | Parameters::Unread => None,
+        let mut failing = BTreeMap::new();
+        for instance in fleet.counted() {
+            if let Some(State::Unmapped { cause, .. }) = instance.state() {
+                *failing.entry(cause.class()).or_default() += 1;
+            }
+        }
+        Triggers {
+            now,
+            is_fresh: budget.is_fresh,
+            parameters_changed: fleet.parameters.changed(),
+            recovered: fleet.counted().filter_map(since).max(),
+            failing,
+        }
+    }
+
+    /// The first trigger later than the last attempt after which trying again may help. The recovery of others is none
+    /// for an instance that has failed alone since its quick retries.
+    fn after(&self, failing: &Failing<'_>, policy: &Policy) -> Option<Timestamp> {
+        let is_alone = self.failing.get(&failing.cause.class()).is_none_or(|n| *n <= 1);
+        let trigger = match failing.cause.class() {
+            Class::Credentials => self.parameters_changed,
+            _ if failing.cause.heals_with_others()
+                && !(is_alone && failing.attempts > policy.max_attempts) =>
+            {
+                self.recovered
+            }
+            _ => None,
         };
-        Triggers { newest_logon: fleet.newest_logon(), parameters_changed, recovered }
+        trigger.filter(|at| *at > failing.judged)
     }
 }
 
@@ -60,6 +90,7 @@ pub fn next_attempt(
     triggers: &Triggers,
     policy: &Policy,
 ) -> Option<(Timestamp, Attempt)> {
+    let registered = instance.record.registered_at;
     let (at, attempt) = match (&instance.record.attributes.state, instance.is_open()) {
         // A check found no mapping. Nothing was tried, so there is nothing to wait for.
         (StateAttribute::Known(State::Unmapped { attempts: 1, judged, cause, .. }), _)
@@ -70,7 +101,7 @@ pub fn next_attempt(
         (StateAttribute::Known(State::Unmapped { attempts, judged, cause, failing_since, .. }), _) => {
             let failing = Failing { attempts: *attempts, judged: *judged, cause, since: *failing_since };
             let at = retry_at(&instance.id, &failing, policy);
-            let trigger = trigger_after(cause.class(), *judged, triggers);
+            let trigger = triggers.after(&failing, policy);
             (trigger.map_or(at, |trigger| at.min(trigger)), Attempt::Retry)
         }
         (StateAttribute::Known(State::Mapped { judged, .. }), true) => {
@@ -79,8 +110,18 @@ pub fn next_attempt(
         (StateAttribute::Known(State::Doubtful { judged, .. }), true) => {
             (later(*judged, policy.doubtful_check_wait()), Attempt::Verify)
         }
-        (StateAttribute::Unreadable, _) => (instance.record.registered_at, Attempt::Verify),
-        _ => (later(instance.record.registered_at, policy.first_attempt_wait()), Attempt::First),
+        (StateAttribute::Unreadable, _) => (registered, Attempt::Verify),
+        (StateAttribute::Known(State::Mapped { .. } | State::Doubtful { .. }), false) => {
+            (registered, Attempt::Adopt)
+        }
+        (StateAttribute::Absent, _) if triggers.now > later(registered, policy.adoption_wait()) => {
+            (registered, Attempt::Adopt)
+        }
+        (StateAttribute::Absent | StateAttribute::Known(State::Restarted { .. }), _) => {
+            let wait =
+                if triggers.is_fresh { policy.first_attempt_wait() } else { policy.first_canary_wait() };
+            (later(registered, wait), Attempt::First)
+        }
     };
     Some((at.max(not_before(instance, policy)), attempt))
 }
@@ -107,6 +148,10 @@ struct Failing<'i> {
 /// When an unmapped instance is tried again without a trigger.
 fn retry_at(id: &InstanceId, failing: &Failing<'_>, policy: &Policy) -> Timestamp {
     let Failing { attempts, judged, cause, since } = *failing;
+    // The budget says when it may try again.
+    if cause.is_refused_logon() {
+        return judged;
+    }
     let wait = if attempts <= cause.quick_retries(policy.max_attempts) {
         policy.quick_retry_wait(attempts)
     } else if matches!(cause.class(), Class::Network | Class::Directory) {
@@ -122,16 +167,6 @@ fn retry_at(id: &InstanceId, failing: &Failing<'_>, policy: &Policy) -> Timestam
     } else {
         at
     }
-}
-
-/// The first trigger later than the last attempt after which trying again may help.
-fn trigger_after(class: Class, judged: Timestamp, triggers: &Triggers) -> Option<Timestamp> {
-    let candidates = match class {
-        Class::Network | Class::Directory | Class::Configuration => [triggers.recovered, None],
-        Class::Credentials => [triggers.newest_logon, triggers.parameters_changed],
-        Class::Host | Class::Unknown => [None, None],
-    };
-    candidates.into_iter().flatten().filter(|at| *at > judged).min()
 }
 
 /// Each instance has its own phase in the period, so that a fleet that was mapped in one wave is not checked in one.
@@ -160,12 +195,6 @@ pub(super) fn hash(id: &InstanceId, at: Timestamp) -> u64 {
     // FNV's low bits of similar ids are similar; fold the high ones in.
     let hash = hasher.finish();
     hash ^ (hash >> 32)
-}
-
-/// The mapping was made with a password that has changed since. `-`, never logged on by us, is not stale.
-pub fn is_stale(instance: &Instance, triggers: &Triggers) -> bool {
-    let Some(State::Mapped { logon: Some(logon), .. }) = instance.state() else { return false };
-    triggers.parameters_changed.is_some_and(|changed| *logon < changed)
 }
 
 /// A time and a wait; the last time there is, where the sum is later.

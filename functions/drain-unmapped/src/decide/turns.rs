@@ -3,8 +3,8 @@
 //! See docs/architecture.md, Order of checks.
 
 use jiff::Timestamp;
+use shared::budget::Credential;
 use shared::cause::Cause;
-use shared::history::WINDOW;
 use shared::ids::InstanceId;
 use shared::invocation::InvocationResult;
 use shared::state::State;
@@ -20,12 +20,14 @@ pub(super) struct Waiting {
     /// The last command was not delivered. SSM says so also of all targets behind an instance that takes no command, so
     /// it is unknown whether this one had its turn.
     is_unsure: bool,
-    id: InstanceId,
+    /// The credential that it would log on with.
+    pub(super) credential: Credential,
+    pub(super) id: InstanceId,
 }
 
 impl Waiting {
-    /// By what is known of its last turn.
-    pub(super) fn new(instance: &Instance, now: Timestamp) -> Self {
+    /// By what is known of its last turn. The history tells of none before `oldest`.
+    pub(super) fn new(instance: &Instance, credential: Credential, oldest: Timestamp) -> Self {
         let last = turns(instance).max_by_key(|result| result.requested_at);
         let sent = last.map_or(Timestamp::MIN, |result| result.requested_at);
         let judged = if was_not_delivered(instance) { Timestamp::MIN } else { instance.floor() };
@@ -33,13 +35,12 @@ impl Waiting {
             && last.and_then(|result| result.result.as_ref()).is_none_or(
                 |result| matches!(result, InvocationResult::NoResult(cause) if *cause == Cause::UNDELIVERED),
             );
-        // SSM's history says nothing of an earlier turn.
-        Waiting { last_turn: judged.max(sent).max(now - WINDOW), is_unsure, id: instance.id.clone() }
+        Waiting { last_turn: judged.max(sent).max(oldest), is_unsure, credential, id: instance.id.clone() }
     }
 
     /// Nothing is known about it yet: before everyone else.
-    pub(super) fn first(instance: &Instance, now: Timestamp) -> Self {
-        Waiting { last_turn: Timestamp::MIN, ..Waiting::new(instance, now) }
+    pub(super) fn before_others(self) -> Self {
+        Waiting { last_turn: Timestamp::MIN, ..self }
     }
 }
 
@@ -51,14 +52,14 @@ pub(super) fn turns(instance: &Instance) -> impl Iterator<Item = &CommandResult>
 /// The longest wait first. Instances whose last turn is unknown count as the one of them that waited longest, and are
 /// shuffled anew each time; so are those whose last turn has left SSM's history. Without that, two instances that take no
 /// command, or ten that hang, would keep the same others waiting for ever.
-pub(super) fn in_turn(mut waiting: Vec<Waiting>, now: Timestamp) -> Vec<InstanceId> {
+pub(super) fn in_turn(mut waiting: Vec<Waiting>, oldest: Timestamp, now: Timestamp) -> Vec<Waiting> {
     let unsure = waiting.iter().filter(|one| one.is_unsure).map(|one| one.last_turn).min();
     waiting.sort_by_cached_key(|one| {
         let turn = unsure.filter(|_| one.is_unsure).unwrap_or(one.last_turn);
-        let is_shuffled = one.is_unsure || turn <= now - WINDOW;
+        let is_shuffled = one.is_unsure || turn <= oldest;
         (turn, is_shuffled.then(|| hash(&one.id, now)), one.id.clone())
     });
-    waiting.into_iter().map(|one| one.id).collect()
+    waiting
 }
 
 /// The last command was not delivered, and nothing else is known.

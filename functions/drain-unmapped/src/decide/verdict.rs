@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use shared::cause::{Cause, Class};
+use shared::history::Action;
 use shared::invocation::InvocationResult;
 use shared::state::{Gate, State, StateAttribute};
 
@@ -30,12 +31,13 @@ pub(super) fn judge(instance: &Instance) -> Option<(&CommandResult, Verdict)> {
         InvocationResult::Pending => return None,
         InvocationResult::Mapped(proof) => {
             let since = match before {
-                Some(State::Mapped { since, .. } | State::Doubtful { since, .. }) if instance.is_open() => {
-                    *since
-                }
+                // Also where somebody shut the gate: the instance may not have lost its session.
+                Some(State::Mapped { since, .. } | State::Doubtful { since, .. }) => *since,
                 _ => requested,
             };
-            let logon = if proof.changed { Some(requested) } else { logon };
+            // A check makes no mapping, whatever its result line says.
+            let logged_on = proof.changed && result.action == Action::Map;
+            let logon = if logged_on { Some(requested) } else { logon };
             Verdict { gate: Gate::Mapped, state: State::Mapped { since, judged: requested, logon } }
         }
         InvocationResult::Failed(failure) => failed(instance, requested, logon, &failure.cause),
@@ -74,11 +76,11 @@ fn failed(instance: &Instance, requested: Timestamp, logon: Option<Timestamp>, c
         }
         _ => (1, requested),
     };
-    let state = State::Unmapped { attempts, judged: requested, logon, cause: cause.clone(), failing_since };
+    let state = State::Unmapped { attempts, judged: requested, logon, cause: *cause, failing_since };
     Verdict { gate: Gate::Shut, state }
 }
 
 /// The first failure of a cause that may pass leaves the gate open and is checked again soon.
 fn doubtful(since: Timestamp, judged: Timestamp, logon: Option<Timestamp>, cause: &Cause) -> Verdict {
-    Verdict { gate: Gate::Mapped, state: State::Doubtful { since, judged, logon, cause: cause.clone() } }
+    Verdict { gate: Gate::Mapped, state: State::Doubtful { since, judged, logon, cause: *cause } }
 }

@@ -1,25 +1,23 @@
 //! SSM's command history, which says what is in flight and what invocations meant.
 //!
-//! Invocations are listed only of commands with a target whose result is not judged yet, and only once one of them is
-//! final, or where a refused credential has to be looked at again. Final invocations do not change, so they are kept for
-//! later looks.
+//! Invocations are listed of commands with a target whose result is not judged yet, once one of them is final, and of those
+//! that may hold a log-on which the budget counts. Final invocations do not change, so they are kept for later looks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use shared::aws::AwsError;
-use shared::brake::Parameters;
-use shared::credentials::is_credential_failure;
-use shared::history::{Action, Command, WINDOW};
-use shared::ids::{CommandId, ContainerInstanceArn, InstanceId};
+use shared::budget::Parameters;
+use shared::history::Command;
+use shared::ids::{ContainerInstanceArn, InstanceId};
 use shared::invocation::{InvocationResult, interpret, is_stopped};
+use shared::invocation_cache::may_hold_log_ons;
 use shared::ssm;
-use shared::state::State;
 
 use super::registrations::Registrations;
 use crate::app::App;
 use crate::fleet::{CommandResult, Fleet, Instance};
-use crate::memory::{ListedInvocations, Memory};
+use crate::memory::Memory;
 
 /// How far SSM's clock may be behind ours when the command of an unconfirmed send is looked for.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
@@ -34,14 +32,18 @@ pub async fn read_fleet(
     parameters: Parameters,
 ) -> Result<Fleet, AwsError> {
     let now = app.clients.now();
-    let listed = ssm::list_commands(app.clients.ssm(), &app.config.document, now - WINDOW).await?;
-    memory.forget(now);
+    let window = app.config.policy.history_window();
+    let listed = ssm::list_commands(app.clients.ssm(), &app.config.document, now - window).await?;
+    memory.forget(window, now);
     let commands = with_unlisted(listed, memory);
     let (mut instances, stale_registrations) = found.split();
-    let wanted = commands_to_read(&commands, &instances, now);
-    for command in commands.iter().filter(|command| wanted.contains(&command.id)) {
-        list_invocations(app, memory, command, now).await?;
+    let is_wanted = |command: &&Command| {
+        may_hold_log_ons(command, &app.config.policy, now) || is_unjudged(command, &instances, now)
+    };
+    for command in commands.iter().filter(is_wanted) {
+        memory.invocations.read(app.clients.ssm(), command, now).await?;
     }
+    let attempts = memory.invocations.attempts(&commands, &app.config.share, now);
     for command in &commands {
         add_results(app, memory, command, &mut instances, now);
     }
@@ -49,6 +51,7 @@ pub async fn read_fleet(
         instances,
         stale_registrations,
         commands,
+        attempts,
         unconfirmed_sends: memory.unconfirmed.clone(),
         parameters,
         is_partial: found.is_partial(),
@@ -76,52 +79,22 @@ fn with_unlisted(mut commands: Vec<Command>, memory: &mut Memory) -> Vec<Command
     commands
 }
 
-/// The commands whose invocations say something that is not known yet.
-fn commands_to_read(commands: &[Command], instances: &Instances, now: Timestamp) -> BTreeSet<CommandId> {
-    let by_id: BTreeMap<&InstanceId, &Instance> = instances.values().map(|i| (&i.id, i)).collect();
-    let is_wanted = |command: &&Command| {
-        let is_over = command.completed > 0 || command.is_final || command.is_past_deadline(now);
-        command.instances.iter().filter_map(|id| by_id.get(id)).any(|instance| {
-            let not_judged = is_over && command.requested_at > instance.floor();
-            let refused = match instance.state() {
-                Some(State::Unmapped { judged, cause, .. }) => {
-                    is_credential_failure(cause) && *judged == command.requested_at
-                }
-                // A password that was refused before the restart is no better after it.
-                Some(State::Restarted { .. }) => is_over && command.action == Action::Map,
-                _ => false,
-            };
-            not_judged || refused
-        })
-    };
-    commands.iter().filter(is_wanted).map(|command| command.id.clone()).collect()
-}
-
-async fn list_invocations(
-    app: &App,
-    memory: &mut Memory,
-    command: &Command,
-    now: Timestamp,
-) -> Result<(), AwsError> {
-    if memory.is_up_to_date(command, now) {
-        return Ok(());
-    }
-    let listed = ListedInvocations {
-        completed: command.completed,
-        was_past_deadline: command.is_past_deadline(now),
-        invocations: ssm::list_invocations(app.clients.ssm(), &command.id).await?,
-    };
-    memory.invocations.insert(command.id.clone(), listed);
-    Ok(())
+/// Whether a command has a target whose result is not judged yet, and may have one by now.
+fn is_unjudged(command: &Command, instances: &Instances, now: Timestamp) -> bool {
+    let is_over = command.completed > 0 || command.is_final || command.is_past_deadline(now);
+    let targets: BTreeSet<&InstanceId> = command.instances.iter().collect();
+    is_over
+        && instances
+            .values()
+            .any(|instance| targets.contains(&instance.id) && command.requested_at > instance.floor())
 }
 
 /// Adds what a command did to each of its targets.
 fn add_results(app: &App, memory: &Memory, command: &Command, instances: &mut Instances, now: Timestamp) {
-    let listed = memory.invocations.get(&command.id);
+    let listed = memory.invocations.of(&command.id);
     let targets: BTreeSet<&InstanceId> = command.instances.iter().collect();
     for instance in instances.values_mut().filter(|instance| targets.contains(&instance.id)) {
-        let invocation =
-            listed.and_then(|listed| listed.invocations.iter().find(|one| one.instance_id == instance.id));
+        let invocation = listed.and_then(|listed| listed.iter().find(|one| one.instance_id == instance.id));
         let result = match (listed, command.requested_at > instance.floor()) {
             (None, false) => None,
             // No invocation of it is final, or it would have been listed.

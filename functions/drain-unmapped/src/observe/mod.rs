@@ -15,7 +15,7 @@ pub use history::read_fleet;
 pub use registrations::{Registrations, read_registrations};
 
 use shared::aws::AwsError;
-use shared::brake::Parameters;
+use shared::budget::Parameters;
 use shared::ssm;
 
 use crate::app::App;
@@ -24,6 +24,6 @@ use crate::app::App;
 pub async fn read_parameters(app: &App) -> Result<Parameters, AwsError> {
     let parameters = ssm::describe_parameters(app.clients.ssm(), &app.config.parameters).await;
     parameters.inspect_err(|error| {
-        tracing::error!(error = %error, "parameters' dates not read, no password is presented");
+        tracing::error!(error = %error, "parameters' dates not read, nothing is sent");
     })
 }

@@ -2,11 +2,13 @@
 //!
 //! `publish` writes the same facts as metrics and as a log line after each reconcile run.
 
+mod credentials;
 mod publish;
 mod rows;
 mod summary;
 mod survey;
 
+pub use credentials::{Credentials, RowEntry};
 pub use publish::publish;
 pub use rows::{CauseRow, Row};
 pub use summary::summary;
@@ -16,7 +18,6 @@ pub(crate) use {rows::row, survey::is_unreachable};
 
 use serde::Serialize;
 use serde_json::Value;
-use shared::brake::{Parameters, Password};
 use shared::config::Mode;
 use shared::ids::ClusterRef;
 use shared::time;
@@ -43,13 +44,11 @@ pub struct Report {
     pub remote_path: String,
     /// The fleet in one sentence.
     pub summary: String,
-    /// `proven`, `unproven`, `refused` or `unknown`.
-    pub password: &'static str,
+    /// Why nothing is sent now that could be refused, and when something will be.
+    pub credentials: Credentials,
     /// When one of the parameters last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters_changed: Option<String>,
-    /// No check is sent, because the credentials of two or more instances fail.
-    pub checks_withheld: bool,
     /// Too many open gates are overdue.
     pub ssm_unwell: bool,
     /// Clusters whose breaker is open, and why.
@@ -105,13 +104,9 @@ pub fn report(app: &App, look: &Look<'_>, only: Option<&ClusterRef>) -> Value {
         mode: config.policy.mode,
         drive: config.share.drive.to_string(),
         remote_path: config.share.remote.to_string(),
-        summary: summary(&survey(&config.policy, fleet, only, now), plan, look.statistics),
-        password: password(plan),
-        parameters_changed: match fleet.parameters {
-            Parameters::Changed(at) => Some(time::format(at)),
-            Parameters::Missing | Parameters::Unread => None,
-        },
-        checks_withheld: plan.credentials.brake.checks_withheld,
+        summary: summary(&survey(&config.policy, fleet, only, now), plan, look.statistics, now),
+        credentials: credentials::credentials(plan, now),
+        parameters_changed: fleet.parameters.changed().map(time::format),
         ssm_unwell: plan.is_ssm_unwell,
         breakers: breakers(plan, is_shown),
         unread_clusters: unread_clusters(look.registrations),
@@ -124,15 +119,6 @@ pub fn report(app: &App, look: &Look<'_>, only: Option<&ClusterRef>) -> Value {
             .collect(),
     };
     serde_json::to_value(report).expect("a report has no maps with keys that are not text")
-}
-
-fn password(plan: &Plan) -> &'static str {
-    match plan.credentials.brake.password {
-        Password::Proven => "proven",
-        Password::Unproven => "unproven",
-        Password::Refused => "refused",
-        Password::Unknown => "unknown",
-    }
 }
 
 fn breakers(plan: &Plan, is_shown: impl Fn(&ClusterRef) -> bool) -> Vec<Breaker> {
@@ -148,7 +134,8 @@ fn unread_clusters(found: &Registrations) -> Vec<UnreadCluster> {
 }
 
 fn rows(app: &App, look: &Look<'_>, is_shown: impl Fn(&ClusterRef) -> bool) -> Vec<Row> {
-    let (triggers, now) = (Triggers::of(look.fleet), app.clients.now());
+    let now = app.clients.now();
+    let triggers = Triggers::of(look.fleet, &look.plan.budget, now);
     let mut instances: Vec<&Instance> =
         look.fleet.instances.values().filter(|instance| is_shown(&instance.record.cluster)).collect();
     instances.sort_by(|a, b| (&a.record.cluster, &a.record.arn).cmp(&(&b.record.cluster, &b.record.arn)));

@@ -1,6 +1,5 @@
 //! A run's metrics and its log line.
 
-use shared::brake::Password;
 use shared::cause::Class;
 
 use super::summary::summary;
@@ -20,9 +19,11 @@ pub fn publish(app: &App, fleet: &Fleet, plan: &Plan, statistics: &RunStatistics
     values.extend([
         (metrics::RECONCILE_RUNS, 1.0),
         (metrics::BREAKER_OPEN, flag(!plan.breakers.is_empty())),
-        (metrics::CREDENTIALS_REFUSED, flag(plan.credentials.brake.password == Password::Refused)),
-        (metrics::CREDENTIALS_UNPROVEN, flag(plan.credentials.brake.password == Password::Unproven)),
-        (metrics::CHECKS_WITHHELD, flag(plan.credentials.brake.checks_withheld)),
+        (metrics::REFUSALS_SPENT, f64::from(plan.budget.spent())),
+        (metrics::HOSTS_WAITING, plan.waiting.count() as f64),
+        (metrics::CREDENTIALS_REFUSED, flag(is_refused(plan))),
+        (metrics::REFUSED_ALONE, plan.waiting.refused.len() as f64),
+        (metrics::CHECKS_WITHHELD, flag(plan.budget.withholds_checks())),
         (metrics::SSM_UNWELL, flag(plan.is_ssm_unwell)),
         (metrics::DRAINS, f64::from(statistics.drains)),
         (metrics::DRAINS_WITHHELD, plan.withheld.len() as f64),
@@ -55,7 +56,13 @@ pub fn publish(app: &App, fleet: &Fleet, plan: &Plan, statistics: &RunStatistics
         values.push((metrics::BREAKER_OPEN, flag(plan.breakers.contains_key(cluster))));
         app.metrics.emit(now, Some(cluster.name()), &values);
     }
-    tracing::info!(summary = summary(&whole, plan, statistics), "reconcile run done");
+    tracing::info!(summary = summary(&whole, plan, statistics, now), "reconcile run done");
+}
+
+/// Nearly all refusals are spent, instances wait, and nobody was let in since: somebody has to look at the password.
+fn is_refused(plan: &Plan) -> bool {
+    let is_spent = plan.budget.spent() + 1 >= plan.budget.of;
+    is_spent && plan.waiting.count() > 0 && plan.budget.let_in.is_none()
 }
 
 fn gauges(survey: &Survey) -> Vec<shared::metrics::Value> {

@@ -8,8 +8,8 @@ use shared::ecs::Status;
 use shared::state::{Drain, State, StateAttribute};
 use shared::time;
 
-use super::survey::{is_unproven, is_unreachable};
-use crate::decide::{Plan, Rule, Triggers, is_stale, next_attempt};
+use super::survey::{is_stale, is_unproven, is_unreachable};
+use crate::decide::{Plan, Rule, Triggers, next_attempt};
 use crate::fleet::{AgentState, Instance};
 use crate::statistics::privacy;
 
@@ -117,7 +117,7 @@ pub(crate) fn row(
             meaning: cause.meaning(),
             remedy: cause.remedy(),
         }),
-        next_try: next_attempt(instance, triggers, policy).map(|(at, _)| time::format(at)),
+        next_try: next_try(policy, instance, plan, triggers).map(time::format),
         in_flight: instance.is_in_flight(),
         unreachable: instance.agent != AgentState::Unasked && is_unreachable(policy, instance, now),
         drain: match attributes.drain {
@@ -130,7 +130,14 @@ pub(crate) fn row(
         ownership_unproven: is_unproven(record),
         hold: attributes.hold,
         without_privacy: privacy(instance) == Some(false),
-        stale_credential: is_stale(instance, triggers),
+        stale_credential: is_stale(&plan.fleet, instance),
         not_drained_because: plan.withheld.get(&record.arn).copied(),
     }
+}
+
+/// When it is due; an instance that was refused the current password not before the row of refusals is over.
+fn next_try(policy: &Policy, instance: &Instance, plan: &Plan, triggers: &Triggers) -> Option<Timestamp> {
+    let due = next_attempt(instance, triggers, policy).map(|(at, _)| at)?;
+    let is_refused = plan.budget.refused_instances.contains(&instance.id);
+    Some(plan.budget.row_ends().filter(|_| is_refused).map_or(due, |ends| ends.max(due)))
 }

@@ -1,13 +1,14 @@
 //! A run in one sentence, for an operator.
 
-use shared::brake::Password;
+use jiff::Timestamp;
 
+use super::credentials::why;
 use super::survey::Survey;
 use crate::decide::Plan;
 use crate::statistics::RunStatistics;
 
 /// Says what stands, what was done and what is wrong.
-pub fn summary(survey: &Survey, plan: &Plan, statistics: &RunStatistics) -> String {
+pub fn summary(survey: &Survey, plan: &Plan, statistics: &RunStatistics, now: Timestamp) -> String {
     let mut text = format!("{} of {} connected Windows instances mapped", survey.mapped, survey.connected);
     if survey.unmapped > 0 {
         let cause = survey.oldest_cause.as_deref().unwrap_or("?");
@@ -29,15 +30,7 @@ pub fn summary(survey: &Survey, plan: &Plan, statistics: &RunStatistics) -> Stri
     also(withheld, if withheld == 1 { "drain withheld" } else { "drains withheld" });
     let failed = statistics.errors + statistics.throttles;
     also(failed, if failed == 1 { "call failed" } else { "calls failed" });
-    text += match plan.credentials.brake.password {
-        Password::Proven => "; the password is proven",
-        Password::Unproven => "; the password is not proven yet",
-        Password::Refused => "; the password is REFUSED",
-        Password::Unknown if plan.fleet.is_partial => {
-            "; a cluster could not be read, so no password is presented and no check is sent"
-        }
-        Password::Unknown => "; the parameters' dates could not be read, no password is presented",
-    };
+    text += &why(plan, now).map(|why| format!("; {why}")).unwrap_or_default();
     for (cluster, rule) in &plan.breakers {
         text += &format!("; breaker open in {} ({rule})", cluster.name());
     }

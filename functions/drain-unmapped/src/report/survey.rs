@@ -1,12 +1,13 @@
 //! The fleet in numbers.
 
 use jiff::Timestamp;
+use shared::budget::Credential;
 use shared::config::Policy;
 use shared::ecs::{ATTRIBUTES_AN_INSTANCE, ContainerInstance, Status};
 use shared::ids::ClusterRef;
 use shared::state::{Drain, State};
 
-use crate::decide::{Triggers, is_stale, later};
+use crate::decide::later;
 use crate::fleet::{AgentState, Fleet, Instance};
 
 /// Counts of a cluster, or of the whole fleet.
@@ -42,7 +43,6 @@ pub struct Survey {
 
 /// Counts the fleet, or one cluster of it.
 pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now: Timestamp) -> Survey {
-    let triggers = Triggers::of(fleet);
     let mut survey = Survey::default();
     let is_here = |record: &ContainerInstance| cluster.is_none_or(|cluster| record.cluster == *cluster);
     survey.stale_registrations =
@@ -61,7 +61,7 @@ pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now:
         survey.unknown += u32::from(instance.is_unknown());
         survey.draining += u32::from(record.status == Status::Draining);
         survey.unproven += u32::from(is_unproven(record));
-        survey.stale += u32::from(is_stale(instance, &triggers));
+        survey.stale += u32::from(is_stale(fleet, instance));
         survey.unreachable += u32::from(is_unreachable(policy, instance, now));
         let is_full = record.custom_attributes >= ATTRIBUTES_AN_INSTANCE && !record.attributes.any;
         survey.at_attribute_limit += u32::from(is_full);
@@ -81,6 +81,11 @@ pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now:
 pub(super) fn is_unproven(record: &ContainerInstance) -> bool {
     record.status == Status::Draining
         && matches!(record.attributes.drain, Drain::Requested { .. } | Drain::Released { .. })
+}
+
+/// It was mapped with a password that has changed since. Without a log-on of ours it is not stale.
+pub(super) fn is_stale(fleet: &Fleet, instance: &Instance) -> bool {
+    matches!(instance.state(), Some(State::Mapped { .. })) && fleet.credential(instance) == Credential::Stale
 }
 
 /// Its SSM agent is offline longer than it may be.

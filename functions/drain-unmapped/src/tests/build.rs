@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::brake::Parameters;
+use shared::budget::{Attempt, Parameters};
 use shared::cause::Cause;
 use shared::config::{Mode, Policy};
 use shared::ecs::{ContainerInstance, Status};
@@ -28,6 +28,7 @@ pub(super) const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
 pub(super) fn policy() -> Policy {
     Policy {
         mode: Mode::Enforce,
+        refusal_budget: 3,
         max_attempts: 4,
         base: SignedDuration::from_secs(30),
         reprobe: SignedDuration::from_mins(15),
@@ -89,7 +90,8 @@ pub(super) fn shown(verdict: &Verdict) -> String {
     format!("{gate} {}", unstamped(&verdict.state.print()))
 }
 
-/// Container instance number `n`: registered ten days ago, `ACTIVE`, connected, its agent online.
+/// Container instance number `n`: `ACTIVE`, connected, its agent online. It registered ten days ago; without a state, five
+/// minutes ago.
 pub(super) fn host(n: u32, stands: &str) -> Instance {
     let (gate, state) = stands.split_once(' ').unwrap_or((stands, ""));
     let gate = match gate {
@@ -104,6 +106,7 @@ pub(super) fn host(n: u32, stands: &str) -> Instance {
             State::parse(&stamped(text)).unwrap_or_else(|| panic!("{text:?} is no state")),
         ),
     };
+    let registered = if state == StateAttribute::Absent { "-5m" } else { "-10d" };
     let any = gate == Gate::Mapped || state != StateAttribute::Absent;
     let arn = format!("arn:aws:ecs:eu-west-1:111122223333:container-instance/windows/{n:032}");
     let id = InstanceId::parse(&format!("i-{n:017}")).unwrap();
@@ -115,7 +118,7 @@ pub(super) fn host(n: u32, stands: &str) -> Instance {
             status: Status::Active,
             is_connected: true,
             is_windows: true,
-            registered_at: at("-10d"),
+            registered_at: at(registered),
             version: 1,
             attributes: InstanceAttributes { gate, state, drain: Drain::Absent, hold: false, any },
             custom_attributes: 2,
@@ -220,6 +223,7 @@ pub(super) fn result(text: &str) -> CommandResult {
             cause: Cause::new(said),
             said: said.to_owned(),
             step: words.next().unwrap_or(step).to_owned(),
+            refused: None,
             message: String::new(),
         })),
     };
@@ -227,13 +231,14 @@ pub(super) fn result(text: &str) -> CommandResult {
     CommandResult { command, requested_at: at(requested), action, result, is_stopped: false }
 }
 
-/// A fleet whose password is proven: its parameters changed two days ago, and a registration that no longer counts
-/// logged on a day ago. Its commands are those that the results name.
+/// A fleet whose password is fresh: its parameters changed two days ago, and an instance that has ended was let in just
+/// now. Its commands and attempts are those that the results name.
 pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
     let mut fleet = Fleet {
         instances: instances.into_iter().map(|i| (i.record.arn.clone(), i)).collect(),
-        stale_registrations: vec![host(99_999, "open mapped -1d -1d -1d").disconnected().record],
+        stale_registrations: Vec::new(),
         commands: Vec::new(),
+        attempts: vec![let_in("-1s")],
         unconfirmed_sends: Vec::new(),
         parameters: Parameters::Changed(at("-2d")),
         is_partial: false,
@@ -247,17 +252,38 @@ pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
                     requested_at: result.requested_at,
                     action: result.action,
                     instances: Vec::new(),
+                    max_concurrency: if result.action == Action::Map { 50 } else { 2 },
                     completed: 0,
+                    errors: 0,
                     is_final: true,
                 });
             command.instances.push(instance.id.clone());
             let is_over = result.result != Some(InvocationResult::Pending);
             command.completed += usize::from(is_over);
             command.is_final &= is_over;
+            fleet.attempts.extend(attempt(instance, result));
         }
     }
     fleet.commands = commands.into_values().collect();
     fleet
+}
+
+/// What a result is to the budget, if it is over. Its script ended in the moment in which it was requested.
+pub(super) fn attempt(instance: &Instance, result: &CommandResult) -> Option<Attempt> {
+    let said = result.result.clone().filter(|said| *said != InvocationResult::Pending)?;
+    Some(Attempt {
+        instance: instance.id.clone(),
+        action: result.action,
+        requested_at: result.requested_at,
+        ended_at: result.requested_at,
+        result: said,
+    })
+}
+
+/// An instance that has ended since was let in at that time.
+pub(super) fn let_in(text: &str) -> Attempt {
+    let result = result(&format!("map {text} changed"));
+    attempt(&host(99_999, "shut"), &result).expect("it is over")
 }
 
 /// What a fleet may be beyond its instances.
@@ -265,9 +291,9 @@ pub(super) trait FleetWith: Sized {
     /// Changes the fleet.
     fn having(self, change: impl FnOnce(&mut Fleet)) -> Self;
 
-    /// Only the instances' own states tell of log-ons with the parameters' password.
-    fn unproven(self) -> Self {
-        self.having(|fleet| fleet.stale_registrations.clear())
+    /// Nobody but its own instances was let in.
+    fn not_fresh(self) -> Self {
+        self.having(|fleet| fleet.attempts.retain(|attempt| attempt.instance != host(99_999, "shut").id))
     }
 
     /// When one of the parameters last changed.
@@ -278,7 +304,14 @@ pub(super) trait FleetWith: Sized {
     /// A `SendCommand` whose answer was lost.
     fn lost(self, action: Action, text: &str, targets: std::ops::Range<u32>) -> Self {
         let targets = targets.map(|n| host(n, "shut").id).collect();
-        self.having(|fleet| fleet.unconfirmed_sends.push(UnconfirmedSend { at: at(text), action, targets }))
+        self.having(|fleet| {
+            fleet.unconfirmed_sends.push(UnconfirmedSend {
+                at: at(text),
+                action,
+                targets,
+                max_concurrency: 50,
+            });
+        })
     }
 }
 

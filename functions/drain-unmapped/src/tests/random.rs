@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use shared::brake::Parameters;
+use shared::budget::Parameters;
 use shared::cause::Cause;
 use shared::config::{Mode, Policy};
 use shared::ecs::Status;
@@ -16,7 +16,7 @@ use shared::ids::CommandId;
 use shared::invocation::InvocationResult;
 use shared::state::{Drain, Gate, State, StateAttribute};
 
-use super::build::{NOW, ago, host, policy, result};
+use super::build::{NOW, ago, attempt, host, let_in, policy, result};
 use crate::fleet::{AgentState, CommandResult, Fleet, Instance, UnconfirmedSend};
 
 /// Ages at which something changes, in seconds.
@@ -93,8 +93,9 @@ fn fleet(
         option::weighted(0.25, mostly_healthy()),
         parameters,
         prop::bool::weighted(0.05),
+        any::<bool>(),
     )
-        .prop_map(|(members, commands, unconfirmed, stale, parameters, is_partial)| {
+        .prop_map(|(members, commands, unconfirmed, stale, parameters, is_partial, is_fresh)| {
             let (mut instances, outcomes): (Vec<Instance>, Vec<_>) = members.into_iter().unzip();
             instances.iter_mut().zip(0..).for_each(|(instance, n)| name(instance, n));
             let commands = run_commands(&mut instances, commands, &outcomes);
@@ -102,12 +103,16 @@ fn fleet(
                 at,
                 action,
                 targets: vec![target.get(&instances).id.clone()],
+                max_concurrency: 50,
             });
             let stale = stale.map(|mut instance| {
                 name(&mut instance, 23);
                 instance.record
             });
+            let attempts =
+                instances.iter().flat_map(|one| one.results.iter().filter_map(|r| attempt(one, r)));
             Fleet {
+                attempts: attempts.chain(is_fresh.then(|| let_in("-1s"))).collect(),
                 instances: instances.into_iter().map(|i| (i.record.arn.clone(), i)).collect(),
                 stale_registrations: stale.into_iter().collect(),
                 commands,
@@ -277,7 +282,7 @@ fn run_commands(
     let run = |(n, (requested_at, action)): (usize, (Timestamp, Action))| {
         let id = CommandId::parse(&ago(requested_at)).unwrap();
         let mut command =
-            Command { id, requested_at, action, instances: Vec::new(), completed: 0, is_final: true };
+            Command { is_final: true, ..Command::sent(id, action, 50, Vec::new(), requested_at) };
         for (instance, outcomes) in instances.iter_mut().zip(outcomes) {
             let Some(outcome) = outcomes[n].clone() else { continue };
             let result = match outcome {

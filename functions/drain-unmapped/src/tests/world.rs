@@ -1,10 +1,11 @@
 //! A fleet over time: looks, and commands that run as SSM runs them. Pure: every result is known when its command is sent.
 
 use jiff::{SignedDuration, Timestamp};
+use shared::budget::Attempt;
 use shared::cause::Cause;
 use shared::config::Policy;
 use shared::ecs::Status;
-use shared::history::{Action, Command, DEADLINE, WINDOW};
+use shared::history::{Action, Command, DEADLINE};
 use shared::ids::{CommandId, InstanceId};
 use shared::invocation::InvocationResult;
 use shared::send::MaxErrors;
@@ -32,6 +33,7 @@ struct Sent {
     action: Action,
     at: Timestamp,
     targets: Vec<InstanceId>,
+    max_concurrency: u32,
     said: Vec<Said>,
 }
 
@@ -80,7 +82,7 @@ impl World {
         self.has_drained |= matches!(action, DrainAction::Drain(_));
         let record = &mut self.fleet.instances.get_mut(arn).unwrap().record;
         (record.status, record.attributes.drain) = match action {
-            DrainAction::Drain(cause) => (Status::Draining, Drain::Done { cause: cause.clone(), at: now }),
+            DrainAction::Drain(cause) => (Status::Draining, Drain::Done { cause: *cause, at: now }),
             DrainAction::MarkReleased | DrainAction::GiveBack => {
                 (Status::Active, Drain::Released { at: now })
             }
@@ -91,8 +93,10 @@ impl World {
     /// What `ListCommands` and `ListCommandInvocations` tell now.
     fn read(&mut self) {
         let now = self.now;
-        self.sent.retain(|sent| now.duration_since(sent.at) < WINDOW);
+        let window = self.policy.history_window();
+        self.sent.retain(|sent| now.duration_since(sent.at) < window);
         self.fleet.commands.clear();
+        self.fleet.attempts.clear();
         self.fleet.instances.values_mut().for_each(|instance| instance.results.clear());
         for sent in &self.sent {
             let completed = sent.said.iter().filter(|said| said.end <= now).count();
@@ -101,9 +105,21 @@ impl World {
                 requested_at: sent.at,
                 action: sent.action,
                 instances: sent.targets.clone(),
+                max_concurrency: sent.max_concurrency,
                 completed,
+                errors: 0,
                 is_final: completed == sent.targets.len(),
             });
+        }
+        for sent in &self.sent {
+            let over = sent.said.iter().filter(|said| said.end <= now);
+            self.fleet.attempts.extend(over.map(|said| Attempt {
+                instance: said.id.clone(),
+                action: sent.action,
+                requested_at: sent.at,
+                ended_at: said.end,
+                result: said.result.clone(),
+            }));
         }
         for instance in self.fleet.instances.values_mut() {
             for sent in &self.sent {
@@ -160,6 +176,8 @@ impl World {
             said.push(Said { id: id.clone(), end, result, is_stopped });
         }
         let id = CommandId::parse(&format!("{} {}", self.sent.len(), self.now)).unwrap();
-        self.sent.push(Sent { id, action: order.action, at: self.now, targets: order.targets.clone(), said });
+        let max_concurrency = order.rate_control.max_concurrency;
+        let targets = order.targets.clone();
+        self.sent.push(Sent { id, action: order.action, at: self.now, targets, max_concurrency, said });
     }
 }

@@ -1,4 +1,8 @@
 use serde_json::{Value, json};
+use shared::budget::{Evidence, Parameters, Refusal, assess};
+use shared::cause::Cause;
+use shared::config::Policy;
+use shared::history::Action;
 use shared::ids::CommandId;
 use shared::share::DriveLetter;
 
@@ -61,8 +65,10 @@ fn command(n: u32, requested: i64, is_final: bool) -> Command {
         requested_at: at(requested),
         action: Action::Map,
         instances: vec![id(n)],
+        max_concurrency: 50,
         is_final,
         completed: usize::from(is_final),
+        errors: 0,
     }
 }
 
@@ -279,25 +285,52 @@ fn only_a_drain_that_is_provably_ours_is_released() {
 }
 
 #[test]
-fn the_password_is_presented_when_proven_or_by_one_instance_named_by_hand() {
-    let check = Command { action: Action::Check, ..command(9, 10, false) };
+fn a_fresh_password_goes_to_all_but_those_refused_alone_and_any_other_to_one_named_by_hand() {
+    let refusal = |n| Refusal {
+        at: at(60),
+        instance: id(n),
+        action: Action::Map,
+        step: "create".to_owned(),
+        cause: Cause::new("1326"),
+        weight: 1,
+        is_of_current_password: true,
+    };
+    let evidence = Evidence {
+        parameters: Parameters::Changed(at(0)),
+        in_flight: Vec::new(),
+        attempts: &[],
+        stamps: BTreeMap::new(),
+        is_partial: false,
+    };
+    let idle = assess(&evidence, &Policy::default(), at(70));
+    let fresh = Budget { is_fresh: true, ..idle.clone() };
+    let refused_alone = Budget { refused_instances: [id(2)].into(), ..fresh.clone() };
+    let spent = Budget { row: vec![refusal(7), refusal(8), refusal(9)], ..idle.clone() };
+    let last = Budget { row: vec![refusal(7), refusal(8)], ..idle.clone() };
+    let taken = Budget { possible: 1, ..last.clone() };
+    let unreadable = Budget { is_unreadable: true, ..fresh.clone() };
+    let record = Batch::default().add(None, Kind::Other, None);
     let table = [
-        (Password::Proven, Origin::Queue, 500, vec![], None),
-        (Password::Proven, Origin::Rule, 1, vec![command(9, 10, false)], None),
-        (Password::Unproven, Origin::Queue, 1, vec![], Some(Reason::Unproven)),
-        (Password::Unproven, Origin::Rule, 1, vec![], Some(Reason::Unproven)),
-        (Password::Unproven, Origin::Hand, 1, vec![], None),
-        (Password::Unproven, Origin::Hand, 2, vec![], Some(Reason::Unproven)),
-        (Password::Unproven, Origin::Hand, 1, vec![command(9, 10, false)], Some(Reason::UnprovenTried)),
-        (Password::Unproven, Origin::Hand, 1, vec![command(9, 10, true)], None),
-        (Password::Unproven, Origin::Hand, 1, vec![check], None),
-        (Password::Refused, Origin::Hand, 1, vec![], Some(Reason::Refused)),
-        (Password::Refused, Origin::Queue, 1, vec![], Some(Reason::Refused)),
-        (Password::Unknown, Origin::Hand, 1, vec![], Some(Reason::Doubt)),
-        (Password::Unknown, Origin::Queue, 1, vec![], Some(Reason::Doubt)),
+        ("fresh", &fresh, Origin::Queue, 500, Ok(0)),
+        ("fresh", &fresh, Origin::Rule, 1, Ok(0)),
+        ("fresh", &fresh, Origin::Hand, 2, Ok(0)),
+        ("one was refused alone", &refused_alone, Origin::Queue, 3, Ok(1)),
+        ("one was refused alone", &refused_alone, Origin::Hand, 3, Ok(1)),
+        ("not fresh", &idle, Origin::Queue, 1, Err(Reason::NotFresh.to_string())),
+        ("not fresh", &idle, Origin::Rule, 1, Err(Reason::NotFresh.to_string())),
+        ("not fresh", &idle, Origin::Hand, 1, Ok(0)),
+        ("not fresh", &idle, Origin::Hand, 2, Err(Reason::OneByHand.to_string())),
+        ("one refusal is left", &last, Origin::Hand, 1, Ok(0)),
+        ("one refusal is left and may be taken", &taken, Origin::Hand, 1, Err(withheld(&taken))),
+        ("none is left", &spent, Origin::Hand, 1, Err(withheld(&spent))),
+        ("unreadable", &unreadable, Origin::Hand, 1, Err(Reason::Doubt.to_string())),
+        ("unreadable", &unreadable, Origin::Queue, 1, Err(Reason::Doubt.to_string())),
     ];
-    for (password, origin, targets, commands, expected) in table {
-        let reason = may_present(password, origin, targets, history(&commands, 70)).err();
-        assert_eq!(reason, expected, "{password:?} {origin:?} {targets} {}", commands.len());
+    for (name, budget, origin, targets, expected) in table {
+        let targets = (1..=targets).map(|n| (id(n), record)).collect();
+        let dropped = may_present(budget, origin, &targets).map(|refused| refused.len());
+        assert_eq!(dropped.map_err(|outcome| outcome.to_string()), expected, "{name} {origin:?}");
     }
+    let told = withheld(&spent);
+    assert!(told.starts_with("3 of 3 refused log-ons spent (i-0") && told.contains("next try "), "{told}");
 }

@@ -1,0 +1,173 @@
+//! From the evidence to the [`Budget`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::evidence::{Attempt, Evidence, InFlight, Parameters, Stamps};
+use super::{Budget, Credential, LetIn, Refusal};
+use crate::cause::Cause;
+use crate::config::{Policy, ROW_GAP};
+use crate::history::Action;
+use crate::ids::InstanceId;
+use crate::invocation::{Failure, InvocationResult};
+
+/// Counts the evidence.
+pub fn assess(evidence: &Evidence<'_>, policy: &Policy, now: Timestamp) -> Budget {
+    let mut attempts: Vec<&Attempt> = evidence.attempts.iter().collect();
+    attempts.sort_by_key(|attempt| (attempt.ended_at, attempt.requested_at));
+    let logons = Logons::of(evidence);
+    let refusals: Vec<Refusal> = attempts.iter().filter_map(|attempt| refusal(attempt, &logons)).collect();
+    let let_in = let_in(evidence, &attempts, &logons, &refusals);
+    let is_unreadable = evidence.is_partial || evidence.parameters == Parameters::Unread;
+    let is_fresh =
+        !is_unreadable && let_in.as_ref().is_some_and(|one| now.duration_since(one.at) <= policy.freshness());
+    let refused_instances = refused_instances(evidence, &attempts, &logons);
+    let of_maps = || evidence.in_flight.iter().filter(|command| command.action == Action::Map);
+    // What is sent while the password is fresh is reckoned to be let in.
+    let counts = |command: &&InFlight| !(is_fresh && command.action == Action::Map);
+    Budget {
+        of: policy.refusal_budget,
+        row: row(refusals, now),
+        possible: evidence.in_flight.iter().filter(counts).map(InFlight::possible_refusals).sum(),
+        let_in,
+        is_fresh,
+        is_refused_instance_in_flight: of_maps()
+            .any(|map| map.instances.iter().any(|id| refused_instances.contains(id))),
+        refused_instances,
+        parameters_changed: evidence.parameters.changed(),
+        is_unreadable,
+        maps_in_flight: of_maps().map(|map| map.unfinished).sum(),
+        last_map_in_flight: of_maps().map(|map| map.requested_at).max(),
+    }
+}
+
+/// When each instance logged on with the parameters' password of that time: what its attributes say, and the history.
+struct Logons<'e> {
+    parameters: Parameters,
+    by_instance: BTreeMap<&'e InstanceId, BTreeSet<Timestamp>>,
+}
+
+impl<'e> Logons<'e> {
+    fn of(evidence: &'e Evidence<'_>) -> Self {
+        let stamped = evidence.stamps.iter().filter_map(|(id, stamps)| Some((id, stamps.logon?)));
+        let seen = evidence.attempts.iter().filter(|attempt| is_log_on(attempt));
+        let mut by_instance: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for (id, at) in stamped.chain(seen.map(|attempt| (&attempt.instance, attempt.requested_at))) {
+            by_instance.entry(id).or_default().insert(at);
+        }
+        Logons { parameters: evidence.parameters, by_instance }
+    }
+
+    /// The credential that the instance had saved when a command was requested.
+    fn credential_before(&self, id: &InstanceId, requested: Timestamp) -> Credential {
+        let before = self.by_instance.get(id).and_then(|logons| logons.range(..requested).next_back());
+        self.parameters.credential(before.copied())
+    }
+}
+
+/// A `check` never logs on with the parameters' password, whatever its result line says.
+fn is_log_on(attempt: &Attempt) -> bool {
+    let changed = matches!(&attempt.result, InvocationResult::Mapped(proof) if proof.changed);
+    changed && attempt.action == Action::Map
+}
+
+/// A refused log-on. A `map` that reached the instance and brought no result line counts as one, because it may have tried.
+/// One that mapped the share is none, whatever was refused before.
+fn refusal(attempt: &Attempt, logons: &Logons<'_>) -> Option<Refusal> {
+    let is_map = attempt.action == Action::Map;
+    let (cause, step, weight) = match &attempt.result {
+        InvocationResult::Failed(Failure { cause, step, refused, .. }) => {
+            let least = u32::from(cause.is_refused_logon());
+            (*cause, step.clone(), refused.unwrap_or(least).max(least))
+        }
+        InvocationResult::NoResult(cause @ (Cause::NO_RESULT | Cause::TIMEOUT | Cause::LOST)) if is_map => {
+            (*cause, String::new(), 1)
+        }
+        _ => return None,
+    };
+    let credential = logons.credential_before(&attempt.instance, attempt.requested_at);
+    // A `map` that failed for another reason was refused before, with the saved credential.
+    let presents_current = is_map
+        && (cause.is_refused_logon() || matches!(attempt.result, InvocationResult::NoResult(_)))
+        && logons.parameters.changed().is_some_and(|changed| attempt.requested_at > changed);
+    (weight > 0).then(|| Refusal {
+        at: attempt.ended_at,
+        instance: attempt.instance.clone(),
+        action: attempt.action,
+        step,
+        cause,
+        weight,
+        is_of_current_password: presents_current || credential == Credential::Current,
+    })
+}
+
+/// The refusals back from now until a gap, oldest first.
+fn row(mut refusals: Vec<Refusal>, now: Timestamp) -> Vec<Refusal> {
+    let mut next = now;
+    let first = refusals.iter().rposition(|refusal| {
+        let is_apart = next.duration_since(refusal.at) >= ROW_GAP;
+        next = refusal.at;
+        is_apart
+    });
+    refusals.split_off(first.map_or(0, |first| first + 1))
+}
+
+/// The last instance that was let in with the current password, by a command requested after the last refusal's end. It
+/// logged on: a `map` that made the mapping, or the proof that opened the gate of an instance which has that password
+/// saved and had lost its session. A check under an open gate proves nothing, since a live session makes no log-on.
+fn let_in(
+    evidence: &Evidence<'_>,
+    attempts: &[&Attempt],
+    logons: &Logons<'_>,
+    refusals: &[Refusal],
+) -> Option<LetIn> {
+    let changed = evidence.parameters.changed()?;
+    let since = refusals.last().map_or(changed, |last| last.at.max(changed));
+    let is_one = |attempt: &&&Attempt| {
+        let opened = || {
+            let stamps = evidence.stamps.get(&attempt.instance).copied().unwrap_or_default();
+            matches!(attempt.result, InvocationResult::Mapped(_))
+                && stamps.opened_by == Some(attempt.requested_at)
+                && logons.credential_before(&attempt.instance, attempt.requested_at) == Credential::Current
+        };
+        attempt.requested_at > since && (is_log_on(attempt) || opened())
+    };
+    let last = attempts.iter().rfind(is_one)?;
+    Some(LetIn { at: last.ended_at, instance: last.instance.clone() })
+}
+
+/// The instances whose last word is a refusal of the current password, in the history or, where that says nothing of them,
+/// in their state.
+fn refused_instances(
+    evidence: &Evidence<'_>,
+    attempts: &[&Attempt],
+    logons: &Logons<'_>,
+) -> BTreeSet<InstanceId> {
+    let mut last_words: BTreeMap<&InstanceId, &Attempt> = BTreeMap::new();
+    for attempt in attempts.iter().filter(|attempt| is_word(attempt)) {
+        let last = last_words.entry(&attempt.instance).or_insert(attempt);
+        if attempt.requested_at >= last.requested_at {
+            *last = attempt;
+        }
+    }
+    let in_history = last_words.iter().filter(|(_, attempt)| {
+        refusal(attempt, logons)
+            .is_some_and(|refusal| refusal.is_of_current_password && refusal.cause.is_refused_logon())
+    });
+    let changed = evidence.parameters.changed();
+    let in_state = evidence.stamps.iter().filter(|(id, Stamps { refused_by, .. })| {
+        let is_newer = refused_by.is_some_and(|at| changed.is_some_and(|changed| at > changed));
+        is_newer && last_words.get(id).is_none_or(|word| Some(word.requested_at) < *refused_by)
+    });
+    in_history.map(|(id, _)| (*id).clone()).chain(in_state.map(|(id, _)| id.clone())).collect()
+}
+
+/// The script said how it went.
+fn is_word(attempt: &Attempt) -> bool {
+    match &attempt.result {
+        InvocationResult::Mapped(_) => true,
+        InvocationResult::Failed(failure) => failure.cause != Cause::BUSY,
+        InvocationResult::NoResult(_) | InvocationResult::Pending => false,
+    }
+}

@@ -1,0 +1,383 @@
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::invocation::{Failure, InvocationResult, Proof};
+
+/// A time in seconds; the parameters changed at 0, and now is 10,000.
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_000_000 + second).unwrap()
+}
+
+const NOW: i64 = 10_000;
+const GAP: i64 = 31 * 60;
+
+fn id(n: u32) -> InstanceId {
+    InstanceId::parse(&format!("i-{n:08x}")).unwrap()
+}
+
+/// `map` or `check` on an instance, with a cause and its step, `mapped`, `changed`, or `no` and a cause. It was requested
+/// ten seconds before it ended.
+fn attempt(n: u32, ended: i64, text: &str) -> Attempt {
+    let words: Vec<&str> = text.split(' ').collect();
+    let proof = |changed| {
+        InvocationResult::Mapped(Proof {
+            changed,
+            drive: "G:".to_owned(),
+            remote: r"\\fs\share".to_owned(),
+            status: None,
+            privacy: None,
+        })
+    };
+    let result = match words[1] {
+        "mapped" => proof(false),
+        "changed" => proof(true),
+        "no" => InvocationResult::NoResult(Cause::new(words[2])),
+        cause => InvocationResult::Failed(Failure {
+            cause: Cause::new(cause),
+            said: cause.to_owned(),
+            step: words.get(2).copied().unwrap_or("create").to_owned(),
+            refused: words.get(3).map(|n| n.parse().unwrap()),
+            message: String::new(),
+        }),
+    };
+    let action = Action::parse(words[0]).unwrap();
+    Attempt { instance: id(n), action, requested_at: at(ended - 10), ended_at: at(ended), result }
+}
+
+fn in_flight(action: Action, requested: i64, targets: std::ops::Range<u32>, at_a_time: u32) -> InFlight {
+    InFlight {
+        action,
+        requested_at: at(requested),
+        unfinished: targets.end - targets.start,
+        instances: targets.map(id).collect(),
+        at_a_time,
+    }
+}
+
+/// The evidence of a case, built up.
+#[derive(Clone)]
+struct Case {
+    attempts: Vec<Attempt>,
+    in_flight: Vec<InFlight>,
+    stamps: BTreeMap<InstanceId, Stamps>,
+    parameters: Parameters,
+}
+
+fn case(attempts: &[Attempt]) -> Case {
+    Case {
+        attempts: attempts.to_vec(),
+        in_flight: Vec::new(),
+        stamps: BTreeMap::new(),
+        parameters: Parameters::Changed(at(0)),
+    }
+}
+
+impl Case {
+    fn logon(mut self, n: u32, second: i64) -> Self {
+        self.stamps.entry(id(n)).or_default().logon = Some(at(second));
+        self
+    }
+
+    fn opened(mut self, n: u32, second: i64) -> Self {
+        self.stamps.entry(id(n)).or_default().opened_by = Some(at(second));
+        self
+    }
+
+    fn flying(mut self, command: InFlight) -> Self {
+        self.in_flight.push(command);
+        self
+    }
+
+    fn changed(mut self, second: i64) -> Self {
+        self.parameters = Parameters::Changed(at(second));
+        self
+    }
+
+    fn budget_at(&self, second: i64) -> Budget {
+        let evidence = Evidence {
+            parameters: self.parameters,
+            in_flight: self.in_flight.clone(),
+            attempts: &self.attempts,
+            stamps: self.stamps.clone(),
+            is_partial: false,
+        };
+        assess(&evidence, &Policy::default(), at(second))
+    }
+
+    fn budget(&self) -> Budget {
+        self.budget_at(NOW)
+    }
+
+    fn allows_canary(&self) -> bool {
+        self.budget().allows_canary(&Policy::default(), at(NOW))
+    }
+}
+
+#[test]
+fn a_refusal_is_a_refused_log_on_or_a_map_without_a_result_line() {
+    let table = [
+        ("map 1326", 1),
+        ("check 1909 read", 1),
+        ("map 86 proof", 1),
+        ("map 1326 create 2", 2),
+        ("map 53 create 1", 1),
+        ("map 53", 0),
+        ("map 5 proof", 0),
+        ("map bad-credentials parameters", 0),
+        ("map not-mapped", 0),
+        ("map no timeout", 1),
+        ("map no no-result", 1),
+        ("map no lost", 1),
+        ("check no timeout", 0),
+        ("map no undelivered", 0),
+        ("map no refused-by-ssm", 0),
+        ("map mapped", 0),
+        ("map changed", 0),
+    ];
+    for (text, spent) in table {
+        assert_eq!(case(&[attempt(1, NOW - 60, text)]).budget().spent(), spent, "{text}");
+    }
+}
+
+#[test]
+fn a_row_goes_back_from_now_until_a_gap() {
+    let refusals = |ends: &[i64]| -> Vec<Attempt> {
+        ends.iter().zip(1..).map(|(end, n)| attempt(n, *end, "map 1326")).collect()
+    };
+    let table: [(&str, &[i64], u32); 6] = [
+        ("none", &[], 0),
+        ("a moment ago", &[NOW], 1),
+        ("just within", &[NOW - GAP + 1], 1),
+        ("over", &[NOW - GAP], 0),
+        ("each within the gap of the next", &[NOW - 3 * GAP + 3, NOW - 2 * GAP + 2, NOW - GAP + 1], 3),
+        ("a gap between", &[NOW - 2 * GAP, NOW - GAP + 1], 1),
+    ];
+    for (name, ends, spent) in table {
+        let budget = case(&refusals(ends)).budget();
+        assert_eq!(budget.spent(), spent, "{name}");
+        let ends = (spent > 0).then(|| at(*ends.last().unwrap() + GAP));
+        assert_eq!(budget.row_ends(), ends, "{name}");
+    }
+}
+
+#[test]
+fn a_password_is_fresh_for_a_minute_after_an_instance_was_let_in() {
+    let table = [
+        ("a map that made the mapping", case(&[attempt(1, NOW, "map changed")]), true),
+        ("a minute ago", case(&[attempt(1, NOW - 60, "map changed")]), true),
+        ("longer ago", case(&[attempt(1, NOW - 61, "map changed")]), false),
+        ("a map that found the mapping", case(&[attempt(1, NOW, "map mapped")]), false),
+        ("a check that claims to have made it", case(&[attempt(1, NOW, "check changed")]), false),
+        ("requested before the change", case(&[attempt(1, NOW, "map changed")]).changed(NOW - 10), false),
+        ("requested after the change", case(&[attempt(1, NOW, "map changed")]).changed(NOW - 11), true),
+        ("refused later", case(&[attempt(1, NOW - 9, "map changed"), attempt(2, NOW, "map 1326")]), false),
+        (
+            "requested before the refusal ended",
+            case(&[attempt(2, NOW - 5, "map 1326"), attempt(1, NOW, "map changed")]),
+            false,
+        ),
+        (
+            "requested after the refusal ended",
+            case(&[attempt(2, NOW - 11, "map 1326"), attempt(1, NOW, "map changed")]),
+            true,
+        ),
+        (
+            "the check that opened the gate of one that holds it",
+            case(&[attempt(1, NOW, "check mapped")]).logon(1, 1).opened(1, NOW - 10),
+            true,
+        ),
+        ("a check of an open gate", case(&[attempt(1, NOW, "check mapped")]).logon(1, 1).opened(1, 1), false),
+        (
+            "the check that opened the gate of one that holds an older one",
+            case(&[attempt(1, NOW, "check mapped")]).logon(1, -1).opened(1, NOW - 10),
+            false,
+        ),
+        (
+            "the check that opened the gate of one whose log-on is not known",
+            case(&[attempt(1, NOW, "check mapped")]).opened(1, NOW - 10),
+            false,
+        ),
+    ];
+    for (name, case, fresh) in table {
+        assert_eq!(case.budget().is_fresh, fresh, "{name}");
+        for parameters in [Parameters::Missing, Parameters::Unread] {
+            assert!(!Case { parameters, ..case.clone() }.budget().is_fresh, "{name}, {parameters:?}");
+        }
+    }
+}
+
+#[test]
+fn a_canary_is_sent_alone_and_leaves_the_last_refusal_for_a_changed_password() {
+    let map = |requested, targets| in_flight(Action::Map, requested, targets, 50);
+    let check = |targets, at_a_time| in_flight(Action::Check, NOW - 5, targets, at_a_time);
+    let one = [attempt(1, NOW - 60, "map 1326")];
+    let two = [attempt(1, NOW - 60, "map 1326"), attempt(2, NOW - 30, "map 1326")];
+    let table = [
+        ("nothing is known", case(&[]), true),
+        ("one is in flight", case(&[]).flying(map(NOW - 89, 1..2)), false),
+        ("and has been for 90 s", case(&[]).flying(map(NOW - 90, 1..2)), true),
+        ("two are", case(&[]).flying(map(NOW - 95, 1..2)).flying(map(NOW - 90, 2..3)), false),
+        ("one refused", case(&one), true),
+        ("one refused, one in flight", case(&one).flying(map(NOW - 95, 3..4)), false),
+        ("two refused", case(&two), false),
+        ("the same one twice", case(&[one[0].clone(), attempt(1, NOW - 30, "map 1326")]), true),
+        ("two refused, and the parameter changed since", case(&two).changed(NOW - 20), true),
+        ("two refused since it changed", case(&two).changed(NOW - 45), true),
+        ("two refused that had an older one saved", case(&two).logon(1, -9).changed(NOW - 75), false),
+        ("checks may take the rest", case(&one).flying(check(5..9, 2)), false),
+        ("a check may take one", case(&one).flying(check(5..6, 2)), true),
+        (
+            "three refused, and the parameter changed since",
+            case(&[two[0].clone(), two[1].clone(), attempt(3, NOW - 9, "map 1326")]).changed(NOW - 2),
+            false,
+        ),
+    ];
+    for (name, case, expected) in table {
+        assert_eq!(case.allows_canary(), expected, "{name}");
+        let unread = Case { parameters: Parameters::Unread, ..case };
+        assert!(!unread.allows_canary(), "{name}, parameters unread");
+    }
+}
+
+#[test]
+fn checks_leave_room_for_what_may_yet_be_refused() {
+    let with_current = attempt(1, NOW - 60, "check 1326 read");
+    let check = in_flight(Action::Check, NOW - 5, 5..30, 2);
+    let map = |n: u32| in_flight(Action::Map, NOW - 5, n..n + 1, 50);
+    let table = [
+        ("nothing is known", case(&[]), (2, 1)),
+        ("two at a time are in flight", case(&[]).flying(check.clone()), (1, 1)),
+        ("a canary is in flight", case(&[]).flying(map(9)), (2, 1)),
+        ("one refused with the current one", case(&[with_current.clone()]).logon(1, 1), (1, 1)),
+        ("one refused with another one", case(&[with_current.clone()]), (2, 0)),
+        ("the row is over", case(&[attempt(1, NOW - GAP, "check 1326 read")]), (2, 1)),
+        ("two refused", case(&[with_current, attempt(2, NOW - 30, "map 1326")]).logon(1, 1), (0, 1)),
+        ("a refused one tries again", case(&[attempt(9, NOW - GAP, "map 1326")]).flying(map(9)), (0, 0)),
+    ];
+    for (name, case, expected) in table {
+        let budget = case.budget();
+        let both = [Credential::Current, Credential::Unknown].map(|one| budget.checks_at_a_time(one));
+        assert_eq!(both, [expected.0, expected.1], "{name}");
+        assert_eq!(budget.checks_at_a_time(Credential::Stale), expected.1, "{name}");
+    }
+}
+
+#[test]
+fn maps_in_flight_are_reckoned_to_be_let_in_while_the_password_is_fresh() {
+    let wave = in_flight(Action::Map, NOW - 5, 5..55, 50);
+    assert_eq!(case(&[]).flying(wave.clone()).budget().possible, 50);
+    let fresh = case(&[attempt(1, NOW - 9, "map changed")]).flying(wave);
+    assert_eq!(fresh.budget().possible, 0);
+    let check = in_flight(Action::Check, NOW - 5, 60..85, 2);
+    assert_eq!(fresh.flying(check).budget().possible, 2);
+}
+
+#[test]
+fn an_instance_is_refused_alone_by_its_last_word() {
+    let table = [
+        ("refused", case(&[attempt(1, NOW - 5000, "map 1326")]), true),
+        (
+            "refused while it held the current one",
+            case(&[attempt(1, 500, "check 1326 read")]).logon(1, 1),
+            true,
+        ),
+        ("refused with another one", case(&[attempt(1, 500, "check 1326 read")]), false),
+        ("refused before the change", case(&[attempt(1, 500, "map 1326")]).changed(495), false),
+        ("let in since", case(&[attempt(1, 500, "map 1326"), attempt(1, 900, "map changed")]), false),
+        ("another cause since", case(&[attempt(1, 500, "map 1326"), attempt(1, 900, "map 53")]), false),
+        ("busy since", case(&[attempt(1, 500, "map 1326"), attempt(1, 900, "map busy")]), true),
+        ("no result since", case(&[attempt(1, 500, "map 1326"), attempt(1, 900, "map no timeout")]), true),
+    ];
+    for (name, case, expected) in table {
+        assert_eq!(case.budget().refused_instances.contains(&id(1)), expected, "{name}");
+    }
+    let recorded = |second: i64, attempts: &[Attempt]| {
+        let mut case = case(attempts);
+        case.stamps.entry(id(1)).or_default().refused_by = Some(at(second));
+        case.budget().refused_instances.contains(&id(1))
+    };
+    assert!(recorded(100, &[]), "older than the history");
+    assert!(!recorded(-1, &[]), "before the change");
+    assert!(!recorded(100, &[attempt(1, 900, "check not-mapped")]), "another word since");
+}
+
+#[test]
+fn an_instance_that_was_refused_alone_waits_until_nothing_else_may_be_refused() {
+    assert!(case(&[]).budget().allows_refused_instance());
+    assert!(case(&[attempt(1, NOW - GAP, "map 1326")]).budget().allows_refused_instance());
+    assert!(!case(&[attempt(1, NOW - GAP + 1, "map 1326")]).budget().allows_refused_instance());
+    let check = in_flight(Action::Check, NOW - 5, 5..6, 2);
+    assert!(!case(&[]).flying(check).budget().allows_refused_instance());
+}
+
+/// Causes and actions at random, on a few instances, in a row.
+fn attempts() -> impl Strategy<Value = Vec<Attempt>> {
+    let texts = [
+        "map 1326",
+        "check 1326 read",
+        "map changed",
+        "map mapped",
+        "check mapped",
+        "map no timeout",
+        "map 53",
+    ];
+    let one = (1..5_u32, 0..9_000_i64, select(texts.to_vec()))
+        .prop_map(|(n, ago, text)| attempt(n, NOW - ago, text));
+    prop::collection::vec(one, 0..12)
+}
+
+proptest! {
+    /// Invariant 3 of the budget: attributes and instances that disappear never allow more.
+    #[test]
+    fn what_disappears_never_raises_what_may_be_sent(
+        attempts in attempts(),
+        logons in prop::collection::btree_map(1..5_u32, 0..9_000_i64, 0..4),
+        gone in 1..5_u32,
+        changed in 0..9_000_i64,
+    ) {
+        let whole = logons.iter().fold(case(&attempts).changed(NOW - changed), |case, (n, ago)| {
+            case.logon(*n, NOW - ago).opened(*n, NOW - ago - 10)
+        });
+        let mut less = whole.clone();
+        less.stamps.remove(&id(gone));
+        let (whole, less) = (whole.budget(), less.budget());
+        prop_assert_eq!(whole.spent(), less.spent());
+        prop_assert!(whole.is_fresh || !less.is_fresh);
+    }
+
+    /// Whatever is sent within the budget, and refused, stays within it.
+    #[test]
+    fn no_more_log_ons_are_refused_in_a_row_than_the_budget_allows(
+        steps in prop::collection::vec((0..3_u8, 1..2_000_i64, any::<bool>()), 1..40),
+    ) {
+        let policy = Policy::default();
+        let mut history: Vec<Attempt> = Vec::new();
+        let mut second = NOW;
+        for (n, (kind, wait, holds_current)) in (10..).zip(steps) {
+            second += wait;
+            let known = case(&history);
+            let known = if holds_current { known.logon(n, 1) } else { known };
+            let budget = known.budget_at(second);
+            let credential = if holds_current { Credential::Current } else { Credential::Unknown };
+            let (text, most) = match kind {
+                0 => ("map 1326", u32::from(budget.allows_canary(&policy, at(second)))),
+                1 => ("check 1326 read", budget.checks_at_a_time(credential)),
+                _ => ("map 1326", u32::from(budget.allows_refused_instance())),
+            };
+            history.extend((0..most).map(|more| attempt(n * 100 + more, second + 10, text)));
+            let spent = case(&history).budget_at(second + 10).spent();
+            prop_assert!(spent <= 3, "{spent} refused in a row");
+        }
+    }
+}
+
+#[test]
+fn the_window_always_shows_a_row_whole() {
+    let policy = Policy::default();
+    assert_eq!(policy.history_window(), SignedDuration::from_mins(93));
+    assert!(policy.history_window() >= ROW_GAP * i32::try_from(policy.refusal_budget).unwrap());
+}
