@@ -34,7 +34,7 @@ impl Parameters {
     pub fn credential(self, logon: Option<Timestamp>) -> Credential {
         match (logon, self.changed()) {
             (Some(logon), Some(changed)) if logon > changed => Credential::Current,
-            (Some(_), Some(_)) => Credential::Stale,
+            (Some(logon), Some(changed)) if logon < changed => Credential::Stale,
             _ => Credential::Unknown,
         }
     }

@@ -15,7 +15,7 @@ use shared::state::{State, StateAttribute};
 
 use super::canary;
 use super::schedule::{Attempt, Triggers, next_attempt};
-use super::turns::{Waiting, in_turn};
+use super::turns::{Waiting, in_turn, was_not_delivered};
 use crate::fleet::{AgentState, Fleet, Instance};
 
 /// A mapping that logged on before the password changed is renewed a few at a time.
@@ -157,17 +157,18 @@ fn map(targets: &[InstanceId], reason: &'static str) -> PlannedCommand {
 }
 
 /// One `check`. A check reconnects an idle mapping with the credential that Windows kept, which is a log-on, so the budget
-/// says how many run at a time: by the credential of the first in turn that may be checked at all. SSM stops the command
-/// at the first failure.
+/// says how many run at a time. It goes to instances of one kind: of the first in turn that may be checked at all. SSM
+/// stops the command at the first failure.
 fn check(waiting: Vec<Waiting>, budget: &Budget) -> Option<PlannedCommand> {
-    let at_a_time = |one: &Waiting| budget.checks_at_a_time(one.credential);
-    let most = waiting.iter().map(at_a_time).find(|most| *most > 0)?;
-    let targets = waiting.into_iter().filter(|one| budget.checks_at_a_time(one.credential) >= most);
-    let room = (CHECKS_EACH * most as usize).min(TARGETS_A_COMMAND);
+    let first = waiting.iter().find(|one| budget.checks_at_a_time(one.credential) > 0)?;
+    let holds_current = first.credential == Credential::Current;
+    let at_a_time = budget.checks_at_a_time(first.credential);
+    let room = (CHECKS_EACH * at_a_time as usize).min(TARGETS_A_COMMAND);
+    let alike = waiting.into_iter().filter(|one| (one.credential == Credential::Current) == holds_current);
     Some(PlannedCommand {
         action: Action::Check,
-        targets: targets.take(room).map(|one| one.id).collect(),
-        rate_control: RateControl { max_concurrency: most, max_errors: MaxErrors::Count(0) },
+        targets: alike.take(room).map(|one| one.id).collect(),
+        rate_control: RateControl { max_concurrency: at_a_time, max_errors: MaxErrors::Count(0) },
         reason: "look without presenting the parameters' password",
     })
 }
@@ -210,7 +211,7 @@ fn due<'f>(
             Wanted::CheckFirst => due.checks.push(waiting.before_others()),
         }
     }
-    due.canaries.sort_by_cached_key(|instance| canary::rank(instance, oldest));
+    due.canaries.sort_by_cached_key(|instance| canary::rank(instance));
     due.refused = oldest_first(refused);
     due
 }
@@ -237,6 +238,8 @@ fn wanted(instance: &Instance, attempt: Attempt, fleet: &Fleet, budget: &Budget)
         Attempt::First if is_restarted && credential == Credential::Current && !budget.is_fresh => {
             Wanted::CheckFirst
         }
+        // Nothing is known about it but that a command did not get to it. It may have been mapped by hand.
+        Attempt::Retry if was_not_delivered(instance) && !budget.is_fresh => Wanted::Check,
         Attempt::First | Attempt::Retry => Wanted::Map,
         Attempt::Adopt => Wanted::CheckFirst,
         Attempt::Verify if credential == Credential::Stale && instance.is_mapped() => Wanted::Renewal,

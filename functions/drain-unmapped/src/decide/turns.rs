@@ -45,7 +45,7 @@ impl Waiting {
 }
 
 /// What an instance was sent, without the commands that SSM stopped before they got to it.
-pub(super) fn turns(instance: &Instance) -> impl Iterator<Item = &CommandResult> {
+fn turns(instance: &Instance) -> impl Iterator<Item = &CommandResult> {
     instance.results.iter().filter(|result| !result.is_stopped)
 }
 

@@ -65,7 +65,7 @@ pub struct RowEntry {
     pub with_current_password: bool,
 }
 
-pub(super) fn credentials(plan: &Plan, now: Timestamp) -> Credentials {
+pub(crate) fn credentials(plan: &Plan, now: Timestamp) -> Credentials {
     let (budget, waiting) = (&plan.budget, &plan.waiting);
     let next = next(plan, now);
     Credentials {
@@ -123,15 +123,13 @@ pub(super) fn why(plan: &Plan, now: Timestamp) -> Option<String> {
         n => format!("{n} hosts wait"),
     };
     let spent = match budget.spent() {
-        0 => format!(
-            "no instance was let in within the last minute, so one tries the password for all ({what})"
-        ),
+        0 => "no instance was let in within the last minute, so one tries the password for all".to_owned(),
         _ => budget.describe(),
     };
     let next_try = if next_at <= now {
         format!("next try ({what}) as soon as the commands in flight end")
     } else {
-        format!("next try ({what}) {}, or at once when a parameter changes", time::format(next_at))
+        format!("next try ({what}) {next_at:.0}, or at once when a parameter changes")
     };
     Some(format!("{spent}; {waiting}; {next_try}"))
 }

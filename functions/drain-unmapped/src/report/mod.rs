@@ -14,7 +14,7 @@ pub use rows::{CauseRow, Row};
 pub use summary::summary;
 pub use survey::{Survey, survey};
 #[cfg(test)]
-pub(crate) use {rows::row, survey::is_unreachable};
+pub(crate) use {credentials::credentials, rows::row, survey::is_unreachable};
 
 use serde::Serialize;
 use serde_json::Value;

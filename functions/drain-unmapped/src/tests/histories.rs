@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use shared::brake::Parameters;
 use shared::config::Policy;
 use shared::ids::InstanceId;
 
-use super::build::{FleetWith, NOW, fleet, host, hosts, of_kind, policy};
+use super::build::{FleetWith, NOW, With, fleet, host, hosts, of_kind, policy};
 use super::world::{HANGS, TAKES_NONE, World};
 use crate::fleet::Fleet;
 
@@ -89,12 +88,8 @@ fn any_number_of_instances_without_an_answer_does_not_keep_the_others_from_being
             for [first, others] in [open, ["shut", open[1]], [open[0], shut[1]], shut] {
                 let stands = |n| if n < silent { first } else { others };
                 let fleet = || fleet((0..silent + 4).map(|n| host(n, stands(n))));
-                // Checked only, because the parameters cannot be read; or tried by a canary.
-                let unread = fleet().having(|fleet| fleet.parameters = Parameters::Unread);
-                for fleet in [unread, fleet().unproven()] {
-                    let unproven = unproven_others(fleet, silent, says);
-                    assert!(unproven.is_empty(), "{silent} {says}; {first}, {others}: {unproven:?}");
-                }
+                let unproven = unproven_others(fleet().not_fresh(), silent, says);
+                assert!(unproven.is_empty(), "{silent} {says}; {first}, {others}: {unproven:?}");
             }
         }
     }
@@ -104,8 +99,9 @@ fn any_number_of_instances_without_an_answer_does_not_keep_the_others_from_being
 fn one_odd_instance_does_not_delay_the_adoption_of_a_fleet_that_was_mapped_by_hand() {
     for odd in [0, 1, 7, 39] {
         let nature = move |n, _, _| if n == odd { "drive-in-use" } else { "mapped" };
-        let mut world = World::new(fleet(hosts(0..40, "shut")).unproven(), policy(), Box::new(nature));
-        shut_within(&mut world, 8);
+        let instances = hosts(0..40, "shut").into_iter().map(|instance| instance.registered("-1h"));
+        let mut world = World::new(fleet(instances).not_fresh(), policy(), Box::new(nature));
+        shut_within(&mut world, 12);
         let open = world.fleet.instances.values().filter(|instance| instance.is_mapped()).count();
         assert_eq!(open, 39, "the odd one is {odd}");
     }

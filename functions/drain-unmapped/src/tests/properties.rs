@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
-use shared::brake::{Parameters, Password};
+use shared::budget::Parameters;
 use shared::cause::Class;
 use shared::config::Policy;
 use shared::ecs::Status;
@@ -57,7 +57,6 @@ fn every_plan_is_consistent() {
 
 /// The kinds of steps in a plan. A property proves something only of kinds that occur.
 fn kinds(plan: &Plan) -> Vec<&'static str> {
-    let is_proven = plan.credentials.brake.password == Password::Proven;
     let writes = plan.shut_or_kept.iter().chain(&plan.opened).map(|write| match write {
         GateWrite { why: Why::Silent, .. } => "shut for silence",
         GateWrite { verdict, .. } if verdict.gate == Gate::Mapped => "opened or kept open",
@@ -65,9 +64,10 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
     });
     let commands = plan.commands.iter().map(|command| match command.action {
         Action::Check => "checks",
-        Action::Map if command.rate_control.max_concurrency == 2 => "renewals",
-        Action::Map if is_proven => "maps",
-        Action::Map => "canaries",
+        Action::Map if command.rate_control.max_concurrency == 3 => "renewals",
+        Action::Map if command.reason == "canary" => "canaries",
+        Action::Map if command.reason.starts_with("refused") => "refused alone",
+        Action::Map => "maps",
     });
     let drains = plan.drains.iter().map(|drain| match drain.action {
         DrainAction::Drain(_) => "drains",
@@ -79,7 +79,7 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
 }
 
 /// How many kinds there are.
-const KINDS: usize = 11;
+const KINDS: usize = 12;
 
 /// `Err` says what does not hold.
 type CheckResult = Result<(), &'static str>;
@@ -179,18 +179,27 @@ fn is_open(fleet: &Fleet, id: &shared::ids::InstanceId) -> bool {
     fleet.instances.values().any(|instance| instance.id == *id && instance.is_open())
 }
 
+/// Only a fresh password is presented by more than one instance; and nothing goes beyond the budget.
 fn check_passwords(plan: &Plan) -> CheckResult {
-    let mut maps = of_action(plan, Action::Map);
+    let budget = &plan.budget;
     let is_unread = plan.fleet.is_partial || plan.fleet.parameters == Parameters::Unread;
-    ensure(!is_unread || maps.next().is_none(), "no `map` while parameters or a cluster are unread")?;
-    let has_checks = of_action(plan, Action::Check).next().is_some();
-    ensure(!plan.fleet.is_partial || !has_checks, "no `check` while a cluster is unread")?;
-    if plan.credentials.brake.password != Password::Proven {
-        let targets: Vec<_> = of_action(plan, Action::Map).flat_map(|command| &command.targets).collect();
-        ensure(targets.len() <= 1, "one canary at a time")?;
-        ensure(!targets.iter().any(|id| is_open(&plan.fleet, id)), "a canary has no open gate")?;
-    }
-    Ok(())
+    ensure(
+        !is_unread || plan.commands.is_empty(),
+        "nothing is sent while parameters or a cluster are unread",
+    )?;
+    let targets: Vec<_> = of_action(plan, Action::Map).flat_map(|command| &command.targets).collect();
+    ensure(budget.is_fresh || targets.len() <= 1, "one canary at a time")?;
+    let refused = targets.iter().filter(|id| budget.refused_instances.contains(**id)).count();
+    ensure(refused <= 1, "one instance at a time that was refused")?;
+    ensure(
+        refused == 0 || (budget.spent() == 0 && budget.possible == 0),
+        "that one only where nothing counts",
+    )?;
+    let checks = of_action(plan, Action::Check).map(|command| command.rate_control.max_concurrency);
+    let maps = if budget.is_fresh { 0 } else { u32::try_from(targets.len()).unwrap_or(u32::MAX) };
+    let possible = maps + checks.sum::<u32>();
+    let is_within = possible == 0 || budget.spent() + budget.possible + possible <= budget.of;
+    ensure(is_within, "no more than the budget may be refused")
 }
 
 /// Checks and renewals log on with credentials, and so are few at a time.
@@ -208,20 +217,20 @@ fn check_rate_control(plan: &Plan, policy: &Policy) -> CheckResult {
         listed.map(|command| &command.instances).chain(unconfirmed.map(|send| &send.targets))
     };
     let checks = of_action(plan, Action::Check);
-    let most_checks = fleet.counted().count().div_ceil(500);
     let all_checks = checks.clone().count() + in_flight(Action::Check).count();
-    ensure(checks.clone().next().is_none() || all_checks <= most_checks, "one `check` for 500 instances")?;
+    ensure(checks.clone().next().is_none() || all_checks <= 1, "one `check` at a time")?;
     let renews = |targets: &[shared::ids::InstanceId]| targets.iter().any(|id| is_open(fleet, id));
-    let renewals = of_action(plan, Action::Map).filter(|command| renews(&command.targets));
+    let renewals = of_action(plan, Action::Map).filter(|command| command.rate_control.max_concurrency == 3);
     let all_renewals =
         renewals.clone().count() + in_flight(Action::Map).filter(|targets| renews(targets)).count();
     ensure(renewals.clone().next().is_none() || all_renewals <= 1, "one renewal at a time")?;
-    ensure(renewals.clone().all(|command| command.targets.len() <= 6), "a renewal has six targets at most")?;
+    ensure(renewals.clone().all(|command| command.targets.len() <= 9), "a renewal has nine targets at most")?;
     checks.chain(renewals).try_for_each(|command| {
         let errors = u32::from(command.action == Action::Map);
         let rate = command.rate_control;
-        let is_limited = rate.max_concurrency == 2 && rate.max_errors == MaxErrors::Count(errors);
-        ensure(is_limited, "two targets at a time, and an end after errors")
+        let targets = u32::try_from(command.targets.len()).unwrap_or(u32::MAX);
+        ensure(rate.max_errors == MaxErrors::Count(errors), "an end after errors")?;
+        ensure(targets <= 25 * rate.max_concurrency, "as many as end within minutes")
     })
 }
 

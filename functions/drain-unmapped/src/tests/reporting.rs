@@ -53,7 +53,7 @@ fn every_instance_is_counted_for_what_it_is() {
             Survey { unknown: 1, at_attribute_limit: 1, ..none.clone() },
         ),
         (host(1, WELL).with(|i| i.record.custom_attributes = 10), Survey { mapped: 1, ..none.clone() }),
-        (host(1, "shut").offline(), Survey { unknown: 1, unreachable: 1, ..none }),
+        (host(1, "shut").registered("-1h").offline(), Survey { unknown: 1, unreachable: 1, ..none }),
     ];
     for (instance, expected) in table {
         let name = format!("{instance:?}");
@@ -64,8 +64,9 @@ fn every_instance_is_counted_for_what_it_is() {
 #[test]
 fn the_oldest_failure_is_reported_with_its_cause_also_for_one_cluster() {
     let failing = |n, cause: &str, since: &str| host(n, &format!("shut unmapped 1 -1m - {cause} {since}"));
-    let fleet =
-        fleet([failing(1, "53", "-5m"), failing(2, "8", "-2h"), failing(3, "2", "-9h").cluster("other")]);
+    let failing = [failing(1, "53", "-5m"), failing(2, "8", "-2h"), failing(3, "2", "-9h").cluster("other")];
+    let stale = host(99, WELL).disconnected().record;
+    let fleet = fleet(failing).having(|fleet| fleet.stale_registrations.push(stale));
     let reported = |cluster: Option<&str>| {
         let cluster = cluster.map(|name| ClusterRef::parse(name).unwrap());
         let survey = survey(&policy(), &fleet, cluster.as_ref(), NOW);
@@ -97,46 +98,78 @@ fn an_agent_is_unreachable_once_it_has_been_offline_too_long_under_a_shut_gate()
 }
 
 fn summary_of(fleet: &Fleet, statistics: &RunStatistics) -> String {
-    summary(&survey(&policy(), fleet, None, NOW), &decide(fleet, &policy(), NOW), statistics)
+    summary(&survey(&policy(), fleet, None, NOW), &decide(fleet, &policy(), NOW), statistics, NOW)
 }
 
 #[test]
 fn a_run_is_summed_up_in_one_sentence() {
     let well = || hosts(21..41, WELL);
     let quiet = RunStatistics::default();
-    assert_eq!(
-        summary_of(&fleet(well()), &quiet),
-        "20 of 20 connected Windows instances mapped; the password is proven"
-    );
+    assert_eq!(summary_of(&fleet(well()), &quiet), "20 of 20 connected Windows instances mapped");
     let failing = [
         host(1, "shut unmapped 9 -1m - 1326 -90m").result("map -1m 1326"),
-        host(2, "shut").offline(),
+        host(2, "shut").registered("-1h").offline(),
         host(3, WELL).disconnected(),
         host(4, WELL).draining(),
     ];
     let mut busy = RunStatistics::default();
     (busy.drains, busy.given_back, busy.errors) = (1, 2, 3);
     assert_eq!(
-        summary_of(&fleet(well().into_iter().chain(failing)).unproven(), &busy),
+        summary_of(&fleet(well().into_iter().chain(failing)).not_fresh(), &busy),
         "21 of 23 connected Windows instances mapped, 1 unmapped (the oldest for 90 min: 1326), 1 not checked yet, \
          1 with an offline SSM agent, 1 disconnected, 1 draining, 1 drained now, 2 given back now, 1 drain withheld, \
-         3 calls failed; the password is REFUSED"
+         3 calls failed; 1 of 3 refused log-ons spent (i-00000000000000001 2026-11-18T11:05:40Z map create 1326); \
+         1 host waits; next try (retry of i-00000000000000001) 2026-11-18T11:36:40Z, or at once when a parameter changes"
     );
-    let nothing = hosts(1..3, "shut unmapped 1 -1m - 53 -5m");
+    let nothing = hosts(1..4, "shut unmapped 1 -1m - 53 -5m");
     assert_eq!(
-        summary_of(&fleet(nothing).unproven(), &quiet),
-        "0 of 2 connected Windows instances mapped, 2 unmapped (the oldest for 5 min: 53); \
-         the password is not proven yet; breaker open in windows (breaker-nothing-mapped)"
+        summary_of(&fleet(nothing).not_fresh(), &quiet),
+        "0 of 3 connected Windows instances mapped, 3 unmapped (the oldest for 5 min: 53); \
+         no instance was let in within the last minute, so one tries the password for all; 2 hosts wait; \
+         next try (canary i-00000000000000002) as soon as the commands in flight end; \
+         breaker open in windows (breaker-nothing-mapped)"
     );
     let silent = hosts(1..4, "open mapped -2d -2h -");
     assert_eq!(
         summary_of(
-            &fleet(silent).having(|fleet| fleet.parameters = shared::brake::Parameters::Unread),
+            &fleet(silent).having(|fleet| fleet.parameters = shared::budget::Parameters::Unread),
             &quiet
         ),
-        "3 of 3 connected Windows instances mapped; the parameters' dates could not be read, no password is presented; \
+        "3 of 3 connected Windows instances mapped; the parameters' dates could not be read, so nothing is sent; \
          SSM is unwell"
     );
+}
+
+#[test]
+fn the_report_says_what_is_spent_what_waits_and_until_when() {
+    let refused = |n, ago: &str| {
+        host(n, &format!("shut unmapped 1 {ago} - 1326 {ago}")).result(&format!("map {ago} 1326"))
+    };
+    let report = |fleet: &Fleet| {
+        serde_json::to_value(crate::report::credentials(&decide(fleet, &policy(), NOW), NOW)).unwrap()
+    };
+    let spent = report(
+        &fleet(hosts(10..58, "shut").into_iter().chain([refused(7, "-9m"), refused(8, "-5m")])).not_fresh(),
+    );
+    let time = |text: &str| shared::time::format(at(text));
+    assert_eq!((&spent["spent"], &spent["of"], &spent["fresh"]), (&json!(2), &json!(3), &json!(false)));
+    assert_eq!(
+        spent["row"][0],
+        json!({
+            "at": time("-9m"), "instance": "i-00000000000000007", "action": "map", "step": "create", "cause": "1326",
+            "refused": 1, "withCurrentPassword": true,
+        })
+    );
+    assert_eq!((&spent["mapsWaiting"], &spent["checksWaiting"]), (&json!(48), &json!(0)));
+    assert_eq!(spent["nextTry"], time("+26m"));
+    assert_eq!(spent["nextWhat"], "canary i-00000000000000010");
+    assert!(spent["why"].as_str().unwrap().contains("50 hosts wait"), "{spent}");
+
+    let quiet = report(&fleet(hosts(21..41, WELL)));
+    for absent in ["nextTry", "nextWhat", "why"] {
+        assert!(quiet.get(absent).is_none(), "{absent}: {quiet}");
+    }
+    assert_eq!((&quiet["fresh"], &quiet["letInBy"]), (&json!(true), &json!("i-00000000000099999")));
 }
 
 /// The report's row about the only instance of a fleet.
@@ -144,7 +177,7 @@ fn row_of(instance: Instance) -> serde_json::Value {
     let arn = instance.record.arn.clone();
     let fleet = fleet(hosts(21..41, WELL).into_iter().chain([instance]));
     let plan = decide(&fleet, &policy(), NOW);
-    let row = row(&policy(), &fleet.instances[&arn], &plan, &Triggers::of(&fleet), NOW);
+    let row = row(&policy(), &fleet.instances[&arn], &plan, &Triggers::of(&fleet, &plan.budget, NOW), NOW);
     serde_json::to_value(row).unwrap()
 }
 

@@ -1,9 +1,9 @@
-//! Which commands are sent, and their targets, with a proven password and without.
+//! Which commands are sent, and their targets, with a fresh password and without.
 
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use shared::brake::Parameters;
+use shared::budget::Parameters;
 use shared::config::Policy;
 use shared::ecs::Status;
 use shared::history::Action;
@@ -23,28 +23,42 @@ const DUE: &str = "open mapped -99m -40m -";
 
 #[test]
 fn an_instance_is_sent_what_its_gate_and_state_ask_for() {
+    let (map, check_p, check) = ("map 1 (50/all)", "check 1 (2/0)", "check 1 (1/0)");
     let table = [
-        // (gate and state, while proven, while unproven and the canary not due)
-        ("shut", "map 1 (50/all)", "check 1 (2/0)"),
-        ("shut restarted -1m -", "map 1 (50/all)", "check 1 (2/0)"),
-        ("shut mapped -99m -20m -", "map 1 (50/all)", "check 1 (2/0)"),
-        ("shut doubtful -99m -20m - 53", "map 1 (50/all)", "check 1 (2/0)"),
-        ("shut unmapped 1 -1m - 53 -1m", "map 1 (50/all)", ""),
-        ("shut unmapped 1 -1m - not-mapped -1m", "map 1 (50/all)", ""),
-        ("shut unmapped 1 -20m - 1326 -20m", "map 1 (50/all)", ""),
+        // (gate and state, while the password is fresh, while it is not and the canary is another one)
+        ("shut", map, ""),
+        ("shut restarted -1m -", map, ""),
+        ("shut restarted -1m -3d", map, ""),
+        ("shut restarted -1m -1d", map, check_p),
+        // Its gate was edited: it may not have lost its session.
+        ("shut mapped -99m -20m -", check, check),
+        ("shut doubtful -99m -20m -1d 53", check_p, check_p),
+        ("shut unmapped 1 -1m - 53 -1m", map, ""),
+        ("shut unmapped 1 -1m - not-mapped -1m", map, ""),
         // The command was not delivered or was stopped: checked again without presenting a password.
-        ("shut unmapped 1 -1m - undelivered -1m", "map 1 (50/all)", "check 1 (2/0)"),
+        ("shut unmapped 1 -1m - undelivered -1m", map, check),
         ("shut unmapped 1 -10s - 53 -10s", "", ""),
-        (DUE, "check 1 (2/0)", "check 1 (2/0)"),
-        ("open doubtful -99m -2m - 53", "check 1 (2/0)", "check 1 (2/0)"),
+        // A saved credential was refused that is not the parameters' password.
+        ("shut unmapped 1 -20m -3d 1326 -20m", map, ""),
+        (DUE, check, check),
+        ("open mapped -99m -40m -1d", check_p, check_p),
+        ("open mapped -99m -40m -3d", "map 1 (3/1)", ""),
+        ("open doubtful -99m -2m - 53", check, check),
         ("open mapped -99m -1m -", "", ""),
     ];
-    for (stands, proven, unproven) in table {
-        check_sent(&fleet([host(1, stands)]), &[proven][usize::from(proven.is_empty())..]);
-        let canary_was_a_minute_ago = host(2, "open mapped -99m -1m -").result("map -1m mapped");
-        let fleet = fleet([host(1, stands), canary_was_a_minute_ago]).unproven();
-        check_sent(&fleet, &[unproven][usize::from(unproven.is_empty())..]);
+    let expect = |text: &'static str| [text][usize::from(text.is_empty())..].to_vec();
+    for (stands, fresh, not_fresh) in table {
+        let stale_check_refused = |one: Instance| {
+            if stands.contains("-3d 1326") { one.result("check -20m 1326 read") } else { one }
+        };
+        check_sent(&fleet([stale_check_refused(host(1, stands))]), &expect(fresh));
+        let canary = host(2, "shut").result("map -1m wait");
+        check_sent(&fleet([stale_check_refused(host(1, stands)), canary]).not_fresh(), &expect(not_fresh));
     }
+    // It registered long ago, so it may have been mapped by hand.
+    let old = || host(1, "shut").registered("-601s");
+    check_sent(&fleet([old()]), &[check]);
+    check_sent(&fleet([old()]).not_fresh(), &[check]);
 }
 
 #[test]
@@ -55,25 +69,27 @@ fn nothing_is_sent_to_an_instance_that_cannot_or_must_not_take_it() {
         ("its agent was not asked", fleet([due().with(|i| i.agent = AgentState::Unasked)])),
         ("disconnected", fleet([due().disconnected()])),
         ("deregistering", fleet([due().status(Status::Other)])),
-        ("registered just now", fleet([due().registered("-59s")])),
-        ("in flight", fleet([due().result("map -12m wait")])),
+        ("registered just now", fleet([due().registered("-9s")])),
+        ("in flight", fleet([due().result("map -4m wait")])),
         ("in flight, a check", fleet([due().result("check -1m wait")])),
         ("perhaps sent", fleet([due()]).lost(Action::Map, "-59s", 1..2)),
         ("perhaps sent, a check", fleet([due()]).lost(Action::Check, "-59s", 1..2)),
     ];
     for (name, fleet) in table {
         assert_eq!(decided(&fleet, &policy()), [""; 0], "{name}");
-        assert_eq!(decided(&fleet.unproven(), &policy()), [""; 0], "{name}");
+        assert_eq!(decided(&fleet.not_fresh(), &policy()), [""; 0], "{name}");
     }
     check_sent(&fleet([due()]).lost(Action::Map, "-60s", 1..2), &["map 1 (50/all)"]);
     check_sent(&fleet([due()]).lost(Action::Map, "-1s", 2..3), &["map 1 (50/all)"]);
+    check_sent(&fleet([due().registered("-59s")]), &[]);
     check_sent(&fleet([due().registered("-60s")]), &["map 1 (50/all)"]);
+    check_sent(&fleet([due().registered("-10s")]).not_fresh(), &["map 1 (50/all)"]);
     check_sent(&fleet([due().draining()]), &["map 1 (50/all)"]);
     check_sent(&fleet([due().held()]), &["map 1 (50/all)"]);
 }
 
 #[test]
-fn a_proven_password_goes_to_all_instances_at_once_in_groups_of_fifty() {
+fn a_fresh_password_goes_to_all_instances_at_once_in_groups_of_fifty() {
     check_sent(
         &fleet(hosts(0..120, "shut")),
         &["map 0..=49 (50/all)", "map 50..=99 (50/all)", "map 100..=119 (50/all)"],
@@ -112,32 +128,34 @@ fn the_instance_that_waited_longest_is_sent_a_map_first() {
 }
 
 #[test]
-fn the_number_of_checks_follows_the_size_of_the_fleet() {
-    let young = |range| hosts(range, "open mapped -99m -1m -");
-    check_sent(&fleet(hosts(0..120, DUE)), &["check 0..=49 (2/0)"]);
-    check_sent(&fleet(hosts(0..120, DUE).into_iter().chain(young(120..500))), &["check 0..=49 (2/0)"]);
-    let two = ["check 0..=49 (2/0)", "check 50..=99 (2/0)"];
-    check_sent(&fleet(hosts(0..120, DUE).into_iter().chain(young(120..501))), &two);
-    let away = young(120..700).into_iter().map(With::disconnected);
-    check_sent(&fleet(hosts(0..120, DUE).into_iter().chain(away)), &["check 0..=49 (2/0)"]);
+fn the_number_of_checks_follows_the_budget() {
+    let holds_it = |range| hosts(range, "open mapped -99m -40m -1d");
+    check_sent(&fleet(holds_it(0..120)), &["check 0..=49 (2/0)"]);
+    check_sent(&fleet(hosts(0..120, DUE)), &["check 0..=24 (1/0)"]);
+    let four = Policy { refusal_budget: 4, ..policy() };
+    assert_eq!(decided(&fleet(holds_it(0..120)), &four), ["check 0..=49 (3/0)"]);
+    assert_eq!(decided(&fleet(hosts(0..120, DUE)), &four), ["check 0..=49 (2/0)"]);
+    // One command is for instances of one kind, the first in turn deciding.
+    let mixed = holds_it(0..9).into_iter().chain(hosts(9..18, "open mapped -99m -45m -"));
+    check_sent(&fleet(mixed), &["check 9..=17 (1/0)"]);
 
     let at_work = |result: &str| fleet([host(1, DUE), host(2, "open mapped -99m -14m -").result(result)]);
     check_sent(&at_work("check -12m wait"), &[]);
-    check_sent(&at_work("map -12m wait"), &["check 1 (2/0)"]);
-    check_sent(&at_work("check -13m no lost"), &["check 1 (2/0)"]);
+    check_sent(&at_work("map -12m wait"), &["check 1 (1/0)"]);
+    check_sent(&at_work("check -13m no lost"), &["check 1 (1/0)"]);
     check_sent(&fleet([host(1, DUE)]).lost(Action::Check, "-59s", 2..3), &[]);
-    check_sent(&fleet([host(1, DUE)]).lost(Action::Check, "-60s", 2..3), &["check 1 (2/0)"]);
+    check_sent(&fleet([host(1, DUE)]).lost(Action::Check, "-60s", 2..3), &["check 1 (1/0)"]);
 }
 
 #[test]
 fn the_least_recently_judged_are_checked_first() {
     let mut instances = hosts(0..49, "open mapped -99m -41m -");
     instances.extend(hosts(49..60, "open mapped -99m -45m -"));
-    instances.push(host(60, "shut"));
-    let lines = decided(&fleet(instances).having(|f| f.parameters = Parameters::Unread), &policy());
+    instances.push(host(60, "shut").registered("-1h"));
+    let lines = decided(&fleet(instances), &policy());
     assert_eq!(lines.len(), 1);
     let asked = |n: u32| lines[0].split(' ').any(|word| word == n.to_string());
-    assert!((49..=60).all(asked) && (0..38).all(asked) && !(38..49).any(asked), "{lines:?}");
+    assert!((49..=60).all(asked) && (0..13).all(asked) && !(13..49).any(asked), "{lines:?}");
 }
 
 #[test]
@@ -147,7 +165,7 @@ fn an_instance_whose_check_hangs_is_not_first_in_the_next_one() {
     let stopped = hosts(0..50, "open mapped -9d -41m -")
         .into_iter()
         .map(|instance| instance.result("check -12m no undelivered").stopped());
-    check_sent(&fleet(stopped.chain([hangs])), &["check 0..=49 (2/0)"]);
+    check_sent(&fleet(stopped.chain([hangs])), &["check 0..=24 (1/0)"]);
 }
 
 #[test]
@@ -169,64 +187,81 @@ fn instances_that_take_no_command_do_not_keep_the_same_others_waiting() {
 #[test]
 fn mappings_older_than_the_password_are_renewed_a_few_at_a_time() {
     let stale = |range| hosts(range, "open mapped -9d -40m -3d");
-    check_sent(&fleet(stale(0..20)), &["map 0..=5 (2/1)"]);
+    check_sent(&fleet(stale(0..20)), &["map 0..=8 (3/1)"]);
     let with = |result: &str| {
         let other = host(30, "open mapped -9d -20m -3d").result(result);
         fleet(stale(0..20).into_iter().chain([other]))
     };
     check_sent(&with("map -12m wait"), &[]);
-    check_sent(&with("map -19m no lost"), &["map 0..=5 (2/1)"]);
+    check_sent(&with("map -19m no lost"), &["map 0..=8 (3/1)"]);
     // A `map` that makes a new mapping is no renewal.
     let new = host(30, "shut").result("map -1m wait");
-    check_sent(&fleet(stale(0..20).into_iter().chain([new])), &["map 0..=5 (2/1)"]);
-    check_sent(&fleet(stale(0..20)).lost(Action::Map, "-59s", 0..6), &[]);
-    check_sent(&fleet(stale(0..20)).lost(Action::Map, "-60s", 0..6), &["map 0..=5 (2/1)"]);
+    check_sent(&fleet(stale(0..20).into_iter().chain([new])), &["map 0..=8 (3/1)"]);
+    check_sent(&fleet(stale(0..20)).lost(Action::Map, "-59s", 0..9), &[]);
+    check_sent(&fleet(stale(0..20)).lost(Action::Map, "-60s", 0..9), &["map 0..=8 (3/1)"]);
 
     let table = [
         // Checked when it is due, not before.
         ("open mapped -9d -1m -3d", ""),
         // Not older than the parameter, or not logged on by us: nothing to renew.
-        ("open mapped -9d -40m -2d", "check 1 (2/0)"),
-        (DUE, "check 1 (2/0)"),
-        ("open doubtful -9d -40m -3d 53", "check 1 (2/0)"),
+        ("open mapped -9d -40m -2d", "check 1 (1/0)"),
+        (DUE, "check 1 (1/0)"),
+        ("open doubtful -9d -40m -3d 53", "check 1 (1/0)"),
     ];
     for (stands, expected) in table {
         check_sent(&fleet([host(1, stands)]), &[expected][usize::from(expected.is_empty())..]);
     }
-    // While the password is not proven, all are checked without presenting it.
-    let canary_was_a_minute_ago = host(30, "open mapped -99m -1m -").result("map -1m mapped");
-    let fleet = fleet(stale(0..20).into_iter().chain([canary_was_a_minute_ago])).unproven();
-    check_sent(&fleet, &["check 0..=19 (2/0)"]);
+    // While the password is not fresh, one is the canary; and all are checked once an instance was refused.
+    check_sent(&fleet(stale(0..20)).not_fresh(), &["map 0 (50/all)"]);
+    let refused = host(30, "shut unmapped 1 -5m - 1326 -5m").result("map -5m 1326");
+    let fleet = fleet(stale(0..20).into_iter().chain([refused])).not_fresh();
+    check_sent(&fleet, &["check 0..=19 (1/0)"]);
 }
 
 #[test]
-fn no_check_is_sent_while_two_instances_credentials_fail() {
-    let failing = |n, cause: &str| {
-        host(n, &format!("shut unmapped 1 -1m - {cause} -1m")).result(&format!("check -1m {cause}")).offline()
+fn checks_leave_room_for_the_refusals_that_are_spent() {
+    let due = || hosts(0..9, "open mapped -99m -40m -1d");
+    let refused = |n: u32, logon: &str, what: &str| {
+        host(n, &format!("shut unmapped 1 -1m {logon} 1326 -1m")).result(&format!("{what} -1m 1326 read"))
     };
-    let checked = ["check 1 (2/0)"];
-    check_sent(&fleet([host(1, DUE), failing(2, "1326")]), &checked);
-    check_sent(&fleet([host(1, DUE), failing(2, "1326"), failing(3, "1909")]), &[]);
-    check_sent(&fleet([host(1, DUE), failing(2, "1326"), failing(3, "53")]), &checked);
-    // They began before the last log-on: these instances fail alone.
-    let alone = |n| host(n, "shut unmapped 9 -1m - 1326 -2d").result("map -1m 1326").offline();
-    check_sent(&fleet([host(1, DUE), alone(2), alone(3)]), &checked);
-    // Nor to instances without a state; but the canary is sent.
-    let failing = [failing(2, "1326"), failing(3, "1909")];
-    let unknown = hosts(4..9, "shut");
-    check_sent(&fleet(failing.into_iter().chain(unknown)), &["map 4 (50/all)"]);
+    let with = |others: Vec<Instance>| fleet(due().into_iter().chain(others)).not_fresh();
+    let sent = |fleet: &Fleet| of_kind(&decided(fleet, &policy()), &["check"]).join(" ");
+    assert_eq!(sent(&with(vec![])), "check 0..=8 (2/0)");
+    assert_eq!(sent(&with(vec![refused(20, "-1d", "check")])), "check 0..=8 (1/0)");
+    assert_eq!(sent(&with(vec![refused(20, "-1d", "check"), refused(21, "-1d", "map")])), "");
+    // A host that fails with another cause spends nothing.
+    let other = host(20, "shut unmapped 1 -1m -1d 53 -1m").result("check -1m 53");
+    assert_eq!(sent(&with(vec![other])), "check 0..=8 (2/0)");
+    // The canary of the same look may be refused, too.
+    assert_eq!(sent(&with(vec![refused(20, "-1d", "check"), host(21, "shut")])), "check 0..=8 (1/0)");
 }
 
 #[test]
-fn nothing_presents_a_password_whose_parameters_or_fleet_could_not_be_read() {
+fn a_canary_waits_for_a_check_and_no_other_check_begins_meanwhile() {
+    let refused = |n, ago: &str| {
+        host(n, &format!("shut unmapped 1 {ago} - 1326 {ago}")).result(&format!("map {ago} 1326"))
+    };
+    let checking = host(2, "open mapped -9d -40m -1d").result("check -1m wait");
+    let fleet = fleet([host(1, "shut"), refused(3, "-5m"), checking, host(4, DUE)]).not_fresh();
+    // One is spent and two may be: a canary would be the fourth.
+    let with_two = fleet.clone().having(|fleet| {
+        let command = fleet.commands.iter_mut().find(|one| one.action == Action::Check).unwrap();
+        command.instances.push(host(9, "shut").id);
+    });
+    check_sent(&with_two, &[]);
+    assert_eq!(decide(&with_two, &policy(), NOW).waiting.maps, [host(1, "shut").id]);
+    check_sent(&fleet, &["map 1 (50/all)"]);
+}
+
+#[test]
+fn nothing_is_sent_while_parameters_or_fleet_could_not_be_read() {
     let instances =
         || [host(1, "shut"), host(2, "shut unmapped 1 -1m - 53 -1m"), host(3, "open mapped -9d -40m -3d")];
-    let unread = fleet(instances()).having(|f| f.parameters = Parameters::Unread);
-    check_sent(&unread, &["check 1 3 (2/0)"]);
+    check_sent(&fleet(instances()).having(|f| f.parameters = Parameters::Unread), &[]);
     check_sent(&fleet(instances()).having(|f| f.is_partial = true), &[]);
     // A missing parameter ends the script before it presents a password: the canary is sent and reports it.
     let missing = fleet(instances()).having(|f| f.parameters = Parameters::Missing);
-    check_sent(&missing, &["map 1 (50/all)", "check 3 (2/0)"]);
+    check_sent(&missing, &["map 1 (50/all)", "check 3 (1/0)"]);
 }
 
 #[test]

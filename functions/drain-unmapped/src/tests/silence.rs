@@ -2,7 +2,7 @@
 
 use shared::config::Policy;
 
-use super::build::{FleetWith, NOW, With, decided, fleet, host, hosts, lines, of_kind, policy};
+use super::build::{NOW, With, decided, fleet, host, hosts, lines, of_kind, policy};
 use crate::decide::decide;
 use crate::fleet::{AgentState, Instance};
 
@@ -70,8 +70,8 @@ fn ssm_is_unwell_while_too_many_open_gates_are_overdue() {
     };
     assert!(!with(8, overdue(2)) && with(7, overdue(3)), "more than 20 % of ten");
     assert!(!with(8, overdue(3)) && with(7, overdue(4)), "rounded up: 2.2 of eleven are 3");
-    assert!(!with(2, overdue(1)) && with(1, overdue(1)), "or half");
-    assert!(with(0, overdue(1)) && !with(1, vec![]) && !with(0, vec![]), "of one, of none");
+    assert!(with(2, overdue(2)) && with(3, overdue(2)), "or half");
+    assert!(!with(1, overdue(1)) && !with(0, overdue(1)) && !with(0, vec![]), "one is never SSM's fault");
     assert!(!with(7, hosts(100..103, "open mapped -9d -40m -")), "40 minutes are not over 40 minutes");
     assert!(
         !with(7, overdue(3).into_iter().map(With::disconnected).collect()),
@@ -89,13 +89,25 @@ fn ssm_is_unwell_while_too_many_open_gates_are_overdue() {
 }
 
 #[test]
-fn no_gate_is_shut_as_silent_while_ssm_is_unwell_or_checks_are_withheld() {
+fn a_silent_instance_of_a_tiny_fleet_is_shut() {
+    let silent = |n| host(n, "open mapped -9d -61m -").offline();
+    let shut = |fleet: &crate::fleet::Fleet| of_kind(&decided(fleet, &policy()), &["write"]).len();
+    assert_eq!(shut(&fleet([silent(1)])), 1);
+    assert_eq!(shut(&fleet([silent(1), host(2, WELL)])), 1);
+    assert_eq!(shut(&fleet([silent(1), silent(2)])), 0, "both: SSM is unwell");
+}
+
+#[test]
+fn no_gate_is_shut_as_silent_while_ssm_is_unwell_or_the_budget_is_spent() {
     let silent = |n: u32| hosts(100..100 + n, "open mapped -9d -61m -").into_iter().map(With::offline);
     let shut =
         |fleet: &crate::fleet::Fleet| of_kind(&lines(&decide(fleet, &policy(), NOW)), &["write"]).len();
     assert_eq!(shut(&fleet(hosts(0..8, WELL).into_iter().chain(silent(2)))), 2);
     assert_eq!(shut(&fleet(hosts(0..7, WELL).into_iter().chain(silent(3)))), 0);
-    let refused = [1, 2].map(|n| host(n, "shut unmapped 1 -1m - 1326 -1m").result("map -1m 1326").offline());
-    let withheld = fleet(hosts(10..30, WELL).into_iter().chain(silent(2)).chain(refused)).unproven();
-    assert_eq!(shut(&withheld), 0);
+    // Whatever becomes of the commands in flight, no check could be sent.
+    let refused = |n: u32| host(n, "shut unmapped 1 -1m - 1326 -1m").result("map -1m 1326").offline();
+    let with =
+        |refused: Vec<Instance>| fleet(hosts(10..30, WELL).into_iter().chain(silent(2)).chain(refused));
+    assert_eq!(shut(&with(vec![refused(1)])), 2);
+    assert_eq!(shut(&with((1..4).map(refused).collect())), 0);
 }

@@ -6,11 +6,15 @@ use jiff::{SignedDuration, Timestamp};
 use shared::config::Policy;
 
 use super::build::{FleetWith, NOW, With, ago, at, fleet, host, policy};
-use crate::decide::{Attempt, Triggers, next_attempt};
-use crate::fleet::Instance;
+use crate::decide::{Attempt, Triggers, assess, next_attempt};
+use crate::fleet::{Fleet, Instance};
 
 fn due_in(instance: &Instance, policy: &Policy) -> Option<(Timestamp, Attempt)> {
-    next_attempt(instance, &Triggers::of(&fleet([instance.clone()])), policy)
+    next_attempt(instance, &triggers(&fleet([instance.clone()])), policy)
+}
+
+fn triggers(fleet: &Fleet) -> Triggers {
+    Triggers::of(fleet, &assess(fleet, &policy(), NOW).budget, NOW)
 }
 
 /// The wait after the last of `attempts` failures, an hour after the first one, so that no attempt is due for a drain.
@@ -37,13 +41,11 @@ fn waits_double_while_retries_are_quick_and_then_go_by_the_class() {
         for shared in ["53", "port-445", "parameter-store", "1311", "1396"] {
             check_wait(attempts, shared, &policy(), "+5m");
         }
-        for other in ["8", "1219", "not-mapped", "1326", "2", "67", "drive-in-use", "lost", "4711"] {
+        for other in ["8", "1219", "not-mapped", "5", "2", "67", "drive-in-use", "lost", "4711"] {
             check_wait(attempts, other, &policy(), "+15m");
         }
     }
-    for slow in
-        ["1326", "5", "bad-credentials", "2", "kms-denied", "refused-by-ssm", "85", "1202", "drive-in-use"]
-    {
+    for slow in ["5", "bad-credentials", "2", "kms-denied", "refused-by-ssm", "85", "1202", "drive-in-use"] {
         check_wait(1, slow, &policy(), "+15m");
     }
     for once in ["67", "161"] {
@@ -55,6 +57,14 @@ fn waits_double_while_retries_are_quick_and_then_go_by_the_class() {
     check_wait(2, "53", &one, "+5m");
     let ten = Policy { max_attempts: 10, base: SignedDuration::from_secs(300), ..policy() };
     check_wait(10, "53", &ten, "+153600s");
+}
+
+#[test]
+fn a_refused_log_on_has_no_wait_of_its_own() {
+    for attempts in [1, 9] {
+        check_wait(attempts, "1326", &policy(), "+0s");
+        check_wait(attempts, "1909", &policy(), "+0s");
+    }
 }
 
 #[test]
@@ -87,40 +97,42 @@ fn one_attempt_is_due_when_it_has_failed_long_enough_to_be_drained() {
 #[test]
 fn a_trigger_later_than_the_last_attempt_makes_a_failing_instance_due_at_once() {
     // An instance that failed a minute ago, another one, and when a parameter changed.
-    let (came_in, renewed, checked) =
-        ("open mapped -30s -30s -", "open mapped -99m -30s -30s", "open mapped -99m -30s -80m");
+    let (came_in, checked) = ("open mapped -30s -30s -", "open mapped -99m -30s -80m");
     let table = [
         ("53", came_in, "-2d", true),
         ("1355", came_in, "-2d", true),
         ("2", came_in, "-2d", true),
+        ("parameter-missing", came_in, "-2d", true),
+        // A cause that only this instance can have.
+        ("mapped-elsewhere", came_in, "-2d", false),
+        ("aws-tools-missing", came_in, "-2d", false),
         ("8", came_in, "-2d", false),
         ("lost", came_in, "-2d", false),
-        ("1326", came_in, "-2d", false),
+        ("5", came_in, "-2d", false),
         ("53", "open mapped -1m -30s -", "-2d", false),
         ("53", "shut mapped -30s -30s -", "-2d", false),
         ("53", "open doubtful -30s -30s - 53", "-2d", false),
-        // An ordinary check is no trigger.
+        // An ordinary check is no trigger, nor is a renewal.
         ("53", checked, "-2d", false),
-        ("1326", checked, "-2d", false),
-        ("1326", renewed, "-2d", true),
-        ("bad-credentials", renewed, "-2d", true),
-        ("53", renewed, "-2d", false),
-        ("1326", "shut restarted -10s -30s", "-2d", true),
-        ("1326", "open mapped -99m -30s -1m", "-2d", false),
+        ("5", "open mapped -99m -30s -30s", "-2d", false),
         // A parameter was changed.
-        ("1326", checked, "-30s", true),
-        ("1326", checked, "-1m", false),
+        ("5", checked, "-30s", true),
+        ("bad-credentials", checked, "-30s", true),
+        ("5", checked, "-1m", false),
         ("53", checked, "-30s", false),
         ("parameter-missing", checked, "-30s", false),
     ];
     for (cause, other, changed, expected) in table {
         let failing = host(1, &format!("shut unmapped 9 -1m - {cause} -1h"));
-        let triggers = Triggers::of(&fleet([failing.clone(), host(2, other)]).changed(changed));
+        let failing_too = format!("shut unmapped 9 -1m - {cause} -1h");
+        let triggers =
+            triggers(&fleet([failing.clone(), host(2, other), host(3, &failing_too)]).changed(changed));
         let (due, _) = next_attempt(&failing, &triggers, &policy()).unwrap();
         assert_eq!(due <= NOW, expected, "{cause}, {other}, changed {changed}: {}", ago(due));
     }
+    let failing_too = host(3, "shut unmapped 9 -1m - 53 -1h");
     let failing = host(1, "shut unmapped 9 -1m - 53 -1h");
-    let triggers = Triggers::of(&fleet([failing.clone(), host(2, came_in).disconnected()]));
+    let triggers = triggers(&fleet([failing.clone(), failing_too, host(2, came_in).disconnected()]));
     assert!(
         next_attempt(&failing, &triggers, &policy()).unwrap().0 > NOW,
         "a disconnected instance is no trigger"
@@ -128,15 +140,38 @@ fn a_trigger_later_than_the_last_attempt_makes_a_failing_instance_due_at_once() 
 }
 
 #[test]
-fn an_unknown_instance_is_due_once_a_command_of_map_share_would_be_listed() {
-    for stands in ["shut", "shut restarted -1s -", "shut mapped -99m -20m -", "shut doubtful -99m -1s - 53"] {
-        let due = |registered| due_in(&host(1, stands).registered(registered), &policy());
-        assert_eq!(due("-50s"), Some((at("+10s"), Attempt::First)), "{stands}");
-        assert_eq!(
-            due("-10d").map(|(due, kind)| (due <= NOW, kind)),
-            Some((true, Attempt::First)),
-            "{stands}"
-        );
+fn an_instance_that_fails_alone_does_not_follow_the_recovery_of_others() {
+    let is_due = |attempts: u32, others: &[&str]| {
+        let failing = host(1, &format!("shut unmapped {attempts} -10s - 53 -1h"));
+        let others = others.iter().zip(2..).map(|(stands, n)| host(n, stands));
+        let fleet = fleet([failing.clone(), host(9, "open mapped -5s -5s -")].into_iter().chain(others));
+        next_attempt(&failing, &triggers(&fleet), &policy()).unwrap().0 <= NOW
+    };
+    assert!(is_due(4, &[]), "its quick retries are not spent");
+    assert!(!is_due(5, &[]), "alone");
+    assert!(is_due(5, &["shut unmapped 5 -10s - dns -1h"]), "another one fails with that class");
+    assert!(!is_due(5, &["shut unmapped 5 -10s - 1355 -1h"]), "another class");
+}
+
+#[test]
+fn a_new_instance_is_due_once_a_command_of_map_share_would_be_listed() {
+    let due = |stands: &str, registered: &str| due_in(&host(1, stands).registered(registered), &policy());
+    for stands in ["shut", "shut restarted -1s -"] {
+        assert_eq!(due(stands, "-50s"), Some((at("+10s"), Attempt::First)), "{stands}");
+    }
+    // While the password is not fresh, map-share sends none.
+    let new = host(1, "shut").registered("-5s");
+    let triggers = triggers(&fleet([new.clone()]).not_fresh());
+    assert_eq!(next_attempt(&new, &triggers, &policy()), Some((at("+5s"), Attempt::First)));
+    assert_eq!(
+        due("shut restarted -1s -", "-10d"),
+        Some((at("-10d") + SignedDuration::from_secs(60), Attempt::First))
+    );
+    // It may have been mapped by hand, or somebody shut its gate.
+    assert_eq!(due("shut", "-601s"), Some((at("-601s"), Attempt::Adopt)));
+    assert_eq!(due("shut", "-600s").map(|(_, attempt)| attempt), Some(Attempt::First));
+    for edited in ["shut mapped -99m -20m -", "shut doubtful -99m -1s - 53"] {
+        assert_eq!(due(edited, "-5s"), Some((at("-5s"), Attempt::Adopt)), "{edited}");
     }
 }
 

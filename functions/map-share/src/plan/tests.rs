@@ -1,10 +1,9 @@
 use serde_json::{Value, json};
-use shared::budget::{Evidence, Parameters, Refusal, assess};
-use shared::cause::Cause;
+use shared::budget::{Attempt, Evidence, InFlight, Parameters, Stamps, assess};
 use shared::config::Policy;
-use shared::history::Action;
+use shared::history::{Action, Invocation};
 use shared::ids::CommandId;
-use shared::share::DriveLetter;
+use shared::share::{DriveLetter, RemotePath, ShareMapping};
 
 use super::*;
 use crate::events;
@@ -284,38 +283,45 @@ fn only_a_drain_that_is_provably_ours_is_released() {
     }
 }
 
+/// A `map` that ended at second 60 with that result line.
+fn attempt(n: u32, line: &str) -> Attempt {
+    let command = Command { instances: vec![id(n)], ..command(n, 50, true) };
+    let invocation = Invocation {
+        command_id: command.id.clone(),
+        instance_id: id(n),
+        requested_at: command.requested_at,
+        finished_at: Some(at(60)),
+        status_details: if line.contains("failed") { "Failed" } else { "Success" }.to_owned(),
+        output: line.to_owned(),
+    };
+    let remote = RemotePath::parse(r"\\fs\share").unwrap();
+    let share = ShareMapping { drive: DriveLetter::parse("G").unwrap(), remote };
+    Attempt::new(&command, &invocation, &share, at(70)).unwrap()
+}
+
 #[test]
 fn a_fresh_password_goes_to_all_but_those_refused_alone_and_any_other_to_one_named_by_hand() {
-    let refusal = |n| Refusal {
-        at: at(60),
-        instance: id(n),
-        action: Action::Map,
-        step: "create".to_owned(),
-        cause: Cause::new("1326"),
-        weight: 1,
-        is_of_current_password: true,
+    let refused = |n| attempt(n, r#"{"smbMapping":"failed","v":1,"cause":"1326","step":"create"}"#);
+    let let_in =
+        attempt(9, r#"{"smbMapping":"mapped","v":1,"changed":true,"drive":"G:","remote":"\\\\fs\\share"}"#);
+    let flying = InFlight::of(&command(9, 65, false), at(70)).unwrap();
+    let counted = |attempts: &[Attempt], in_flight: Vec<InFlight>, is_partial| {
+        let parameters = Parameters::Changed(at(0));
+        let stamps = BTreeMap::from([(id(2), Stamps { refused_by: Some(at(5)), ..Stamps::default() })]);
+        let evidence = Evidence { parameters, in_flight, attempts, stamps, is_partial };
+        assess(&evidence, &Policy::default(), at(70))
     };
-    let evidence = Evidence {
-        parameters: Parameters::Changed(at(0)),
-        in_flight: Vec::new(),
-        attempts: &[],
-        stamps: BTreeMap::new(),
-        is_partial: false,
-    };
-    let idle = assess(&evidence, &Policy::default(), at(70));
-    let fresh = Budget { is_fresh: true, ..idle.clone() };
-    let refused_alone = Budget { refused_instances: [id(2)].into(), ..fresh.clone() };
-    let spent = Budget { row: vec![refusal(7), refusal(8), refusal(9)], ..idle.clone() };
-    let last = Budget { row: vec![refusal(7), refusal(8)], ..idle.clone() };
-    let taken = Budget { possible: 1, ..last.clone() };
-    let unreadable = Budget { is_unreadable: true, ..fresh.clone() };
+    let idle = counted(&[], vec![], false);
+    let fresh = counted(&[let_in.clone()], vec![], false);
+    let last = counted(&[refused(7), refused(8)], vec![], false);
+    let taken = counted(&[refused(7), refused(8)], vec![flying], false);
+    let spent = counted(&[refused(7), refused(8), refused(9)], vec![], false);
+    let unreadable = counted(&[let_in], vec![], true);
     let record = Batch::default().add(None, Kind::Other, None);
     let table = [
-        ("fresh", &fresh, Origin::Queue, 500, Ok(0)),
         ("fresh", &fresh, Origin::Rule, 1, Ok(0)),
-        ("fresh", &fresh, Origin::Hand, 2, Ok(0)),
-        ("one was refused alone", &refused_alone, Origin::Queue, 3, Ok(1)),
-        ("one was refused alone", &refused_alone, Origin::Hand, 3, Ok(1)),
+        ("fresh, and one was refused alone", &fresh, Origin::Queue, 500, Ok(1)),
+        ("fresh, and one was refused alone", &fresh, Origin::Hand, 3, Ok(1)),
         ("not fresh", &idle, Origin::Queue, 1, Err(Reason::NotFresh.to_string())),
         ("not fresh", &idle, Origin::Rule, 1, Err(Reason::NotFresh.to_string())),
         ("not fresh", &idle, Origin::Hand, 1, Ok(0)),
