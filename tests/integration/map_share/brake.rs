@@ -107,9 +107,9 @@ async fn by_hand_one_instance_may_try_an_unproven_password_but_none_a_refused_on
     assert_eq!(log_ons(&setup, false), 1);
     let refused = setup.by_hand(&[&id(2)]).await;
     assert_eq!(refused["leftToReconcile"][0]["reason"], REFUSED);
-    assert_eq!(setup.metrics()["BrakeWithheld"], 1.0);
+    assert_eq!(setup.metrics()["BudgetWithheld"], 1.0);
     assert!(setup.batch(&setup.events(3..=4)).await.is_empty(), "acknowledged");
-    assert_eq!(setup.metrics()["BrakeWithheld"], 2.0);
+    assert_eq!(setup.metrics()["BudgetWithheld"], 2.0);
     assert_eq!(setup.commands().len(), 1);
 
     // A changed parameter makes the password unproven again.
@@ -166,7 +166,7 @@ async fn a_fleet_that_was_mapped_by_hand_does_not_prove_the_password() {
     let setup = Setup::new(world().windows_instance("apps", adopted).windows_instances("apps", 1));
     assert!(setup.batch(&setup.events(2..=2)).await.is_empty());
     assert!(setup.commands().is_empty());
-    assert_eq!(setup.metrics()["BrakeWithheld"], 1.0);
+    assert_eq!(setup.metrics()["BudgetWithheld"], 1.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,7 +177,7 @@ async fn without_evidence_nothing_is_sent_and_the_records_are_acknowledged() {
             setup.local.aws().faults.add(FaultRule::once(operation, fault.clone()).times(1000));
             assert!(setup.batch(&setup.events(2..=3)).await.is_empty(), "{operation} {fault:?}");
             assert!(setup.commands().is_empty(), "{operation} {fault:?}");
-            assert_eq!(setup.metrics()["BrakeWithheld"], 2.0, "{operation} {fault:?}");
+            assert_eq!(setup.metrics()["BudgetWithheld"], 2.0, "{operation} {fault:?}");
         }
     }
     let setup = proven(1);
