@@ -40,7 +40,7 @@ impl Budget {
     pub(super) fn check(&mut self, step: &Step<'_>, refusals: &Refusals) -> CheckResult {
         let checked = std::mem::replace(&mut self.checked, refusals.all.len());
         for index in checked..refusals.all.len() {
-            self.is_within_budget(step, refusals, &refusals.all[index])?;
+            self.is_within_budget(step, refusals, index)?;
         }
         let Some((call, run)) = step.effect_of("SendCommand") else { return Ok(()) };
         let is_fresh = refusals.is_fresh(step, run, history_read_at(step));
@@ -63,7 +63,8 @@ impl Budget {
     }
 
     /// The row up to a refusal is no longer than it may be.
-    fn is_within_budget(&self, step: &Step<'_>, refusals: &Refusals, refusal: &Refusal) -> CheckResult {
+    fn is_within_budget(&self, step: &Step<'_>, refusals: &Refusals, index: usize) -> CheckResult {
+        let refusal = &refusals.all[index];
         let Some(sent) = self.sent.get(&refusal.command).filter(|sent| !sent.is_of_wave) else {
             return Ok(());
         };
@@ -72,8 +73,7 @@ impl Budget {
             let other = self.sent.get(&one.command);
             other.is_some_and(|other| !other.is_of_wave || one.at < sent.read)
         };
-        let is_before = |one: &&Refusal| one.at <= refusal.at;
-        let row: Vec<&Refusal> = refusals.row(refusal.at).filter(is_before).filter(counts).collect();
+        let row: Vec<&Refusal> = refusals.row_to(index).filter(counts).collect();
         let of = step.ground_truth.policy.refusal_budget as usize;
         let may = of + usize::from(is_second_of_a_corrected(sent, refusal, &row)) + self.overlaps(&row);
         ensure(row.len() <= may, || {

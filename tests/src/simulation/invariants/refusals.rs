@@ -59,14 +59,15 @@ impl Refusals {
         self.seen = log_ons.len();
     }
 
-    /// The refusals of the row that goes back from then, newest first: each less than [`ROW_GAP`] before the next.
+    /// The refusals of the row that goes back from then, newest first.
     pub(super) fn row(&self, from: Timestamp) -> impl Iterator<Item = &Refusal> {
-        let mut next = from;
-        self.all.iter().rev().skip_while(move |one| one.at > from).take_while(move |one| {
-            let is_near = next.duration_since(one.at) < ROW_GAP;
-            next = one.at;
-            is_near
-        })
+        let count = self.all.partition_point(|one| one.at <= from);
+        row_of(&self.all[..count], from)
+    }
+
+    /// The row up to and with the one at that index, newest first.
+    pub(super) fn row_to(&self, index: usize) -> impl Iterator<Item = &Refusal> {
+        row_of(&self.all[..=index], self.all[index].at)
     }
 
     /// How many there are in the row at a moment.
@@ -105,7 +106,7 @@ impl Refusals {
     /// parameters changed, and by a command requested after the last refusal that the run could know.
     pub(super) fn is_fresh(&self, step: &Step<'_>, run: &Run, read: Timestamp) -> bool {
         let world = &step.aws.world;
-        let Ok((_, password)) = world.parameters.fetch() else { return false };
+        let password = world.parameters.password();
         let changed = world.parameters.existing().map(|one| millis(one.modified)).max();
         let refused = self.all.iter().rev().map(|one| one.at).find(|at| *at < read);
         let oldest = run.read_at("ListCommands") - step.ground_truth.policy.freshness() - CLOCK_SKEW;
@@ -120,15 +121,27 @@ impl Refusals {
     }
 }
 
-/// A host that lies was believed: its check opened a gate. That hole is documented.
+/// From the last one back to a gap.
+fn row_of(refusals: &[Refusal], from: Timestamp) -> impl Iterator<Item = &Refusal> {
+    let mut next = from;
+    refusals.iter().rev().take_while(move |one| {
+        let is_near = next.duration_since(one.at) < ROW_GAP;
+        next = one.at;
+        is_near
+    })
+}
+
+/// A host that lies is believed: its check opens a gate. That hole is documented.
 fn is_said_to_be_let_in(step: &Step<'_>, oldest: Timestamp, counts: impl Fn(&Command) -> bool) -> bool {
     let liars = step.aws.world.hosts.values().filter(|host| host.lies.is_some());
     let mut said = liars.flat_map(|host| step.ground_truth.history(step.aws, &host.id));
     said.any(|(command, invocation)| {
         invocation.finished().is_some_and(|at| at >= oldest)
             && counts(command)
+            && matches!(true_result(command, invocation, step.aws.now()), TrueResult::Mapped { .. })
             && step.ground_truth.registrations.values().any(|one| {
-                *one.ec2 == **invocation.instance() && one.mapped_since() == Some(millis(command.requested()))
+                let is_opened = one.mapped_since() == Some(millis(command.requested()));
+                *one.ec2 == **invocation.instance() && (is_opened || !one.is_open())
             })
     })
 }
