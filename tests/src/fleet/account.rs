@@ -1,6 +1,6 @@
 //! One directory account: its password, its lockout, and a record of every log-on.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,6 +25,10 @@ pub struct Account {
     pub lock_out: Option<LockOut>,
     /// The Win32 error of every log-on: 1331 disabled, 1907 password expired, …
     pub refuses_with: Option<u32>,
+    /// The Win32 error of every log-on of one host: 1385 not allowed to log on there, 1329 not from there, …
+    pub refuses_alone: BTreeMap<InstanceId, u32>,
+    /// How often one log-on with a wrong password counts towards the lockout: Windows may present it more than once.
+    pub multiplier: u32,
     /// Every log-on, oldest first.
     pub log_ons: Vec<LogOn>,
     /// For each lockout, the indexes in `log_ons` of the failures that caused it.
@@ -76,6 +80,8 @@ impl Account {
             password: password.to_owned(),
             lock_out: None,
             refuses_with: None,
+            refuses_alone: BTreeMap::new(),
+            multiplier: 1,
             log_ons: Vec::new(),
             locked_by: Vec::new(),
             bad: VecDeque::new(),
@@ -108,13 +114,19 @@ impl Account {
         user: &str,
         password: &str,
     ) -> Result<(), u32> {
-        let result = self.check(now, user, password);
+        let result = self.check(now, instance, user, password);
         let (instance, password) = (instance.clone(), password.to_owned());
         self.log_ons.push(LogOn { at: now, instance, presented, password, result });
         result
     }
 
-    fn check(&mut self, now: Timestamp, user: &str, password: &str) -> Result<(), u32> {
+    fn check(
+        &mut self,
+        now: Timestamp,
+        instance: &InstanceId,
+        user: &str,
+        password: &str,
+    ) -> Result<(), u32> {
         if !user.contains(['\\', '@']) {
             return Err(NO_SUCH_LOGON_SESSION);
         }
@@ -128,12 +140,17 @@ impl Account {
         if !user.eq_ignore_ascii_case(&self.user) {
             return Err(LOGON_FAILURE);
         }
-        if password == self.password {
+        let alone = self.refuses_alone.get(instance).copied();
+        if alone.is_none() && password == self.password {
             self.bad.clear();
             return Ok(());
         }
+        // Another code than that of a wrong password does not count.
+        if let Some(code) = alone.filter(|code| *code != LOGON_FAILURE) {
+            return Err(code);
+        }
         if let Some(policy) = self.lock_out {
-            self.bad.push_back((self.log_ons.len(), now));
+            self.bad.extend((0..self.multiplier).map(|_| (self.log_ons.len(), now)));
             while self.bad.front().is_some_and(|(_, first)| *first + policy.window < now) {
                 self.bad.pop_front();
             }

@@ -42,6 +42,8 @@ pub struct Host {
     pub scripted: VecDeque<Scripted>,
     /// The result of every further command, instead of the model's.
     pub always: Option<Scripted>,
+    /// What its script says instead of what it finds, without a log-on.
+    pub lies: Option<Lie>,
     /// The attribute `ecs.os-family`.
     pub os_family: &'static str,
     /// CPU units and MiB for its tasks.
@@ -167,6 +169,15 @@ pub enum Hang {
     Child,
 }
 
+/// A result line that says what did not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// `check` says that the share is mapped, and that it changed that.
+    Mapped,
+    /// Every action says that the log-on was refused.
+    Refused,
+}
+
 /// A result of a command that a test sets.
 #[derive(Debug, Clone)]
 pub struct Scripted {
@@ -216,6 +227,7 @@ impl Host {
             script_delay: Duration::ZERO,
             scripted: VecDeque::new(),
             always: None,
+            lies: None,
             os_family: if platform == Platform::Windows { "WINDOWS_SERVER_2022_CORE" } else { "LINUX" },
             capacity: (2048, 7680),
             attributes: Vec::new(),

@@ -24,7 +24,7 @@ use serde_json::Value;
 
 pub use account::{Account, LockOut, LogOn, Presented};
 pub use file_server::FileServer;
-pub use host::{Agent, Hang, Host, Letter, Mapping, Platform, Power, Scripted};
+pub use host::{Agent, Hang, Host, Letter, Lie, Mapping, Platform, Power, Scripted};
 pub use parameters::{Parameter, Parameters, Readable};
 
 /// An EC2 instance id, cheap to clone.

@@ -64,6 +64,11 @@ impl Parameters {
         [&self.user, &self.password].into_iter().filter(|one| one.readable != Readable::Missing)
     }
 
+    /// The password, whether or not a host can read it.
+    pub(crate) fn password(&self) -> &str {
+        &self.password.value
+    }
+
     /// The script's one `GetParameters` for both: the values, or the cause that the script reports.
     pub(crate) fn fetch(&self) -> Result<(&str, &str), &'static str> {
         for one in [&self.user, &self.password] {

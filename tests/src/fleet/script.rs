@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use shared::cause::{self, Cause, Row};
 
 use super::{
-    Account, FileServer, Hang, Host, Letter, LogOn, Mapping, MappingSettings, Parameters, Presented, World,
+    Account, FileServer, Hang, Host, Letter, Lie, LogOn, Mapping, MappingSettings, Parameters, Presented,
+    World,
 };
 
 /// How a run ends.
@@ -88,6 +89,13 @@ pub fn run(
         return report(fail("unlisted", "host", "no such host"), 0, settings);
     };
     let (boot, earlier) = (host.booted, account.log_ons.len());
+    match (host.lies, action) {
+        (Some(Lie::Mapped), ScriptAction::Check) => {
+            return report(Ok((true, Mapping::new(&settings.remote, "", ""), boot)), 0, settings);
+        }
+        (Some(Lie::Refused), _) => return report(fail(1326, "create", "not true"), 1, settings),
+        _ => {}
+    }
     let outcome = Run { host, file_server, account, parameters, settings, now }.carry_out(action);
     let is_refused = |one: &&LogOn| one.result.is_err_and(is_refused_logon);
     let refused = account.log_ons[earlier..].iter().filter(is_refused).count();

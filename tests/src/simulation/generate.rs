@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::fault_rates::generate_rates;
 use super::plan::{Conditions, FAULT_PERIOD, Fleet, MOST_HOSTS, Plan};
+use super::refusal_events;
 use super::world_event::{
     Disturbance, DisturbanceKind, FileServerState, HostNumber, HostProblem, LetterChange, OperatorAction,
     TimedEvent, UNUSUAL_RESULTS, WorldEvent,
@@ -19,14 +20,19 @@ impl Plan {
     /// The plan of a seed.
     pub fn generate(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let variables = variables(&mut rng);
+        let mut variables = variables(&mut rng);
         // Small fleets are more frequent: they are quick, and reach their thresholds more often.
         let hosts = if rng.u8(..) < 16 { 0 } else { 1 + (rng.f64().powi(2) * 14.0) as u64 };
         let fleet =
             Fleet { hosts, mapped_by_hand: rng.u8(..) < 80, two_clusters: hosts > 5 && rng.u8(..) < 80 };
         let rates = generate_rates(&mut rng);
-        let conditions = conditions(&mut rng);
-        let disturbances = disturbances(&mut rng, fleet.hosts);
+        let mut conditions = conditions(&mut rng);
+        let mut disturbances = disturbances(&mut rng, fleet.hosts);
+        let mut of_refusals = fastrand::Rng::with_seed(!seed);
+        let budget = refusal_events::lock_out(&mut of_refusals, &mut conditions);
+        variables.insert("REFUSAL_BUDGET", budget.to_string());
+        disturbances.extend(refusal_events::disturbances(&mut of_refusals, fleet.hosts));
+        disturbances.sort_by_key(|one| one.events.first().map(|(at, _)| *at));
         Plan { seed, variables, fleet, rates, muted: BTreeSet::new(), disturbances, conditions }
     }
 }
@@ -57,6 +63,7 @@ fn conditions(rng: &mut fastrand::Rng) -> Conditions {
         ssm_lag: millis(rng, 4_000),
         ecs_lag: millis(rng, 3_000),
         lock_out: if rng.u8(..) < 200 { Some(rng.usize(4..=8)) } else { None },
+        multiplier: 1,
         latency: Duration::from_millis(rng.u64(20..=150)),
         spaced_details: rng.bool(),
         partial_puts: rng.u8(..) < 64,
@@ -74,12 +81,13 @@ fn most_of(kind: DisturbanceKind) -> usize {
         ScaleOut | ScaleIn | Host => 6,
         FileServer | Directory | Password => 3,
         Parameter | Cloud => 4,
+        Refused | Alone | LateWave => 0,
     }
 }
 
 fn disturbances(rng: &mut fastrand::Rng, hosts: u64) -> Vec<Disturbance> {
     let mut moments: Vec<(Duration, DisturbanceKind)> = Vec::new();
-    for kind in DisturbanceKind::ALL {
+    for kind in DisturbanceKind::OTHERS {
         if !rng.bool() && kind != DisturbanceKind::Tasks {
             continue;
         }
@@ -153,6 +161,7 @@ impl Generator<'_> {
                 }
             },
             DisturbanceKind::Cloud => self.cloud(at),
+            DisturbanceKind::Refused | DisturbanceKind::Alone | DisturbanceKind::LateWave => return None,
         };
         Some(Disturbance { kind, events })
     }

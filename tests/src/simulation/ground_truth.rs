@@ -85,6 +85,14 @@ impl Registration {
     pub(super) fn state(&self) -> Option<&State> {
         self.attributes.state.state()
     }
+
+    /// When the proof was requested that opened its gate.
+    pub(super) fn mapped_since(&self) -> Option<Timestamp> {
+        match self.state() {
+            Some(State::Mapped { since, .. }) if self.is_open() => Some(*since),
+            _ => None,
+        }
+    }
 }
 
 /// What one step changed of a registration.
@@ -150,7 +158,9 @@ pub(super) fn true_result(command: &Command, invocation: &Invocation, now: Times
     let text = |member: &str| line[member].as_str().unwrap_or_default().to_owned();
     match (invocation.details(), line["smbMapping"].as_str()) {
         ("Success", Some("mapped")) if text("drive") == "G:" && text("remote") == REMOTE => {
-            TrueResult::Mapped { changed: line["changed"] == true }
+            // A check changes nothing, whatever its line says.
+            let is_map = command.parameter("Action") == Some("map");
+            TrueResult::Mapped { changed: is_map && line["changed"] == true }
         }
         ("Success" | "Failed", Some("failed")) => {
             TrueResult::Failed { cause: text("cause"), step: text("step") }

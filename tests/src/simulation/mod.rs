@@ -21,6 +21,7 @@ pub mod invariants;
 mod observer;
 pub mod plan;
 pub mod play;
+mod refusal_events;
 pub mod regressions;
 mod sandbox;
 pub mod seeds;

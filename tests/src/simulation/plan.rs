@@ -49,6 +49,8 @@ pub(super) struct Conditions {
     pub(super) ecs_lag: Duration,
     /// This many bad log-ons lock the account for half an hour; `None`: it never locks.
     pub(super) lock_out: Option<usize>,
+    /// How often one bad log-on counts.
+    pub(super) multiplier: u32,
     /// From an AWS call to its answer.
     pub(super) latency: Duration,
     /// `StatusDetails` has spaces, as in documents, instead of the API's spelling.

@@ -18,7 +18,8 @@ use super::sandbox::{Answer, Function};
 use super::simulator::Simulator;
 use super::statistics::Statistics;
 use super::world;
-use super::world_event::{TimedEvent, WorldEvent, id_of};
+use super::world_event::{Fate, TimedEvent, WorldEvent, host_of, id_of};
+use crate::local_aws::LocalAws;
 use crate::runtime_api::Message;
 use crate::runtime_api::queue::settle;
 
@@ -72,6 +73,40 @@ pub fn play(plan: &Plan, with_timeline: bool) -> History {
     })
 }
 
+/// What is still to happen.
+struct Events {
+    /// In order.
+    due: VecDeque<TimedEvent>,
+    /// What becomes of the next hosts that are refused, and how soon.
+    fates: VecDeque<(Fate, Duration)>,
+    /// How many log-ons were looked at.
+    log_ons: usize,
+    began: Timestamp,
+}
+
+impl Events {
+    /// Each host that was refused since the last step meets the next fate.
+    fn seal_fates(&mut self, aws: &LocalAws) {
+        let log_ons = &aws.world.account.log_ons;
+        for refused in log_ons[self.log_ons..].iter().filter(|one| one.result.is_err()) {
+            let Some(host) = host_of(&refused.instance) else { continue };
+            let Some((fate, after)) = self.fates.pop_front() else { break };
+            let at = aws.now().duration_since(self.began).unsigned_abs() + after;
+            match fate {
+                Fate::RegistersAgain => self.due.push_back((at, WorldEvent::RegisterAgain(host))),
+                Fate::Ends => self.due.push_back((at, WorldEvent::Terminate(host))),
+                Fate::StopsFor(time) => {
+                    let stops = [(at, WorldEvent::Stop(host)), (at + time, WorldEvent::Start(host))];
+                    self.due.extend(stops);
+                }
+            }
+        }
+        self.log_ons = log_ons.len();
+        self.due.retain(|(at, _)| *at < FAULT_PERIOD);
+        self.due.make_contiguous().sort_by_key(|(at, _)| *at);
+    }
+}
+
 /// The world's own timers and the plan's events, each a step.
 async fn change_world(simulator: Rc<Simulator>) {
     let began = simulator.now();
@@ -79,9 +114,9 @@ async fn change_world(simulator: Rc<Simulator>) {
     // The end of the disturbances replaces all later events.
     let mut events: Vec<TimedEvent> = events.filter(|(at, _)| *at < FAULT_PERIOD).collect();
     events.sort_by_key(|(at, _)| *at);
-    let mut events = VecDeque::from(events);
+    let mut events = Events { due: VecDeque::from(events), fates: VecDeque::new(), log_ons: 0, began };
     loop {
-        let next = step(&simulator, &mut events, began);
+        let next = step(&simulator, &mut events);
         let wait = next.map_or(PERIOD, |next| next.duration_since(simulator.now()).unsigned_abs());
         tokio::select! {
             biased;
@@ -92,11 +127,13 @@ async fn change_world(simulator: Rc<Simulator>) {
 }
 
 /// Everything that is due, each a step. The answer is when the next thing is due.
-fn step(simulator: &Rc<Simulator>, events: &mut VecDeque<TimedEvent>, began: Timestamp) -> Option<Timestamp> {
+fn step(simulator: &Rc<Simulator>, events: &mut Events) -> Option<Timestamp> {
     let mut aws = simulator.local.aws();
     simulator.observer().checker.after_world(&aws);
     simulator.route(&mut aws);
-    while let Some((_, event)) = events.pop_front_if(|(at, _)| began + *at <= aws.now()) {
+    events.seal_fates(&aws);
+    let began = events.began;
+    while let Some((_, event)) = events.due.pop_front_if(|(at, _)| began + *at <= aws.now()) {
         simulator.note(|| format!("{event:?}"));
         match &event {
             WorldEvent::EndSandboxes => simulator.idle.borrow_mut().clear(),
@@ -104,12 +141,13 @@ fn step(simulator: &Rc<Simulator>, events: &mut VecDeque<TimedEvent>, began: Tim
                 let ids: Vec<_> = hosts.iter().map(|host| id_of(*host).to_string()).collect();
                 spawn_local(invoke_by_hand(simulator.clone(), ids));
             }
+            WorldEvent::NextRefused { fate, after } => events.fates.push_back((*fate, *after)),
             event => world::apply(&mut aws, event, &simulator.plan),
         }
         simulator.world_changed(&mut aws);
     }
     aws.forget_calls();
-    aws.next_due().into_iter().chain(events.front().map(|(at, _)| began + *at)).min()
+    aws.next_due().into_iter().chain(events.due.front().map(|(at, _)| began + *at)).min()
 }
 
 async fn invoke_by_hand(simulator: Rc<Simulator>, ids: Vec<String>) {

@@ -3,7 +3,7 @@
 //! A change of the generator makes other histories of these seeds. The defects themselves are also in `tests/defects`.
 
 /// The seeds, each with its defect.
-pub const REGRESSIONS: [(u64, &str); 9] = [
+pub const REGRESSIONS: [(u64, &str); 10] = [
     (
         466,
         "a refused password was presented every two minutes, because its host began to fail with the last log-on",
@@ -20,6 +20,10 @@ pub const REGRESSIONS: [(u64, &str); 9] = [
     (
         23_922,
         "hosts that accept no command were the first targets of every check that followed one without them",
+    ),
+    (
+        200_010,
+        "hosts that registered again took their refusals with them, and more than the budget were refused",
     ),
     (7968, "the breaker ignored failures that the run had read and could not write"),
 ];

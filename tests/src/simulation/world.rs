@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::plan::Plan;
 use super::world_event::{
-    FileServerState, HostNumber, HostProblem, LetterChange, OperatorAction, UNUSUAL_RESULTS, WorldEvent,
-    id_of,
+    FileServerState, HostNumber, HostProblem, LetterChange, OperatorAction, Trouble, UNUSUAL_RESULTS,
+    WorldEvent, id_of,
 };
 use crate::fleet::{Agent, Host, Letter, LockOut, Mapping, Platform, Power, Readable, Scripted, World};
 use crate::local_aws::ecs::Status;
@@ -49,6 +49,7 @@ pub(super) fn initial_world(plan: &Plan) -> World {
         window: half_an_hour,
         duration: half_an_hour,
     });
+    world.account.multiplier = plan.conditions.multiplier;
     for host in 1..=plan.fleet.hosts {
         let cluster = cluster_of(host, plan.fleet.two_clusters);
         world = world.windows_instance(cluster, |one| {
@@ -128,6 +129,11 @@ pub(super) fn apply(aws: &mut LocalAws, event: &WorldEvent, plan: &Plan) {
             aws.write_parameter("domainUserPassword", &password(*number));
         }
         WorldEvent::Parameter(readable) => aws.world.parameters.password.readable = *readable,
+        WorldEvent::TroubleBegins(host, trouble) if exists(aws, *host) => begin_trouble(aws, *host, *trouble),
+        WorldEvent::TroubleEnds(host) if exists(aws, *host) => {
+            aws.world.account.refuses_alone.remove(&id_of(*host));
+            aws.world.host(&id_of(*host)).lies = None;
+        }
         WorldEvent::SsmAgentSilent(host) if exists(aws, *host) => aws.ssm_agent_falls_silent(&id_of(*host)),
         WorldEvent::SsmAgentReturns(host) if is_running(aws, *host) => ssm_agent_returns(aws, *host),
         WorldEvent::UnusualResult(host, number) if exists(aws, *host) => {
@@ -183,6 +189,14 @@ fn set_problem(host: &mut Host, problem: HostProblem, exists: bool) {
         HostProblem::ScriptHangs(where_it_hangs) => host.hang = exists.then_some(where_it_hangs),
         HostProblem::ScriptSlow(by) => host.script_delay = if exists { by } else { Duration::ZERO },
         HostProblem::OutsideDomain => host.domain_joined = !exists,
+    }
+}
+
+fn begin_trouble(aws: &mut LocalAws, host: HostNumber, trouble: Trouble) {
+    let id = id_of(host);
+    match trouble {
+        Trouble::IsRefused(code) => _ = aws.world.account.refuses_alone.insert(id, code),
+        Trouble::Lies(lie) => aws.world.host(&id).lies = Some(lie),
     }
 }
 

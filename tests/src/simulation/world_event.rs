@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::fleet::{Hang, InstanceId, Readable};
+use crate::fleet::{Hang, InstanceId, Lie, Readable};
 use crate::local_aws::faults::FaultRule;
 
 /// Hosts are numbered in the order of their launch.
@@ -14,6 +14,11 @@ pub(super) type HostNumber = u64;
 /// The EC2 id of a host. The fleet's own builders number theirs differently.
 pub(super) fn id_of(host: HostNumber) -> InstanceId {
     InstanceId::from(format!("i-05111000000000{host:03x}"))
+}
+
+/// The host of that EC2 id.
+pub(super) fn host_of(id: &str) -> Option<HostNumber> {
+    HostNumber::from_str_radix(id.strip_prefix("i-05111000000000")?, 16).ok()
 }
 
 /// What can be wrong with a host itself.
@@ -64,6 +69,24 @@ pub(super) enum FileServerState {
     SessionsEnd,
 }
 
+/// What makes one host fail where others succeed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Trouble {
+    /// The directory refuses it every log-on with this code.
+    IsRefused(u32),
+    /// Its script's result line is not true.
+    Lies(Lie),
+}
+
+/// What becomes of a host that was refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fate {
+    RegistersAgain,
+    Ends,
+    /// It is stopped, and started so much later.
+    StopsFor(Duration),
+}
+
 /// One thing that happens at one moment.
 #[derive(Debug, Clone)]
 pub(super) enum WorldEvent {
@@ -94,6 +117,13 @@ pub(super) enum WorldEvent {
     ParameterPassword(u32),
     /// Whether hosts can read the password parameter.
     Parameter(Readable),
+    TroubleBegins(HostNumber, Trouble),
+    TroubleEnds(HostNumber),
+    /// From now on: the fate of the next host that is refused, so long after.
+    NextRefused {
+        fate: Fate,
+        after: Duration,
+    },
     SsmAgentSilent(HostNumber),
     SsmAgentReturns(HostNumber),
     /// The next command to the host ends with this entry of [`UNUSUAL_RESULTS`].
@@ -137,10 +167,21 @@ pub(super) enum DisturbanceKind {
     Tasks,
     /// Outages of AWS, ended sandboxes, throttling by the customer's own calls.
     Cloud,
+    /// What becomes of refused hosts.
+    Refused,
+    /// One host alone is refused, or lies.
+    Alone,
+    /// Several hosts long after the last log-on.
+    LateWave,
 }
 
 impl DisturbanceKind {
-    pub(super) const ALL: [DisturbanceKind; 14] = {
+    /// The kinds that are drawn by themselves.
+    pub(super) const OF_REFUSALS: [DisturbanceKind; 3] =
+        [DisturbanceKind::Refused, DisturbanceKind::Alone, DisturbanceKind::LateWave];
+
+    /// All others.
+    pub(super) const OTHERS: [DisturbanceKind; 14] = {
         use DisturbanceKind::*;
         [
             ScaleOut,

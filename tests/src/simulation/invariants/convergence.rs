@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use shared::config::{Mode, Policy};
+use shared::cause::Cause;
+use shared::config::{Mode, Policy, ROW_GAP};
 use shared::state::{Drain, State};
 
 use crate::fleet::{Agent, Hang, Host, Letter, Power, World};
@@ -21,17 +22,20 @@ use crate::simulation::world::REMOTE;
 enum Expected {
     Mapped,
     Unmapped(&'static str),
+    /// Unmapped, with a refused log-on as its cause.
+    Refused,
     Anything,
 }
 
 /// The longest time that convergence may take. It adds up:
 /// - twice the longest wait of an instance (for a check, a canary, a lost command), since one may follow another;
-/// - a canary's pause for every host with another kept password: each may be found alone, and its failure counts against
-///   the parameters' password until a canary proves it again;
-/// - the deadline for every host without results, since each may delay a check or be the canary.
+/// - 31 minutes for the refusals before, and again for every host that is refused: each may be found alone;
+/// - the same and the deadline for every host without results: each may delay a check or be the canary, and then counts as
+///   refused.
 pub(in crate::simulation) fn bound(policy: &Policy, world: &World) -> SignedDuration {
     let verify = policy.verify_every.unwrap_or_default();
-    let keeps_another_password = |host: &&Host| match &host.letter {
+    let is_refused = |host: &&Host| match &host.letter {
+        _ if world.account.refuses_alone.contains_key(&host.id) || host.lies.is_some() => true,
         Letter::Smb(mapping) => mapping.names(REMOTE) && mapping.password != world.account.password,
         Letter::Disk | Letter::Free => false,
     };
@@ -39,12 +43,12 @@ pub(in crate::simulation) fn bound(policy: &Policy, world: &World) -> SignedDura
         i32::try_from(world.hosts.values().filter(which).count()).expect("few hosts")
     };
     (verify + policy.reprobe * 2 + DEADLINE + policy.base * 20) * 2
-        + policy.reprobe * 2 * count(&keeps_another_password)
-        + DEADLINE * count(&|host| gives_no_result(host))
+        + ROW_GAP * (1 + count(&is_refused))
+        + (ROW_GAP + DEADLINE) * count(&|host| gives_no_result(host))
 }
 
 /// Its script hangs, or is slower than it may be.
-fn gives_no_result(host: &Host) -> bool {
+pub(super) fn gives_no_result(host: &Host) -> bool {
     matches!(host.hang, Some(Hang::Process | Hang::Child)) || host.script_delay > Duration::from_secs(500)
 }
 
@@ -64,12 +68,23 @@ pub(in crate::simulation) fn not_converged(aws: &LocalAws, ground_truth: &Ground
             Expected::Mapped => {
                 one.is_mapped() && host.is_mapped_to(REMOTE) && !must_be_given_back(ground_truth, one)
             }
-            Expected::Unmapped(cause) => is_unmapped(one, cause),
+            Expected::Unmapped(expected) => is_unmapped(one, |cause| cause.as_str() == expected),
+            Expected::Refused => is_unmapped(one, Cause::is_refused_logon),
         };
         (!is_right)
             .then(|| format!("{} must be {expected:?}; {:?}, {:?}", one.ec2, one.status, one.attributes))
     });
     wrong.collect()
+}
+
+/// A `map` fails on it, for another reason than what the drive letter holds.
+pub(super) fn has_a_fault(world: &World, host: &Host) -> bool {
+    !host.domain_joined
+        || host.dns_broken
+        || host.port_445_blocked
+        || host.hang.is_some()
+        || host.lies.is_some()
+        || world.account.refuses_alone.contains_key(&host.id)
 }
 
 fn is_reachable(aws: &LocalAws, one: &Registration) -> bool {
@@ -85,19 +100,22 @@ fn password_is_right(world: &World) -> bool {
 /// What a `map` would find, in the order in which the script looks.
 fn expected(world: &World, host: &Host) -> Expected {
     match &host.letter {
-        _ if gives_no_result(host) => Expected::Anything,
+        // A host that is refused alone stays mapped while its session lives.
+        _ if gives_no_result(host) || host.lies.is_some() => Expected::Anything,
+        Letter::Smb(_) if world.account.refuses_alone.contains_key(&host.id) => Expected::Anything,
         _ if !host.domain_joined => Expected::Unmapped("not-domain-joined"),
         _ if host.dns_broken || !world.file_server.resolves => Expected::Unmapped("dns"),
         _ if host.port_445_blocked || !world.file_server.up => Expected::Unmapped("port-445"),
         _ if host.hang == Some(Hang::Call) => Expected::Unmapped("call-hung"),
         Letter::Disk => Expected::Unmapped("drive-in-use"),
         Letter::Smb(mapping) if !mapping.names(REMOTE) => Expected::Unmapped("mapped-elsewhere"),
+        Letter::Free if world.account.refuses_alone.contains_key(&host.id) => Expected::Refused,
         Letter::Smb(_) | Letter::Free => Expected::Mapped,
     }
 }
 
-fn is_unmapped(one: &Registration, expected: &str) -> bool {
-    !one.is_open() && matches!(one.state(), Some(State::Unmapped { cause, .. }) if cause.as_str() == expected)
+fn is_unmapped(one: &Registration, is_expected: impl Fn(&Cause) -> bool) -> bool {
+    !one.is_open() && matches!(one.state(), Some(State::Unmapped { cause, .. }) if is_expected(cause))
 }
 
 /// We provably drained it, and nobody holds it.

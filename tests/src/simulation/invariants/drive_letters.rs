@@ -77,7 +77,9 @@ fn check_change(step: &Step<'_>, host: &Host, before: &Letter, since: Timestamp)
             let server = &world.file_server;
             let is_served =
                 server.up && server.resolves && server.read_error.is_none() && server.offers(REMOTE);
-            let can_log_on = world.account.refuses_with.is_none() && !world.account.is_locked(now);
+            let is_refused =
+                world.account.refuses_with.is_some() || world.account.refuses_alone.contains_key(&host.id);
+            let can_log_on = !is_refused && !world.account.is_locked(now);
             let is_readable = is_served && can_log_on && mapping.password == world.account.password;
             ensure(!is_readable, || "a readable mapping was replaced".to_owned())
         }

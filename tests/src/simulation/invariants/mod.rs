@@ -3,25 +3,24 @@
 //! A run may not know the present state: it read before a change, or its listing was late. Then a check asks what was
 //! true when the run read, and says which reading it means.
 
+mod budget;
 pub(super) mod convergence;
 mod drains;
 mod drive_letters;
 mod gates;
 pub(super) mod messages;
 mod ownership;
-mod passwords;
 mod placement;
+mod refusals;
 pub(super) mod secrets;
 mod sends;
 mod silence;
 mod verdicts;
+mod waiting;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::state::State;
 
-use super::ground_truth::{
-    Actor, Change, GroundTruth, Registration, Run, RunId, TrueResult, millis, true_result,
-};
+use super::ground_truth::{Actor, Change, GroundTruth, Registration, Run, RunId};
 use crate::local_aws::{Call, LocalAws};
 
 /// `Err` says what was found instead.
@@ -105,7 +104,8 @@ const CHECKS: [(&str, Check); 8] = [
 const DRAINS_STAY_WITHIN_BOUNDS: &str = "3 drains stay within budget, breaker and half";
 const SILENCE_SHUTS_WHILE_SSM_IS_HEALTHY: &str = "1 silence shuts a gate only while SSM is healthy";
 const SENDS_ARE_REPEATED_AFTER_THROTTLING: &str = "6 a send is repeated only after throttling";
-const FEW_PRESENT_CREDENTIALS: &str = "6 few instances present credentials at a time";
+const REFUSALS_STAY_WITHIN_THE_BUDGET: &str = "6 refused log-ons stay within the budget";
+const OTHERS_DELAY_NO_HOST_FOR_LONG: &str = "6 others' failures delay no host for long";
 const SCRIPTS_REMOVE_NO_OTHER_MAPPING: &str = "10 scripts remove no other mapping";
 const TASKS_ARE_PLACED_ON_FRESH_PROOFS: &str = "1 tasks are placed on fresh proofs";
 /// Checked for calls, and for logs, metrics and answers when a run ends.
@@ -121,7 +121,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         DRAINS_STAY_WITHIN_BOUNDS,
         SILENCE_SHUTS_WHILE_SSM_IS_HEALTHY,
         SENDS_ARE_REPEATED_AFTER_THROTTLING,
-        FEW_PRESENT_CREDENTIALS,
+        REFUSALS_STAY_WITHIN_THE_BUDGET,
+        OTHERS_DELAY_NO_HOST_FOR_LONG,
         SCRIPTS_REMOVE_NO_OTHER_MAPPING,
         TASKS_ARE_PLACED_ON_FRESH_PROOFS,
         MESSAGES_ARE_DELETED_ONCE_HANDLED,
@@ -144,23 +145,27 @@ struct Memory {
     drains: drains::Bounds,
     silence: silence::SsmHealth,
     sends: sends::Requests,
-    passwords: passwords::LogOns,
+    refusals: refusals::Refusals,
+    budget: budget::Budget,
+    waiting: waiting::Waiting,
     drive_letters: drive_letters::Letters,
     placement: placement::Placements,
 }
 
 impl Memory {
     fn check(&mut self, step: &Step<'_>) -> Result<(), (&'static str, String)> {
+        self.refusals.update(step);
         for (name, check) in CHECKS {
             check(step).map_err(|what| (name, what))?;
         }
         let named = |name: &'static str| move |what: String| (name, what);
         self.drains.check(step).map_err(named(DRAINS_STAY_WITHIN_BOUNDS))?;
-        self.silence.check(step).map_err(named(SILENCE_SHUTS_WHILE_SSM_IS_HEALTHY))?;
+        self.silence.check(step, &self.refusals).map_err(named(SILENCE_SHUTS_WHILE_SSM_IS_HEALTHY))?;
         self.sends.check(step).map_err(named(SENDS_ARE_REPEATED_AFTER_THROTTLING))?;
-        self.passwords.check(step).map_err(named(FEW_PRESENT_CREDENTIALS))?;
+        self.budget.check(step, &self.refusals).map_err(named(REFUSALS_STAY_WITHIN_THE_BUDGET))?;
+        self.waiting.check(step, &self.refusals).map_err(named(OTHERS_DELAY_NO_HOST_FOR_LONG))?;
         self.drive_letters.check(step).map_err(named(SCRIPTS_REMOVE_NO_OTHER_MAPPING))?;
-        self.placement.check(step).map_err(named(TASKS_ARE_PLACED_ON_FRESH_PROOFS))
+        self.placement.check(step, &self.refusals).map_err(named(TASKS_ARE_PLACED_ON_FRESH_PROOFS))
     }
 }
 
@@ -227,17 +232,4 @@ fn record_reading(run: &mut Run, call: &Call, now: Timestamp) {
     if request["NextToken"].is_null() && request["nextToken"].is_null() {
         run.read.insert(call.operation.clone(), now);
     }
-}
-
-/// The newest log-on with the parameters' password: recorded anywhere, or in a result that can be judged.
-fn newest_logon(aws: &LocalAws, ground_truth: &GroundTruth) -> Option<Timestamp> {
-    let ours = ground_truth.registrations.values().filter(|one| one.is_ours);
-    let recorded = ours.filter_map(|one| one.state().and_then(State::logon)).max();
-    let newer =
-        aws.commands().rev().take_while(|command| recorded.is_none_or(|at| millis(command.requested()) > at));
-    let mut with_logon = newer.filter(|command| {
-        let mut results = command.invocations().iter().map(|one| true_result(command, one, aws.now()));
-        results.any(|result| matches!(result, TrueResult::Mapped { changed: true }))
-    });
-    with_logon.next().map(|command| millis(command.requested())).or(recorded)
 }

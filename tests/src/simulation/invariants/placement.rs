@@ -1,6 +1,6 @@
 //! Invariant 1: a task with the share's mount and placement constraint is placed only where the last proof is recent: at
-//! most two check periods, two deadlines and three reconcile runs old. Excepted is time in which SSM is unhealthy, checks
-//! are withheld, or no reconcile run succeeds.
+//! most two check periods, two deadlines and three reconcile runs old. Excepted is time in which SSM is unhealthy, a refused
+//! log-on counts against checks, or no reconcile run succeeds.
 //!
 //! Also measures how long a gate stays open after its host has lost the drive.
 
@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::silence::may_check;
+use super::refusals::Refusals;
+use super::silence::is_unhealthy;
 use super::{CheckResult, Step, ensure};
 use crate::simulation::ground_truth::{DEADLINE, Registration, TrueResult};
 use crate::simulation::world::REMOTE;
@@ -33,7 +34,7 @@ pub(super) struct Placements {
 }
 
 impl Placements {
-    pub(super) fn check(&mut self, step: &Step<'_>) -> CheckResult {
+    pub(super) fn check(&mut self, step: &Step<'_>, refusals: &Refusals) -> CheckResult {
         if step.call.is_some() && step.changes.is_empty() {
             return Ok(());
         }
@@ -42,7 +43,8 @@ impl Placements {
             return Ok(());
         }
         let now = step.aws.now();
-        if !self.a_reconcile_run_succeeded(step) || !may_check(step, now) {
+        let may_check = || !is_unhealthy(step.aws, step.ground_truth, now) && !refusals.is_any_reported(step);
+        if !self.a_reconcile_run_succeeded(step) || !may_check() {
             self.excused_at = Some(now);
         }
         let Some(period) = step.ground_truth.policy.verify_every else { return Ok(()) };

@@ -1,10 +1,10 @@
 //! Invariant 1, its one exception: a gate without any result for two check periods is shut, but never while SSM is
-//! unhealthy, while checks are withheld, or if a result came since.
+//! unhealthy, while the budget of refused log-ons allows no check, or if a result came since.
 
 use jiff::Timestamp;
 use shared::state::State;
 
-use super::passwords::open_failures;
+use super::refusals::Refusals;
 use super::{CLOCK_SKEW, CheckResult, Step, ensure};
 use crate::local_aws::LocalAws;
 use crate::simulation::ground_truth::{GroundTruth, TrueResult};
@@ -17,7 +17,7 @@ pub(super) struct SsmHealth {
 }
 
 impl SsmHealth {
-    pub(super) fn check(&mut self, step: &Step<'_>) -> CheckResult {
+    pub(super) fn check(&mut self, step: &Step<'_>, refusals: &Refusals) -> CheckResult {
         let now = step.aws.now();
         // What was true after the last step stayed true until this one.
         if self.may_check {
@@ -45,12 +45,13 @@ impl SsmHealth {
                 format!("{id} was shut for silence, judged {age:#} ago")
             })?;
             let read = run.began - step.ground_truth.ecs_lag;
-            let could_believe = self.last_may_check.is_some_and(|at| at >= read) || may_check(step, read);
+            let could_believe =
+                self.last_may_check.is_some_and(|at| at >= read) || may_check(step, refusals, read);
             ensure(could_believe, || {
-                format!("{id} was shut for silence while SSM is unhealthy or checks are withheld")
+                format!("{id} was shut for silence while SSM is unhealthy or the budget allows no check")
             })?;
         }
-        self.may_check = may_check(step, now);
+        self.may_check = may_check(step, refusals, now);
         if self.may_check {
             self.last_may_check = Some(now);
         }
@@ -58,13 +59,14 @@ impl SsmHealth {
     }
 }
 
-/// SSM is healthy and checks may be sent, for a run that read the fleet then.
-pub(super) fn may_check(step: &Step<'_>, read: Timestamp) -> bool {
-    !is_unhealthy(step.aws, step.ground_truth, read) && open_failures(step.aws, step.ground_truth, read) < 2
+/// SSM is healthy and the budget is not spent, for a run that read the fleet then.
+fn may_check(step: &Step<'_>, refusals: &Refusals, read: Timestamp) -> bool {
+    let of = step.ground_truth.policy.refusal_budget as usize;
+    !is_unhealthy(step.aws, step.ground_truth, read) && refusals.spent(read) < of
 }
 
-/// Too many open gates are overdue. Every result that can be judged counts; instances that connected later do not.
-fn is_unhealthy(aws: &LocalAws, ground_truth: &GroundTruth, read: Timestamp) -> bool {
+/// Too many open gates are overdue; one alone never is SSM's fault. Every result that can be judged counts; instances that connected later do not.
+pub(super) fn is_unhealthy(aws: &LocalAws, ground_truth: &GroundTruth, read: Timestamp) -> bool {
     let policy = &ground_truth.policy;
     let Some(period) = policy.verify_every else { return false };
     let late = period + period.min(policy.base * 20);
@@ -80,5 +82,5 @@ fn is_unhealthy(aws: &LocalAws, ground_truth: &GroundTruth, read: Timestamp) -> 
         let last_result = newest.map_or(recorded, |(at, _)| at);
         overdue += usize::from(aws.now().duration_since(last_result) > late);
     }
-    overdue > 0 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
+    overdue > 1 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
 }

@@ -1,0 +1,159 @@
+//! The log-ons of our commands that the directory refused, whatever the product recorded of them.
+//!
+//! A log-on of a run that itself ended `mapped` is not among them: an old credential was refused, then the host was let in.
+
+use jiff::{SignedDuration, Timestamp};
+use shared::cause::Cause;
+
+use super::{CLOCK_SKEW, Step};
+use crate::fleet::{InstanceId, LogOn, Presented};
+use crate::local_aws::ssm::{Command, Invocation};
+use crate::simulation::ground_truth::{DEADLINE, Run, TrueResult, millis, true_result};
+
+/// Refusals that are less than this apart are one row. A function's clock may be ahead when it waits for 31 minutes.
+pub(super) const ROW_GAP: SignedDuration = SignedDuration::from_secs(31 * 60 - CLOCK_SKEW.as_secs());
+
+/// So long a row lasts after its last refusal, with a clock that is behind.
+const REPORTED_FOR: SignedDuration = SignedDuration::from_secs(31 * 60 + CLOCK_SKEW.as_secs());
+
+/// Codes of log-ons that no domain controller decided.
+const UNDECIDED: [u32; 2] = [1311, 1355];
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    pub(super) at: Timestamp,
+    pub(super) instance: InstanceId,
+    pub(super) presented: Presented,
+    /// The id of the command that made the host log on.
+    pub(super) command: String,
+}
+
+/// All of them, oldest first.
+#[derive(Default)]
+pub(super) struct Refusals {
+    pub(super) all: Vec<Refusal>,
+    /// How many log-ons were looked at.
+    seen: usize,
+}
+
+impl Refusals {
+    /// Takes what was refused since the last step.
+    pub(super) fn update(&mut self, step: &Step<'_>) {
+        let log_ons = &step.aws.world.account.log_ons;
+        for log_on in &log_ons[self.seen..] {
+            let is_refused = log_on.result.is_err_and(|code| !UNDECIDED.contains(&code));
+            let Some((command, invocation)) = is_refused.then(|| made_by(step, log_on)).flatten() else {
+                continue;
+            };
+            if matches!(true_result(command, invocation, step.aws.now()), TrueResult::Mapped { .. }) {
+                continue;
+            }
+            self.all.push(Refusal {
+                at: log_on.at,
+                instance: log_on.instance.clone(),
+                presented: log_on.presented,
+                command: command.id().to_owned(),
+            });
+        }
+        self.seen = log_ons.len();
+    }
+
+    /// The refusals of the row that goes back from then, newest first.
+    pub(super) fn row(&self, from: Timestamp) -> impl Iterator<Item = &Refusal> {
+        let count = self.all.partition_point(|one| one.at <= from);
+        row_of(&self.all[..count], from)
+    }
+
+    /// The row up to and with the one at that index, newest first.
+    pub(super) fn row_to(&self, index: usize) -> impl Iterator<Item = &Refusal> {
+        row_of(&self.all[..=index], self.all[index].at)
+    }
+
+    /// How many there are in the row at a moment.
+    pub(super) fn spent(&self, at: Timestamp) -> usize {
+        self.row(at).count()
+    }
+
+    /// A run may count something in the row of now.
+    pub(super) fn is_any_reported(&self, step: &Step<'_>) -> bool {
+        self.spent(step.aws.now()) > 0 || self.unfounded(step) > 0
+    }
+
+    /// What a run may count in the row of now though no log-on was refused: false reports of one, and each `map` without a
+    /// result.
+    pub(super) fn unfounded(&self, step: &Step<'_>) -> usize {
+        let now = step.aws.now();
+        let oldest = now - REPORTED_FOR - DEADLINE;
+        let recent = step.aws.commands().rev().take_while(|command| command.requested() > oldest);
+        let invocations =
+            recent.flat_map(|command| command.invocations().iter().map(move |one| (command, one)));
+        let is_refused = |command: &Command, one: &Invocation| {
+            let mut known = self.all.iter().rev().take_while(|refusal| refusal.at > oldest);
+            known.any(|refusal| refusal.command == command.id() && refusal.instance == *one.instance())
+        };
+        let is_one = |(command, one): &(&Command, &Invocation)| match true_result(command, one, now) {
+            TrueResult::Failed { cause, .. } => {
+                Cause::new(&cause).is_refused_logon() && !is_refused(command, one)
+            }
+            TrueResult::NoResult | TrueResult::Lost => is_map(command),
+            TrueResult::Mapped { .. } | TrueResult::Pending => false,
+        };
+        invocations.filter(is_one).count()
+    }
+
+    /// Some host was let in with the parameters' password so recently that a run may present it to everyone: after the
+    /// parameters changed, and by a command requested after the last refusal that the run could know.
+    pub(super) fn is_fresh(&self, step: &Step<'_>, run: &Run, read: Timestamp) -> bool {
+        let world = &step.aws.world;
+        let password = world.parameters.password();
+        let changed = world.parameters.existing().map(|one| millis(one.modified)).max();
+        let refused = self.all.iter().rev().map(|one| one.at).find(|at| *at < read);
+        let oldest = run.read_at("ListCommands") - step.ground_truth.policy.freshness() - CLOCK_SKEW;
+        let counts = |command: &Command| {
+            let requested = millis(command.requested());
+            changed.is_some_and(|changed| requested > changed) && refused.is_none_or(|at| requested > at)
+        };
+        let log_ons = world.account.log_ons.iter().rev().take_while(|one| one.at >= oldest);
+        let mut let_in = log_ons.filter(|one| one.result.is_ok() && one.password == password);
+        let_in.any(|one| made_by(step, one).is_some_and(|(command, _)| counts(command)))
+            || is_said_to_be_let_in(step, oldest, counts)
+    }
+}
+
+/// From the last one back to a gap.
+fn row_of(refusals: &[Refusal], from: Timestamp) -> impl Iterator<Item = &Refusal> {
+    let mut next = from;
+    refusals.iter().rev().take_while(move |one| {
+        let is_near = next.duration_since(one.at) < ROW_GAP;
+        next = one.at;
+        is_near
+    })
+}
+
+/// A host that lies is believed: its check opens a gate. That hole is documented.
+fn is_said_to_be_let_in(step: &Step<'_>, oldest: Timestamp, counts: impl Fn(&Command) -> bool) -> bool {
+    let liars = step.aws.world.hosts.values().filter(|host| host.lies.is_some());
+    let mut said = liars.flat_map(|host| step.ground_truth.history(step.aws, &host.id));
+    said.any(|(command, invocation)| {
+        invocation.finished().is_some_and(|at| at >= oldest)
+            && counts(command)
+            && matches!(true_result(command, invocation, step.aws.now()), TrueResult::Mapped { .. })
+            && step.ground_truth.registrations.values().any(|one| {
+                let is_opened = one.mapped_since() == Some(millis(command.requested()));
+                *one.ec2 == **invocation.instance() && (is_opened || !one.is_open())
+            })
+    })
+}
+
+/// The command that made a host log on, and its invocation there. The script logs on when it ends; SSM may have given it up
+/// before.
+fn made_by<'a>(step: &Step<'a>, log_on: &LogOn) -> Option<(&'a Command, &'a Invocation)> {
+    let history = || step.ground_truth.history(step.aws, &log_on.instance);
+    let ended = history().find(|(_, one)| one.finished() == Some(log_on.at));
+    ended.or_else(|| history().find(|(_, one)| one.started.is_some_and(|at| at <= log_on.at)))
+}
+
+pub(super) fn is_map(command: &Command) -> bool {
+    command.parameter("Action") == Some("map")
+}
