@@ -64,18 +64,20 @@ pub(super) fn empty(seed: u64) -> World {
     World::new(seed, base()).cluster(CLUSTER)
 }
 
-/// A cluster of hosts that were mapped ten hours ago and checked since, each at another time. Their sessions have ended.
+/// A cluster of hosts that were mapped ten hours ago and checked since, each at another time within ten minutes.
 pub(super) fn mapped(seed: u64, hosts: usize) -> World {
     (0..hosts).fold(empty(seed), |world, n| world.windows_instance(CLUSTER, |host| mapped_host(host, n)))
 }
 
 fn mapped_host(host: Host, n: usize) -> Host {
     let logon = base() - SignedDuration::from_hours(10);
-    let judged = base() - SignedDuration::from_secs(i64::try_from(n * 37 % 1_500).expect("it fits"));
+    let judged = base() - SignedDuration::from_secs(i64::try_from(n * 37 % 600).expect("it fits"));
     let state = State::Mapped { since: logon, judged, logon: Some(logon) };
-    host.attribute("smb.G", "mapped")
-        .attribute("smb.G.state", &state.print())
-        .with(|host| host.letter = Letter::Smb(Mapping::new(REMOTE, USER, RIGHT)))
+    host.attribute("smb.G", "mapped").attribute("smb.G.state", &state.print()).with(|host| {
+        let mut mapping = Mapping::new(REMOTE, USER, RIGHT);
+        mapping.session = Some((0, judged));
+        host.letter = Letter::Smb(mapping);
+    })
 }
 
 /// A deployment with its fleet. It works in the background of a `LocalSet`.
@@ -173,6 +175,11 @@ impl Fleet {
         i64::try_from(counts.filter(|one| of.contains(&one.instance)).count()).expect("it fits")
     }
 
+    /// Refused log-ons so far.
+    pub(super) fn refusals(&self) -> Refusals {
+        Refusals::of(&self.stack.local.aws().world.account.log_ons)
+    }
+
     /// Commands with that action, and their targets.
     pub(super) fn sent(&self, action: &str) -> (i64, i64) {
         let aws = self.stack.local.aws();
@@ -184,9 +191,8 @@ impl Fleet {
 
     /// The end of the scenario.
     pub(super) fn end(self, delays: impl IntoIterator<Item = Delay>) -> Played {
-        let aws = self.stack.local.aws();
-        let refusals = Refusals::of(&aws.world.account.log_ons);
-        Played { refusals, delays: delays.into_iter().collect(), lines: super::lines::of(&aws) }
+        let (refusals, lines) = (self.refusals(), super::lines::of(&self.stack.local.aws()));
+        Played { refusals, delays: delays.into_iter().collect(), lines }
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn wrong_password(seed: u64, delay: Duration) -> Played {
     let fleet = Fleet::start(world.with(|world| {
         world.hosts.values_mut().for_each(|host| host.script_delay = delay);
     }));
-    fleet.minutes(240 + fleet.random("fix", 31)).await;
+    fleet.minutes(240 + fleet.random("fix", 4)).await;
     fleet.write_parameter(RIGHT);
     let heal = fleet.until_open(&fleet.hosts()).await;
     fleet.end([("heal", vec![heal])])

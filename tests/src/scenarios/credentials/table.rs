@@ -57,7 +57,7 @@ scenarios! {
         2 2 [0, 0, 6, 0] heal [575, 835];
     "S1fix5" "the same, corrected every 4 min, the fifth time rightly" fifth_correction;
         3 3 [0, 0, 1, 0] heal [1145, 1245];
-    "S2" "20 mapped, wrong parameter for 4 h, 30 new hosts" parameter_wrong;
+    "S2" "20 mapped, wrong parameter for 1 h, 30 new hosts" parameter_wrong;
         2 2 [0, 0, 1, 0] heal [95, 135], oldest [1622, 1701], open [20];
     "S4_40" "40 mapped, directory changed, parameter follows after 2 h" |seed| parameter_follows(seed, 0);
         3 3 [0, 0, 4, 0] heal [95, 135], oldest [7690, 7958], all_B [485, 590], bad_after [39];

@@ -27,7 +27,7 @@ pub(super) async fn ordinary(seed: u64, hosts: usize, hangs: bool) -> Played {
     };
     fleet.until(120, |fleet| waits(fleet).len() == counted).await;
     let [first, med, last] = [0, 50, 100].map(|percent| vec![percentile(waits(&fleet), percent)]);
-    fleet.minutes(240).await;
+    fleet.minutes(60).await;
     fleet.end([("first", first), ("med", med), ("last", last)])
 }
 
@@ -42,7 +42,7 @@ pub(super) enum Known {
     Warm,
 }
 
-/// The same wave after the directory changed unnoticed, and four hours of it.
+/// The same wave after the directory changed unnoticed, and an hour of it.
 pub(super) async fn directory_changed(seed: u64, hosts: usize, known: Known) -> Played {
     let fleet = Fleet::start(mapped(seed, 20));
     fleet.minutes(40).await;
@@ -62,7 +62,7 @@ pub(super) async fn directory_changed(seed: u64, hosts: usize, known: Known) -> 
     fleet.world(|world| world.change_password_in_directory(NEW));
     let began = fleet.now();
     let wave = fleet.launch(hosts);
-    fleet.minutes(240).await;
+    fleet.minutes(60).await;
     let bad = fleet.refused_since(began, &wave);
     fleet.end([("bad_of_wave", vec![bad])])
 }
