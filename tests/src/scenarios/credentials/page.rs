@@ -21,6 +21,10 @@ Of several seeds: the largest of the first three figures, and the range of each 
 minutes (`_min`; `oldest_med`, too). A list has one value for each repetition, the largest of all seeds. *Worse*: what is
 more than a tenth worse than in the model. The hosts' pace is the local AWS's, not the model's, so delays compare roughly.
 
+The model's code is lost; its set-ups are inferred from its text and, where that says nothing, from its own figures: how
+long S2, S8seed and X last, the 270 s of S1slow, the fresh proofs at the start of S3 and S4, the 30 hosts of S4_40_live.
+There an equal number of locks, or an equal `oldest`, proves little. S4 counts *bad* until the parameter follows.
+
 ";
 
 const COLUMNS: &str = "\
