@@ -111,8 +111,10 @@ endef
 # How many times each fault occurs, and how many instances the fleet has.
 MOMENTS ?= 200
 INSTANCES ?= 100
-scenarios: ## faults of a whole fleet at many random moments: make scenarios MOMENTS=200 INSTANCES=100
-	cargo run --quiet --profile simulate --locked -p tests --bin scenarios -- $(MOMENTS) $(INSTANCES)
+# PLAY=credentials writes docs/credential-scenarios.md instead; NAMES="S2 L5" prints only these rows.
+scenarios: ## faults of a whole fleet at many random moments: make scenarios MOMENTS=200 INSTANCES=100, or PLAY=credentials
+	cargo run --quiet --profile simulate --locked -p tests --bin scenarios -- $(if $(PLAY),$(PLAY) \
+		$(if $(NAMES),$(NAMES),--write docs/credential-scenarios.md),$(MOMENTS) $(INSTANCES))
 
 scale: ## docs/scale.md: up to 5,000 instances scale out in one wave (a model; minutes)
 	cargo run --quiet --profile simulate --locked -p tests --bin scale -- docs

@@ -4,6 +4,7 @@ mod architecture;
 mod binaries;
 mod cargo_lambda;
 mod connections;
+mod credential_scenarios;
 mod defects;
 mod demo;
 mod document;
