@@ -348,14 +348,10 @@ fn a_late_listing_is_empty_first_and_shows_results_later() {
     bench.aws.lag.ssm = Duration::from_secs(5);
     let command = bench.send("check", &[id(1)]);
     assert_eq!(bench.details(&command), [""; 0]);
-    let get = json!({"CommandId": command, "InstanceId": id(1)});
-    assert_eq!(bench.refuse("GetCommandInvocation", get.clone()), "InvocationDoesNotExist");
     bench.wait(5);
     assert_eq!(bench.details(&command), ["Pending"], "it ended 2.4 s ago, which is not visible yet");
     bench.wait(3);
     assert_eq!(bench.details(&command), ["Success"]);
-    let got = bench.ask("GetCommandInvocation", get);
-    assert_eq!((&got["Status"], &got["ResponseCode"]), (&json!("Success"), &json!(0)));
 }
 
 #[test]
@@ -368,22 +364,6 @@ fn the_history_ends_after_thirty_days() {
     bench.wait(1);
     bench.send("check", &[id(1)]);
     assert_eq!(bench.refuse("ListCommandInvocations", json!({"CommandId": command})), "InvalidCommandId");
-}
-
-#[test]
-fn cancelling_ends_waiting_invocations_at_once_and_running_ones_soon_without_effect() {
-    let mut bench = Bench::new(world().windows_instance("apps", slow(30)).windows_instances("apps", 1));
-    let command = bench.send_with("map", &ids(1, 2), json!({"MaxConcurrency": "1"}));
-    bench.wait(5);
-    bench.ask("CancelCommand", json!({"CommandId": command}));
-    assert_eq!(bench.details(&command), ["Cancelling", "Cancelled"]);
-    bench.wait(60);
-    assert_eq!(bench.details(&command), ["Cancelled", "Cancelled"]);
-    assert!(bench.aws.world.account.log_ons.is_empty());
-    let twice = json!({"CommandId": command, "InstanceIds": [id(1), id(1)]});
-    assert_eq!(bench.refuse("CancelCommand", twice), "DuplicateInstanceId");
-    let foreign = json!({"CommandId": command, "InstanceIds": [id(9)]});
-    assert_eq!(bench.refuse("CancelCommand", foreign), "InvalidInstanceId");
 }
 
 #[test]

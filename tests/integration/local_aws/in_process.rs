@@ -104,7 +104,7 @@ async fn a_process_is_killed_before_or_after_the_effect_of_a_call() {
         let local = local();
         let process = Process::new(&local, "map-share").kill_at(2, moment);
         let function = async {
-            process.ecs().list_clusters().send().await.unwrap();
+            process.ssm().describe_parameters().send().await.unwrap();
             send(&process).await
         };
         assert_eq!(process.run(function).await, Ended::Killed);

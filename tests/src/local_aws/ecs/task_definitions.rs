@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, Ecs, REGION, answer_with_token, elements, includes, page, query};
+use super::{ACCOUNT, Ecs, REGION, elements, includes, query};
 use crate::local_aws::LocalAws;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
 
@@ -210,40 +210,4 @@ pub(super) fn describe_task_definition(aws: &mut LocalAws, body: &[u8]) -> Outco
         described["tags"] = json!([]);
     }
     answer(&described)
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListTaskDefinitions {
-    family_prefix: Option<String>,
-    status: Option<String>,
-    sort: Option<String>,
-    next_token: Option<String>,
-    max_results: Option<i64>,
-}
-
-pub(super) fn list_task_definitions(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: ListTaskDefinitions = request(body)?;
-    let page = page("definitions", asked.max_results, 100, asked.next_token.as_deref())?;
-    let active = match asked.status.as_deref() {
-        None | Some("ACTIVE") => true,
-        Some("INACTIVE" | "DELETE_IN_PROGRESS") => false,
-        Some(other) => return Err(ApiError::parameter(format!("{other} is no status of a task definition"))),
-    };
-    let mut arns: Vec<String> = aws
-        .ecs
-        .families
-        .iter()
-        .filter(|(family, _)| active && asked.family_prefix.as_deref().is_none_or(|prefix| prefix == *family))
-        .flat_map(|(family, revisions)| (1..=revisions.len()).map(move |revision| arn(family, revision)))
-        .collect();
-    match asked.sort.as_deref() {
-        None | Some("ASC") => {}
-        Some("DESC") => arns.reverse(),
-        Some(other) => return Err(ApiError::parameter(format!("{other} is no sort order"))),
-    }
-    let from = page.start.as_deref().and_then(|start| start.parse().ok()).unwrap_or(0);
-    let (listed, token) = page.take(arns.iter().enumerate().skip(from), |(at, _)| (at + 1).to_string());
-    let listed: Vec<_> = listed.into_iter().map(|(_, arn)| arn).collect();
-    answer_with_token(json!({ "taskDefinitionArns": listed }), token)
 }

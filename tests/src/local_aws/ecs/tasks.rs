@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::placement::{Constraint, Placement, place, placement};
-use super::{ACCOUNT, REGION, answer_with_token, cluster_arn, elements, missing, page, short_id};
+use super::{ACCOUNT, REGION, cluster_arn, elements, short_id};
 use crate::local_aws::LocalAws;
 use crate::local_aws::advance::Timer;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
@@ -296,69 +296,6 @@ pub(super) fn stop_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     };
     aws.stop_one(&cluster, &id, asked.reason.as_deref().unwrap_or("Task stopped by user"));
     answer(&json!({"task": aws.ecs.clusters[&cluster].tasks[&id].describe(&cluster)}))
-}
-
-#[derive(Deserialize)]
-struct DescribeTasks {
-    cluster: Option<String>,
-    tasks: Option<Vec<String>>,
-}
-
-pub(super) fn describe_tasks(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: DescribeTasks = request(body)?;
-    let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
-    let references = asked.tasks.unwrap_or_default();
-    if references.is_empty() || references.len() > 100 {
-        return Err(ApiError::parameter("Tasks must be 1 to 100 elements."));
-    }
-    let (mut tasks, mut failures) = (Vec::new(), Vec::new());
-    for reference in &references {
-        let id = short_id(reference);
-        match aws.ecs.clusters[&cluster].tasks.get(id) {
-            Some(task) => tasks.push(task.describe(&cluster)),
-            None => failures.push(missing(task_arn(&cluster, id))),
-        }
-    }
-    answer(&json!({"tasks": tasks, "failures": failures}))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListTasks {
-    cluster: Option<String>,
-    container_instance: Option<String>,
-    family: Option<String>,
-    next_token: Option<String>,
-    max_results: Option<i64>,
-    started_by: Option<String>,
-    service_name: Option<String>,
-    desired_status: Option<String>,
-}
-
-pub(super) fn list_tasks(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: ListTasks = request(body)?;
-    let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
-    let page = page("tasks", asked.max_results, 100, asked.next_token.as_deref())?;
-    let desired = match asked.desired_status.as_deref() {
-        // ECS never sets the desired status to PENDING, so this lists nothing.
-        Some(status @ ("PENDING" | "STOPPED")) => status,
-        None | Some("RUNNING") => "RUNNING",
-        Some(other) => return Err(ApiError::parameter(format!("{other} is no desired status"))),
-    };
-    let instance = asked.container_instance.as_deref().map(short_id);
-    let group = asked.service_name.as_deref().map(|name| format!("service:{}", short_id(name)));
-    let listed = aws.ecs.clusters[&cluster]
-        .tasks
-        .values()
-        .filter(|task| page.reaches(&task.id))
-        .filter(|task| task.desired == desired)
-        .filter(|task| instance.is_none_or(|id| &*task.instance == id))
-        .filter(|task| asked.family.as_ref().is_none_or(|family| task.family == *family))
-        .filter(|task| group.as_ref().is_none_or(|group| task.group == *group))
-        .filter(|task| asked.started_by.is_none() || task.started_by == asked.started_by);
-    let (tasks, token) = page.take(listed, |task| task.id.to_string());
-    let arns: Vec<_> = tasks.iter().map(|task| task_arn(&cluster, &task.id)).collect();
-    answer_with_token(json!({ "taskArns": arns }), token)
 }
 
 fn task_arn(cluster: &str, id: &str) -> String {

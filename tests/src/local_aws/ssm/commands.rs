@@ -35,7 +35,6 @@ pub struct Command {
     pub(crate) next: usize,
     pub(crate) slots_taken: usize,
     pub(crate) errors: usize,
-    pub(crate) cancelled: bool,
 }
 
 /// The invocation of a command on one target.
@@ -104,14 +103,8 @@ impl Command {
         }
         let all = || self.invocations.iter().map(|one| one.details_at(at));
         if all().any(|details| !is_final(details)) {
-            if self.cancelled {
-                return "Cancelling";
-            }
             let begun = self.invocations.iter().any(|one| one.started.is_some_and(|started| started <= at));
             return if begun || all().any(is_final) { "InProgress" } else { "Pending" };
-        }
-        if self.cancelled {
-            return "Cancelled";
         }
         let count = |wanted: &str| all().filter(|details| *details == wanted).count();
         let total = self.invocations.len();
@@ -169,7 +162,7 @@ impl Invocation {
             return &self.details;
         }
         if self.finished.is_none() && !matches!(&*self.details, "Pending" | "InProgress") {
-            // Delayed, Cancelling, or a scripted status that is not final.
+            // Delayed, or a scripted status that is not final.
             return &self.details;
         }
         if self.started.is_some_and(|started| started <= at) { "InProgress" } else { "Pending" }

@@ -9,14 +9,12 @@ use serde_json::{Value, json};
 
 use super::commands::{Command, Invocation, counts_as_error, is_final};
 use super::filters::{AskedFilter, Filter, Listing, filters};
-use super::{answer_with_token, check_command_id, check_instance_id, check_length, page};
+use super::{answer_with_token, check_command_id, check_instance_id, page};
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
 use crate::local_aws::{LocalAws, REGION};
 
 /// The limit of a plugin's `Output` in a listing, in characters.
 const MOST_OUTPUT: usize = 2500;
-/// The limit of `StandardOutputContent` in `GetCommandInvocation`, in characters.
-const MOST_STDOUT: usize = 24_000;
 
 /// The `Status` of an invocation with that `StatusDetails`.
 pub(crate) fn invocation_status(details: &str) -> &'static str {
@@ -309,65 +307,4 @@ fn output(invocation: &Invocation) -> Cow<'_, str> {
     } else {
         Cow::Owned(text.chars().take(MOST_OUTPUT).collect())
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct GetCommandInvocation {
-    #[serde(default)]
-    command_id: String,
-    #[serde(default)]
-    instance_id: String,
-    plugin_name: Option<String>,
-}
-
-pub(super) fn get_command_invocation(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let GetCommandInvocation { command_id: id, instance_id: instance, plugin_name } = request(body)?;
-    check_command_id(&id)?;
-    check_instance_id(&instance)?;
-    if let Some(name) = &plugin_name {
-        check_length(name.chars().count(), 4, usize::MAX, "pluginName")?;
-        if name != STEP {
-            return Err(ApiError::new("InvalidPluginName", ""));
-        }
-    }
-    let at = aws.now - aws.lag.ssm;
-    let missing = || ApiError::new("InvocationDoesNotExist", "");
-    let command =
-        aws.ssm.by_id.get(id.as_str()).and_then(|key| aws.ssm.commands.get(key)).ok_or_else(missing)?;
-    let invocation = command.invocations.iter().find(|one| *one.instance == *instance).ok_or_else(missing)?;
-    if command.requested > at {
-        return Err(missing());
-    }
-    let details = invocation.details_at(at);
-    let finished = invocation.finished.filter(|finished| *finished <= at);
-    let started = invocation.started.filter(|started| *started <= at);
-    let time = |at: Option<Timestamp>| at.map_or_else(String::new, |at| format!("{at:.3}"));
-    let elapsed = started.zip(finished).map_or_else(String::new, |(started, finished)| {
-        let millis = finished.as_millisecond() - started.as_millisecond();
-        format!("PT{}.{:03}S", millis / 1000, millis % 1000)
-    });
-    let content = |text: &str, most: usize| match finished {
-        Some(_) => text.chars().take(most).collect(),
-        None => String::new(),
-    };
-    answer(&json!({
-        "CommandId": &*command.id,
-        "InstanceId": &*invocation.instance,
-        "Comment": command.comment,
-        "DocumentName": &*command.document,
-        "DocumentVersion": command.version,
-        "PluginName": STEP,
-        "ResponseCode": if finished.is_some() { invocation.exit_code } else { -1 },
-        "ExecutionStartDateTime": time(started),
-        "ExecutionElapsedTime": elapsed,
-        "ExecutionEndDateTime": time(finished),
-        "Status": invocation_status(details),
-        "StatusDetails": aws.show_details(details),
-        "StandardOutputContent": content(&invocation.stdout, MOST_STDOUT),
-        "StandardOutputUrl": "",
-        "StandardErrorContent": content(&invocation.stderr, 8000),
-        "StandardErrorUrl": "",
-        "CloudWatchOutputConfig": {"CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": false},
-    }))
 }

@@ -34,10 +34,8 @@ pub struct Ssm {
 operations! {
     "AmazonSSM";
     "SendCommand", SendCommand, send::send_command;
-    "CancelCommand", Ssm, send::cancel_command;
     "ListCommands", Ssm, listing::list_commands;
     "ListCommandInvocations", Ssm, listing::list_command_invocations;
-    "GetCommandInvocation", Ssm, listing::get_command_invocation;
     "DescribeInstanceInformation", Ssm, inventory::describe_instance_information;
     "DescribeParameters", Ssm, inventory::describe_parameters;
 }

@@ -1,4 +1,4 @@
-//! `SendCommand` and `CancelCommand`. Both refuse the whole call for one invalid instance, and neither names it.
+//! `SendCommand`. It refuses the whole call for one invalid instance, and does not name it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::commands::{Command, Invocation, Phase};
-use super::{check_command_id, check_instance_id, check_length};
+use super::commands::{Command, Invocation};
+use super::{check_instance_id, check_length};
 use crate::fleet::{Document, InstanceId, OnLinux, Platform, Power};
 use crate::local_aws::LocalAws;
 use crate::local_aws::advance::Timer;
@@ -98,7 +98,6 @@ pub(super) fn send_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
         next: 0,
         slots_taken: 0,
         errors: 0,
-        cancelled: false,
     };
     let shown = json!({ "Command": aws.describe_command(&command, aws.now) });
     aws.begin_command(command);
@@ -250,49 +249,4 @@ fn share_of(text: &str, count: usize) -> usize {
         Some(percent) => percent.parse::<usize>().unwrap_or(0) * count / 100,
         None => text.parse().unwrap_or(0),
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CancelCommand {
-    #[serde(default)]
-    command_id: String,
-    #[serde(default)]
-    instance_ids: Vec<String>,
-}
-
-pub(super) fn cancel_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let CancelCommand { command_id: id, instance_ids: ids } = request(body)?;
-    check_command_id(&id)?;
-    check_length(ids.len(), 0, MOST_INSTANCES, "instanceIds")?;
-    let mut seen = BTreeSet::new();
-    for id in &ids {
-        check_instance_id(id)?;
-        if !seen.insert(id.as_str()) {
-            return Err(ApiError::new("DuplicateInstanceId", ""));
-        }
-    }
-    let Some(&key) = aws.ssm.by_id.get(id.as_str()) else {
-        return Err(ApiError::new("InvalidCommandId", ""));
-    };
-    let command = aws.ssm.commands.get_mut(&key).expect("indexed");
-    if ids.iter().any(|id| command.invocations.iter().all(|one| *one.instance != **id)) {
-        return Err(invalid_instance());
-    }
-    command.cancelled |= ids.is_empty();
-    let meant = |one: &Invocation| ids.is_empty() || seen.contains(&*one.instance);
-    for target in command.indexes(meant) {
-        let invocation = aws.invocation(key, target).expect("indexed");
-        match invocation.phase {
-            Phase::Waiting | Phase::Sent => aws.finish(key, target, "Cancelled", -1, String::new()),
-            Phase::Running => {
-                // The agent is told to stop the script.
-                invocation.details = "Cancelling".into();
-                invocation.stopped = true;
-                aws.after(Duration::from_secs(2), Timer::Cancelled(key, target));
-            }
-            Phase::Done => {}
-        }
-    }
-    answer(&json!({}))
 }
