@@ -109,7 +109,7 @@ def make_successful_calls(aws):
     aws.control("advance", {"seconds": 60})
     aws.call("ecs", "DeleteAttributes", cluster=CLUSTER, attributes=[attribute])
 
-    aws.call("ssm", "DescribeInstanceInformation", Filters=[{"Key": "PingStatus", "Values": ["Online"]}])
+    aws.call("ssm", "DescribeInstanceInformation", Filters=[{"Key": "InstanceIds", "Values": ids}])
     aws.call("ssm", "DescribeInstanceInformation", MaxResults=5)
     aws.call("ssm", "DescribeParameters", MaxResults=1)
     aws.call("ssm", "DescribeParameters")
@@ -129,8 +129,6 @@ def make_successful_calls(aws):
     aws.call("ssm", "ListCommandInvocations", MaxResults=3, Details=True)
     aws.control("lag", {"spacedDetails": False})
     aws.call("ssm", "ListCommands", MaxResults=3)
-    by_tag = [{"Key": "tag:fleet", "Values": ["windows"]}]
-    aws.call("ssm", "SendCommand", DocumentName=DOCUMENT, Targets=by_tag, Parameters={"Action": ["check"]})
 
 
 def send(aws, ids):
@@ -157,31 +155,14 @@ REFUSED = [
         {"DocumentName": "AWS-RunPowerShellScript", "InstanceIds": ["i-0f1ee700000000001"], "Parameters": {"commands": ["x" * 70_000]}},
         "MaxDocumentSizeExceeded",
     ),
-    (
-        "ssm",
-        "SendCommand",
-        {"DocumentName": "AWS-RunPowerShellScript", "InstanceIds": ["i-0f1ee700000000001"], "ServiceRoleArn": "role"},
-        "InvalidRole",
-    ),
-    (
-        "ssm",
-        "SendCommand",
-        {"DocumentName": "AWS-RunPowerShellScript", "InstanceIds": ["i-0f1ee700000000001"], "NotificationConfig": {}},
-        "InvalidNotificationConfig",
-    ),
+    ("ssm", "SendCommand", {"DocumentName": DOCUMENT, "Targets": []}, "SerializationException"),
     ("ssm", "ListCommands", {"MaxResults": 51}, "ValidationException"),
     ("ssm", "ListCommands", {"NextToken": "nonsense"}, "InvalidNextToken"),
     ("ssm", "ListCommands", {"CommandId": "0" * 36}, "InvalidCommandId"),
-    ("ssm", "ListCommandInvocations", {"Filters": [{"key": "ExecutionStage", "value": "Complete"}]}, "InvalidFilterKey"),
+    ("ssm", "ListCommandInvocations", {"Filters": [{"key": "InvokedAfter", "value": "noon"}]}, "InvalidFilterKey"),
     ("ssm", "ListCommandInvocations", {"MaxResults": "ten"}, "SerializationException"),
     ("ssm", "DescribeInstanceInformation", {"MaxResults": 4}, "ValidationException"),
     ("ssm", "DescribeInstanceInformation", {"Filters": [{"Key": "InstanceIds", "Values": ["i-1"]}]}, "InvalidInstanceId"),
-    (
-        "ssm",
-        "DescribeInstanceInformation",
-        {"Filters": [{"Key": "PingStatus", "Values": ["Asleep"]}]},
-        "InvalidInstanceInformationFilterValue",
-    ),
     ("ssm", "DescribeInstanceInformation", {"Filters": [{"Key": "Colour", "Values": ["red"]}]}, "InvalidFilterKey"),
     (
         "ssm",

@@ -19,7 +19,6 @@ ALWAYS = {
     "CommandPlugin": "Name Status StatusDetails ResponseCode ResponseStartDateTime Output",
     "NotificationConfig": "",
     "CloudWatchOutputConfig": "CloudWatchOutputEnabled",
-    "Target": "Key Values",
     "InstanceInformation": "InstanceId PingStatus LastPingDateTime AgentVersion IsLatestVersion PlatformType PlatformName "
     "PlatformVersion ResourceType IPAddress ComputerName",
     "ParameterMetadata": "Name ARN Type LastModifiedDate LastModifiedUser Version Tier Policies DataType",

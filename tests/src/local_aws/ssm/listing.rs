@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::commands::{Command, Invocation, counts_as_error, is_final};
-use super::filters::{AskedFilter, Filter, Listing, filters};
+use super::filters::{AskedFilter, Filter, filters};
 use super::{answer_with_token, check_command_id, check_instance_id, page};
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
 use crate::local_aws::{LocalAws, REGION};
@@ -34,7 +34,6 @@ fn command_status(details: &str) -> &'static str {
     match details {
         // A whole command is never delayed.
         "Delayed" => "InProgress",
-        "NoInstancesInTag" => "Success",
         "Incomplete" => "Failed",
         details => invocation_status(details),
     }
@@ -72,7 +71,7 @@ pub(super) fn list_commands(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let mut asked: List = request(body)?;
     let page = page("commands", asked.max_results, 1, asked.next_token.as_deref())?;
     let before = page.start.as_deref().and_then(|at| at.parse().ok());
-    let filters = filters(asked.filters.take(), Listing::Commands)?;
+    let filters = filters(asked.filters.take())?;
     if let Some(id) = &asked.instance_id {
         check_instance_id(id)?;
         // SSM refuses this combination, since a pending command has not reached the instance.
@@ -128,8 +127,7 @@ impl LocalAws {
     pub(crate) fn describe_command(&self, command: &Command, at: Timestamp) -> Value {
         let details = command.details_at(at);
         let all = || command.invocations.iter().map(|one| one.details_at(at));
-        let by_target = command.targets.as_array().is_some_and(|targets| !targets.is_empty());
-        let named = command.invocations.iter().map(|one| &*one.instance);
+        let instances: Vec<&str> = command.invocations.iter().map(|one| &*one.instance).collect();
         json!({
             "CommandId": &*command.id,
             "DocumentName": &*command.document,
@@ -137,8 +135,8 @@ impl LocalAws {
             "Comment": command.comment,
             "ExpiresAfter": seconds(command.expires),
             "Parameters": command.parameters,
-            "InstanceIds": if by_target { Vec::new() } else { named.collect::<Vec<_>>() },
-            "Targets": command.targets,
+            "InstanceIds": instances,
+            "Targets": [],
             "RequestedDateTime": seconds(command.requested),
             "Status": command_status(details),
             "StatusDetails": self.show_details(details),
@@ -150,7 +148,7 @@ impl LocalAws {
             "CompletedCount": all().filter(|details| is_final(details)).count(),
             "ErrorCount": all().filter(|details| counts_as_error(details)).count(),
             "DeliveryTimedOutCount": all().filter(|details| *details == "DeliveryTimedOut").count(),
-            "ServiceRole": command.service_role,
+            "ServiceRole": "",
             "NotificationConfig": {"NotificationArn": "", "NotificationEvents": []},
             "CloudWatchOutputConfig": {"CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": false},
             "TimeoutSeconds": command.timeout.as_secs(),
@@ -181,7 +179,7 @@ struct ShownInvocation<'a> {
     standard_output_url: &'static str,
     standard_error_url: &'static str,
     command_plugins: Vec<ShownPlugin<'a>>,
-    service_role: &'a str,
+    service_role: &'static str,
 }
 
 #[derive(Serialize)]
@@ -215,7 +213,7 @@ pub(super) fn list_command_invocations(aws: &mut LocalAws, body: &[u8]) -> Outco
     let start = page.start.as_deref().and_then(|at| at.split_once('.'));
     let start =
         start.and_then(|(key, target)| Some((key.parse::<u64>().ok()?, target.parse::<usize>().ok()?)));
-    let filters = filters(asked.filters.take(), Listing::Invocations)?;
+    let filters = filters(asked.filters.take())?;
     let instance = asked.instance_id.as_deref();
     instance.map_or(Ok(()), check_instance_id)?;
     let at = aws.now - aws.lag.ssm;
@@ -292,7 +290,7 @@ fn show<'a>(
         standard_output_url: "",
         standard_error_url: "",
         command_plugins: started.map(plugin).into_iter().collect(),
-        service_role: &command.service_role,
+        service_role: "",
     }
 }
 
