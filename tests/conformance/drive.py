@@ -78,8 +78,7 @@ def make_successful_calls(aws):
     ids = [f"i-0f1ee7{n:011x}" for n in (1, 2, 3)]
     arns = aws.call("ecs", "ListContainerInstances", cluster=CLUSTER)["containerInstanceArns"]
     aws.call("ecs", "ListContainerInstances", cluster=CLUSTER, maxResults=1, filter="attribute:ecs.os-type == windows")
-    include = ["TAGS", "CONTAINER_INSTANCE_HEALTH"]
-    aws.call("ecs", "DescribeContainerInstances", cluster=CLUSTER, containerInstances=[*arns, "f00"], include=include)
+    aws.call("ecs", "DescribeContainerInstances", cluster=CLUSTER, containerInstances=[*arns, "f00"])
     attribute = {"name": "smb.G", "value": "mapped", "targetId": arns[0]}
     aws.call("ecs", "PutAttributes", cluster=CLUSTER, attributes=[attribute])
     aws.call("ecs", "ListAttributes", cluster=CLUSTER, targetType="container-instance", maxResults=5)
@@ -100,11 +99,11 @@ def make_successful_calls(aws):
         ],
     }
     aws.call("ecs", "RegisterTaskDefinition", **definition)
-    aws.call("ecs", "DescribeTaskDefinition", taskDefinition="conformance", include=["TAGS"])
+    aws.call("ecs", "DescribeTaskDefinition", taskDefinition="conformance")
     services = aws.call("ecs", "ListServices", cluster=CLUSTER)["serviceArns"]
-    aws.call("ecs", "DescribeServices", cluster=CLUSTER, services=[*services, "none"], include=["TAGS"])
+    aws.call("ecs", "DescribeServices", cluster=CLUSTER, services=[*services, "none"])
     task = aws.call("ecs", "RunTask", cluster=CLUSTER, taskDefinition="conformance")["tasks"][0]["taskArn"]
-    aws.call("ecs", "RunTask", cluster=CLUSTER, taskDefinition="conformance", count=10, startedBy="conformance")
+    aws.call("ecs", "RunTask", cluster=CLUSTER, taskDefinition="conformance", count=10)
     aws.call("ecs", "StopTask", cluster=CLUSTER, task=task, reason="enough")
     aws.control("advance", {"seconds": 60})
     aws.call("ecs", "DeleteAttributes", cluster=CLUSTER, attributes=[attribute])

@@ -39,7 +39,6 @@ ALWAYS = {
     "agentConnected runningTasksCount pendingTasksCount attributes registeredAt attachments",
     "VersionInfo": "agentVersion agentHash dockerVersion",
     "Resource": "name type doubleValue longValue integerValue",
-    "ContainerInstanceHealthStatus": "overallStatus details",
     "Attribute": "name",
     "Failure": "arn reason",
     "Service": "serviceArn serviceName clusterArn status desiredCount runningCount pendingCount launchType taskDefinition "

@@ -381,16 +381,8 @@ fn tasks_are_placed_only_on_active_connected_instances_with_capacity() {
 #[test]
 fn run_task_has_limits() {
     let mut bench = with_definition(with_gate("f"));
-    let distinct = |count: usize| json!(vec![json!({"type": "distinctInstance"}); count]);
-    let random = |count: usize| json!(vec![json!({"type": "random"}); count]);
-    for (member, inside, outside) in [
-        ("count", json!(10), json!(11)),
-        ("count", json!(1), json!(0)),
-        ("placementConstraints", distinct(9), distinct(10)),
-        ("placementStrategy", random(5), random(6)),
-        ("launchType", json!("EC2"), json!("FARGATE")),
-    ] {
-        let run = |value: Value| in_apps(json!({"taskDefinition": "f", member: value}));
+    for (inside, outside) in [(10, 11), (1, 0)] {
+        let run = |count: i64| in_apps(json!({"taskDefinition": "f", "count": count}));
         bench.ask("RunTask", run(inside));
         bench.refuse_all("RunTask", REFUSED, [run(outside)]);
     }
@@ -459,10 +451,7 @@ fn invalid_task_definitions_are_refused() {
 fn ten_services_fit_on_a_page_and_into_a_description() {
     let mut world = world().task_definition(definition("f", json!({})));
     for n in 0..11 {
-        let strategy = if n == 0 { "DAEMON" } else { "REPLICA" };
-        let service =
-            json!({"serviceName": format!("s{n:02}"), "taskDefinition": "f", "schedulingStrategy": strategy});
-        world = world.service("apps", service);
+        world = world.service("apps", json!({"serviceName": format!("s{n:02}"), "taskDefinition": "f"}));
     }
     let mut bench = Bench::new(world);
     let list = "ListServices";
@@ -470,8 +459,6 @@ fn ten_services_fit_on_a_page_and_into_a_description() {
     let all = bench.ask(list, in_apps(json!({"maxResults": 100})))["serviceArns"].clone();
     assert_eq!(len(&all), 11);
     bench.refuse_all(list, REFUSED, [in_apps(json!({"maxResults": 101}))]);
-    let daemons = in_apps(json!({"schedulingStrategy": "DAEMON"}));
-    assert_eq!(bench.page_sizes(list, "serviceArns", daemons), [1]);
     let describe = |services: &[Value]| in_apps(json!({ "services": services }));
     let all = all.as_array().unwrap();
     let described = bench.ask("DescribeServices", describe(&all[..10]));

@@ -245,11 +245,10 @@ pub(super) fn list_container_instances(aws: &mut LocalAws, body: &[u8]) -> Outco
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DescribeContainerInstances {
     cluster: Option<String>,
     container_instances: Option<Vec<String>>,
-    include: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -264,15 +263,11 @@ pub(super) fn describe_container_instances(aws: &mut LocalAws, body: &[u8]) -> O
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     let references = asked.container_instances.unwrap_or_default();
     check_references(&references, 100)?;
-    let unknown = |one: &&String| *one != "TAGS" && *one != "CONTAINER_INSTANCE_HEALTH";
-    if let Some(one) = asked.include.iter().flatten().find(unknown) {
-        return Err(ApiError::parameter(format!("include does not know {one}")));
-    }
     let mut failures = Vec::new();
     let mut found = Vec::with_capacity(references.len());
     for reference in &references {
         match aws.visible(&cluster, short_id(reference)) {
-            Some(instance) => found.push(instance.described(&asked.include)),
+            Some(instance) => found.push(instance.described()),
             None => failures.push(missing_instance(&cluster, reference)),
         }
     }
@@ -337,6 +332,6 @@ pub(super) fn update_container_instances_state(aws: &mut LocalAws, body: &[u8]) 
         }
     }
     let instances = changed.iter().filter_map(|id| aws.ecs.instance(&cluster, id));
-    let described = instances.map(|instance| instance.described(&None)).collect();
+    let described = instances.map(|instance| instance.described()).collect();
     answer(&DescribedAll { container_instances: described, failures })
 }

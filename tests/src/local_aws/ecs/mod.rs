@@ -124,11 +124,6 @@ fn answer_with_token(body: Value, token: Option<String>) -> Outcome {
     answer_page(body, "nextToken", token)
 }
 
-/// Whether a request's `include` names a field.
-fn includes(include: &Option<Vec<String>>, field: &str) -> bool {
-    include.iter().flatten().any(|one| one == field)
-}
-
 /// An entry of `failures` inside a 200.
 fn missing(arn: String) -> Value {
     serde_json::json!({"arn": arn, "reason": "MISSING"})

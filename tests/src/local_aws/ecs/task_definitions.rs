@@ -6,30 +6,9 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, Ecs, REGION, elements, includes, query};
+use super::{ACCOUNT, Ecs, REGION, elements, query};
 use crate::local_aws::LocalAws;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
-
-/// The members of a request that the registered definition keeps.
-const KEPT: [&str; 17] = [
-    "containerDefinitions",
-    "taskRoleArn",
-    "executionRoleArn",
-    "networkMode",
-    "volumes",
-    "placementConstraints",
-    "requiresCompatibilities",
-    "cpu",
-    "memory",
-    "pidMode",
-    "ipcMode",
-    "proxyConfiguration",
-    "inferenceAccelerators",
-    "ephemeralStorage",
-    "runtimePlatform",
-    "enableFaultInjection",
-    "trustedExecutionConfiguration",
-];
 
 impl LocalAws {
     pub(crate) fn create_task_definition(&mut self, definition: &Value) {
@@ -66,10 +45,9 @@ fn register(aws: &mut LocalAws, asked: &Value) -> Result<Value, ApiError> {
         "registeredAt": seconds(aws.now),
         "registeredBy": format!("arn:aws:iam::{ACCOUNT}:user/developer"),
     });
-    for member in KEPT {
-        if let Some(value) = asked.get(member).filter(|value| !value.is_null()) {
-            registered[member] = value.clone();
-        }
+    let members = asked.as_object().into_iter().flatten();
+    for (member, value) in members.filter(|(member, value)| *member != "tags" && !value.is_null()) {
+        registered[member] = value.clone();
     }
     for container in registered["containerDefinitions"].as_array_mut().into_iter().flatten() {
         for (member, default) in [
@@ -196,18 +174,13 @@ impl Ecs {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DescribeTaskDefinition {
     task_definition: Option<String>,
-    include: Option<Vec<String>>,
 }
 
 pub(super) fn describe_task_definition(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: DescribeTaskDefinition = request(body)?;
     let found = aws.ecs.task_definition(asked.task_definition.as_deref().unwrap_or_default())?;
-    let mut described = json!({ "taskDefinition": found });
-    if includes(&asked.include, "TAGS") {
-        described["tags"] = json!([]);
-    }
-    answer(&described)
+    answer(&json!({ "taskDefinition": found }))
 }

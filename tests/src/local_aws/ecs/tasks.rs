@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::placement::{Constraint, Placement, place, placement};
+use super::placement::{Placement, place, placement};
 use super::{ACCOUNT, REGION, cluster_arn, elements, short_id};
 use crate::local_aws::LocalAws;
 use crate::local_aws::advance::Timer;
@@ -22,7 +22,6 @@ pub struct Task {
     definition: String,
     family: String,
     group: String,
-    started_by: Option<String>,
     containers: Vec<(String, String)>,
     needs: (i64, i64),
     version: u64,
@@ -59,11 +58,6 @@ impl Task {
     /// `PENDING`, `RUNNING` or `STOPPED`.
     pub fn last_status(&self) -> &'static str {
         self.last
-    }
-
-    /// Whether it is a task of that group on that instance, for `distinctInstance`.
-    pub(super) fn takes(&self, instance: &str, group: &str) -> bool {
-        self.last != "STOPPED" && self.group == group && *self.instance == *instance
     }
 
     fn describe(&self, cluster: &str) -> Value {
@@ -105,12 +99,8 @@ impl Task {
                 described[member] = seconds(at).into();
             }
         }
-        for (member, text) in [("stoppedReason", &self.reason), ("startedBy", &self.started_by)] {
-            if let Some(text) = text {
-                described[member] = text.as_str().into();
-            }
-        }
-        if self.reason.is_some() {
+        if let Some(reason) = &self.reason {
+            described["stoppedReason"] = reason.as_str().into();
             described["stopCode"] = "UserInitiated".into();
         }
         described
@@ -118,16 +108,15 @@ impl Task {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RunTask {
     cluster: Option<String>,
     task_definition: Option<String>,
     count: Option<i64>,
     group: Option<String>,
-    launch_type: Option<String>,
-    started_by: Option<String>,
-    placement_constraints: Option<Vec<Constraint>>,
-    placement_strategy: Option<Vec<Value>>,
+    /// boto3 and the AWS CLI send one by themselves.
+    #[serde(rename = "clientToken")]
+    _client_token: Option<String>,
 }
 
 pub(super) fn run_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
@@ -138,25 +127,16 @@ pub(super) fn run_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
         Some(count @ 1..=10) => count,
         Some(_) => return Err(ApiError::parameter("Count must be between 1 and 10.")),
     };
-    if asked.launch_type.as_deref().is_some_and(|kind| kind != "EC2") {
-        return Err(ApiError::parameter("Only the launch type EC2 has instances to place on here."));
-    }
-    if asked.placement_strategy.as_ref().is_some_and(|all| all.len() > 5) {
-        return Err(ApiError::parameter("Placement strategies cannot exceed 5 elements."));
-    }
     let definition = aws.ecs.task_definition(asked.task_definition.as_deref().unwrap_or_default())?.clone();
-    let placement = placement(&definition, asked.placement_constraints.unwrap_or_default())?;
+    let placement = placement(&definition)?;
     let family = definition["family"].as_str().unwrap_or_default().to_owned();
     let group = asked.group.unwrap_or_else(|| format!("family:{family}"));
     let (mut tasks, mut failures) = (Vec::new(), Vec::new());
     for _ in 0..count {
-        match place(aws, &cluster, &placement, &group) {
+        match place(aws, &cluster, &placement) {
             Ok(instance) => {
-                let task = Task {
-                    group: group.clone(),
-                    started_by: asked.started_by.clone(),
-                    ..Task::new(aws, &cluster, instance, &definition, &placement)
-                };
+                let placed = Task::new(aws, &cluster, instance, &definition, &placement);
+                let task = Task { group: group.clone(), ..placed };
                 tasks.push(task.describe(&cluster));
                 aws.start_task(&cluster, task);
             }
@@ -183,7 +163,6 @@ impl Task {
             definition: text(&definition["taskDefinitionArn"]),
             family: text(&definition["family"]),
             group: String::new(),
-            started_by: None,
             containers: containers.map(|one| (text(&one["name"]), text(&one["image"]))).collect(),
             needs: placement.needs,
             version: 1,
