@@ -123,7 +123,7 @@ impl Setup {
     pub fn commands(&self) -> Vec<Vec<String>> {
         let aws = self.local.aws();
         let targets = |command: &crate::local_aws::ssm::Command| {
-            command.invocations().iter().map(|one| one.instance().to_string()).collect()
+            command.invocations().iter().map(|one| one.instance.to_string()).collect()
         };
         aws.commands().map(targets).collect()
     }

@@ -68,7 +68,7 @@ async fn checks_do_not_overlap_where_ssm_refuses_some_of_the_targets() {
     let is_check = |one: &&Command| one.requested() > since && one.parameter("Action") == Some("check");
     let checks: Vec<&Command> = aws.commands().filter(is_check).collect();
     let checked: BTreeSet<&str> =
-        checks.iter().flat_map(|one| one.invocations()).map(|one| &**one.instance()).collect();
+        checks.iter().flat_map(|one| one.invocations()).map(|one| &*one.instance).collect();
     assert_eq!(checked.len(), 17, "all others are checked");
     for pair in checks.windows(2) {
         let over = pair[0].invocations().iter().filter_map(|one| one.finished()).max();
@@ -102,7 +102,7 @@ async fn no_command_is_sent_for_a_verdict_that_could_not_be_written() {
         let aws = stack.local.aws();
         let maps =
             aws.commands().filter(|one| one.requested() > since && one.parameter("Action") == Some("map"));
-        maps.flat_map(|one| one.invocations()).filter(|one| &**one.instance() == id).count()
+        maps.flat_map(|one| one.invocations()).filter(|one| &*one.instance == id).count()
     };
     // An operator opens the gate by hand, and the write that shuts it is denied.
     stack.local.aws().operator_sets_attribute(id, "smb.G", Some("mapped"));

@@ -353,8 +353,8 @@ fn a_task_with_the_gate_is_placed_only_on_a_mapped_instance() {
     bench.ask("StopTask", in_apps(json!({"task": task, "reason": "done"})));
     bench.wait(10);
     assert_eq!((bench.instance(2).running, bench.instance(2).remaining), (0, bench.instance(2).capacity));
-    let stopped = bench.aws.tasks("apps").filter(|task| task.last_status() == "STOPPED");
-    assert_eq!(stopped.map(|task| task.family()).collect::<Vec<_>>(), ["gated"]);
+    let stopped = bench.aws.tasks("apps").filter(|task| task.last_status == "STOPPED");
+    assert_eq!(stopped.map(|task| &task.family).collect::<Vec<_>>(), ["gated"]);
     bench.refuse_all("StopTask", REFUSED, [in_apps(json!({"task": "f00"}))]);
 }
 
@@ -375,7 +375,7 @@ fn tasks_are_placed_only_on_active_connected_instances_with_capacity() {
     bench.wait(10);
     bench.aws.terminate(&id(1));
     bench.wait(60);
-    assert!(bench.aws.tasks("apps").all(|task| task.last_status() == "STOPPED"));
+    assert!(bench.aws.tasks("apps").all(|task| task.last_status == "STOPPED"));
 }
 
 #[test]
@@ -397,7 +397,7 @@ fn draining_stops_pending_service_tasks_and_leaves_the_others() {
     }
     bench.aws.operator_sets_status(&id(1), Status::Draining);
     bench.wait(10);
-    let mut left: Vec<_> = bench.aws.tasks("apps").map(|task| task.last_status()).collect();
+    let mut left: Vec<_> = bench.aws.tasks("apps").map(|task| task.last_status).collect();
     left.sort_unstable();
     assert_eq!(left, ["RUNNING", "STOPPED"]);
 }

@@ -168,7 +168,7 @@ fn the_same_seed_gives_the_same_history() {
             local.wait(Duration::from_secs(90)).await;
             let aws = local.aws();
             let calls = aws.calls().iter().map(|call| (call.at, call.operation.clone(), call.body.clone()));
-            let runs = aws.commands().map(|one| (one.id().to_owned(), one.invocations()[0].finished()));
+            let runs = aws.commands().map(|one| (one.id.clone(), one.invocations()[0].finished()));
             (calls.collect::<Vec<_>>(), runs.collect::<Vec<_>>(), aws.world.account.log_ons.clone())
         })
     };

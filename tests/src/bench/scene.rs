@@ -176,7 +176,7 @@ impl Scene {
     pub fn commanded(&self) -> Vec<String> {
         let aws = self.server.aws();
         let invocations = aws.commands().flat_map(|command| command.invocations());
-        invocations.map(|one| one.instance().to_string()).collect()
+        invocations.map(|one| one.instance.to_string()).collect()
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) fn look(aws: &LocalAws, instances: &[DemoInstance]) -> Vec<InstanceVi
     let mut last_sent: BTreeMap<&str, Timestamp> = BTreeMap::new();
     for command in aws.commands() {
         for invocation in command.invocations() {
-            last_sent.insert(invocation.instance(), command.requested());
+            last_sent.insert(&invocation.instance, command.requested());
         }
     }
     instances.iter().map(|one| look_at(aws, one, last_sent.get(&*one.id).copied())).collect()

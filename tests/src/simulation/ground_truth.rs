@@ -146,9 +146,9 @@ pub(super) fn true_result(command: &Command, invocation: &Invocation, now: Times
         let is_late = now.duration_since(command.requested()) > DEADLINE;
         return if is_late { TrueResult::Lost } else { TrueResult::Pending };
     }
-    let line: Value = serde_json::from_str(invocation.stdout()).unwrap_or(Value::Null);
+    let line: Value = serde_json::from_str(&invocation.stdout).unwrap_or(Value::Null);
     let text = |member: &str| line[member].as_str().unwrap_or_default().to_owned();
-    match (invocation.details(), line["smbMapping"].as_str()) {
+    match (&*invocation.details, line["smbMapping"].as_str()) {
         ("Success", Some("mapped")) if text("drive") == "G:" && text("remote") == REMOTE => {
             TrueResult::Mapped { changed: line["changed"] == true }
         }

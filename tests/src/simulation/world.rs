@@ -258,8 +258,8 @@ fn run_tasks(aws: &mut LocalAws, count: usize, with_share: bool) {
 
 fn stop_tasks(aws: &mut LocalAws, every: usize) {
     for cluster in ["apps", "batch"] {
-        let running = aws.tasks(cluster).filter(|task| task.last_status() == "RUNNING");
-        let ids: Vec<Arc<str>> = running.step_by(every).map(|task| Arc::from(task.id())).collect();
+        let running = aws.tasks(cluster).filter(|task| task.last_status == "RUNNING");
+        let ids: Vec<Arc<str>> = running.step_by(every).map(|task| task.id.clone()).collect();
         for id in ids {
             call_as_customer(aws, "StopTask", &json!({"cluster": cluster, "task": &*id}));
         }

@@ -45,16 +45,10 @@ pub struct ContainerInstance {
 /// Container instance status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Being registered.
-    Registering,
-    /// Could not be registered.
-    RegistrationFailed,
     /// Takes tasks.
     Active,
     /// Takes no new tasks.
     Draining,
-    /// Being deregistered.
-    Deregistering,
     /// Deregistered; still described for a while.
     Inactive,
 }
@@ -63,11 +57,8 @@ impl Status {
     /// The status as the API spells it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Registering => "REGISTERING",
-            Self::RegistrationFailed => "REGISTRATION_FAILED",
             Self::Active => "ACTIVE",
             Self::Draining => "DRAINING",
-            Self::Deregistering => "DEREGISTERING",
             Self::Inactive => "INACTIVE",
         }
     }

@@ -16,18 +16,23 @@ use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
 /// One task.
 #[derive(Debug, Clone)]
 pub struct Task {
-    id: Arc<str>,
-    instance: Arc<str>,
+    /// The last part of the ARN.
+    pub id: Arc<str>,
+    /// The id of the container instance.
+    pub instance: Arc<str>,
     instance_arn: Arc<str>,
     definition: String,
-    family: String,
+    /// The family of the task definition.
+    pub family: String,
     group: String,
     containers: Vec<(String, String)>,
     needs: (i64, i64),
     version: u64,
-    last: &'static str,
+    /// `PENDING`, `RUNNING` or `STOPPED`.
+    pub last_status: &'static str,
     desired: &'static str,
-    created: Timestamp,
+    /// When it was placed.
+    pub created: Timestamp,
     started: Option<Timestamp>,
     stopping: Option<Timestamp>,
     stopped: Option<Timestamp>,
@@ -35,36 +40,11 @@ pub struct Task {
 }
 
 impl Task {
-    /// When the task was placed.
-    pub fn created(&self) -> Timestamp {
-        self.created
-    }
-
-    /// The last part of the ARN.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The container instance.
-    pub fn container_instance_id(&self) -> &str {
-        &self.instance
-    }
-
-    /// The family of the task definition.
-    pub fn family(&self) -> &str {
-        &self.family
-    }
-
-    /// `PENDING`, `RUNNING` or `STOPPED`.
-    pub fn last_status(&self) -> &'static str {
-        self.last
-    }
-
     fn describe(&self, cluster: &str) -> Value {
         let arn = task_arn(cluster, &self.id);
         let container = |(name, image): &(String, String)| {
             json!({
-                "name": name, "image": image, "taskArn": arn, "lastStatus": self.last,
+                "name": name, "image": image, "taskArn": arn, "lastStatus": self.last_status,
                 "networkInterfaces": [], "healthStatus": "UNKNOWN",
             })
         };
@@ -76,7 +56,7 @@ impl Task {
             "containerInstanceArn": &*self.instance_arn,
             "group": self.group,
             "launchType": "EC2",
-            "lastStatus": self.last,
+            "lastStatus": self.last_status,
             "desiredStatus": self.desired,
             "cpu": self.needs.0.to_string(),
             "memory": self.needs.1.to_string(),
@@ -166,7 +146,7 @@ impl Task {
             containers: containers.map(|one| (text(&one["name"]), text(&one["image"]))).collect(),
             needs: placement.needs,
             version: 1,
-            last: "PENDING",
+            last_status: "PENDING",
             desired: "RUNNING",
             created: aws.now,
             started: None,
@@ -202,16 +182,16 @@ impl LocalAws {
         let task = self.ecs.cluster_mut(&cluster).tasks.get_mut(id).expect("found");
         let (instance, needs) = (task.instance.clone(), task.needs);
         task.version += 1;
-        match (task.last, task.desired) {
+        match (task.last_status, task.desired) {
             ("PENDING", "RUNNING") => {
-                (task.last, task.started) = ("RUNNING", Some(now));
+                (task.last_status, task.started) = ("RUNNING", Some(now));
                 self.change_instance(&cluster, &instance, |one| {
                     one.pending -= 1;
                     one.running += 1;
                 });
             }
             (before @ ("PENDING" | "RUNNING"), "STOPPED") => {
-                (task.last, task.stopped) = ("STOPPED", Some(now));
+                (task.last_status, task.stopped) = ("STOPPED", Some(now));
                 self.change_instance(&cluster, &instance, |one| {
                     *if before == "PENDING" { &mut one.pending } else { &mut one.running } -= 1;
                     one.remaining.0 += needs.0;
@@ -244,7 +224,7 @@ impl LocalAws {
     /// Draining stops pending service tasks and leaves standalone tasks.
     pub(crate) fn drain_tasks(&mut self, cluster: &str, instance: &str) {
         self.stop_where(cluster, "Container instance is draining.", |task| {
-            *task.instance == *instance && task.group.starts_with("service:") && task.last == "PENDING"
+            *task.instance == *instance && task.group.starts_with("service:") && task.last_status == "PENDING"
         });
     }
 

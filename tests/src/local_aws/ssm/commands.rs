@@ -15,7 +15,8 @@ use crate::local_aws::advance::Timer;
 /// A command.
 #[derive(Debug, Clone)]
 pub struct Command {
-    pub(crate) id: Arc<str>,
+    /// The `CommandId`.
+    pub id: Arc<str>,
     pub(crate) document: Arc<str>,
     pub(crate) version: String,
     pub(crate) comment: String,
@@ -38,7 +39,8 @@ pub struct Command {
 /// The invocation of a command on one target.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    pub(crate) instance: InstanceId,
+    /// The target.
+    pub instance: InstanceId,
     pub(crate) phase: Phase,
     /// Without spaces, as filters take it.
     pub(crate) details: Cow<'static, str>,
@@ -69,11 +71,6 @@ pub(crate) enum Phase {
 }
 
 impl Command {
-    /// The `CommandId`.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// The time of the request.
     pub fn requested(&self) -> Timestamp {
         self.requested
@@ -130,21 +127,6 @@ impl Invocation {
             stopped: false,
             scripted: None,
         }
-    }
-
-    /// The target instance.
-    pub fn instance(&self) -> &InstanceId {
-        &self.instance
-    }
-
-    /// The current `StatusDetails`, without spaces.
-    pub fn details(&self) -> &str {
-        &self.details
-    }
-
-    /// The standard output.
-    pub fn stdout(&self) -> &str {
-        &self.stdout
     }
 
     /// When the invocation became final.

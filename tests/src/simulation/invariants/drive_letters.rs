@@ -65,7 +65,7 @@ fn check_change(step: &Step<'_>, host: &Host, before: &Letter, since: Timestamp)
         // A script may go on after its command has expired.
         let may_run = invocation
             .finished()
-            .is_none_or(|at| at >= since || !invocation.stopped && invocation.stdout().is_empty());
+            .is_none_or(|at| at >= since || !invocation.stopped && invocation.stdout.is_empty());
         command.parameter("Action") == Some("map") && is_recent && may_run
     });
     ensure(ran_map, || format!("{before:?} became {:?} without a `map`", host.letter))?;

@@ -51,8 +51,8 @@ impl Placements {
             return Ok(());
         }
         let tasks = CLUSTERS.iter().flat_map(|name| step.aws.tasks(name));
-        for task in tasks.filter(|task| task.created() == now && task.family() == "share") {
-            let Some(one) = step.ground_truth.registrations.get(task.container_instance_id()) else {
+        for task in tasks.filter(|task| task.created == now && task.family == "share") {
+            let Some(one) = step.ground_truth.registrations.get(&task.instance) else {
                 continue;
             };
             self.placed += 1;
