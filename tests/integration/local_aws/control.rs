@@ -36,7 +36,8 @@ fn faults_are_added_take_effect_and_are_cleared() {
         assert_eq!(bench.reply("DescribeParameters", json!({})).status, 200, "once");
     }
     bench.request("POST faults", json!({"fault": "late", "seconds": 3, "skip": 1, "times": 2}));
-    let delays: Vec<_> = (0..4).map(|_| bench.reply("DescribeParameters", json!({})).delay.as_secs()).collect();
+    let delays: Vec<_> =
+        (0..4).map(|_| bench.reply("DescribeParameters", json!({})).delay.as_secs()).collect();
     assert_eq!(delays, [0, 3, 3, 0]);
     bench.request("POST faults", json!({"fault": "answer-lost"}));
     assert!(bench.reply("DescribeParameters", json!({})).fault.is_some());
