@@ -157,26 +157,17 @@ impl FaultInjector {
         if operation == "SendCommand" && self.draw(FaultKind::TargetsRefused, &subject, now).is_some() {
             return Some(Fault::InvalidInstance);
         }
-        let kinds = [
-            FaultKind::Throttled,
-            FaultKind::FailedBefore,
-            FaultKind::FailedAfter,
-            FaultKind::NotReached,
-            FaultKind::AnswerLost,
-            FaultKind::AnsweredLate,
+        let status = |random: u64| if random.is_multiple_of(2) { 500 } else { 503 };
+        let late = |random: u64| Duration::from_millis(500 + random % 9_500);
+        let kinds: [(FaultKind, &dyn Fn(u64) -> Fault); 6] = [
+            (FaultKind::Throttled, &|_| Fault::Throttle),
+            (FaultKind::FailedBefore, &|random| Fault::ErrorBefore(status(random))),
+            (FaultKind::FailedAfter, &|random| Fault::ErrorAfter(status(random))),
+            (FaultKind::NotReached, &|_| Fault::NotReached),
+            (FaultKind::AnswerLost, &|_| Fault::AnswerLost),
+            (FaultKind::AnsweredLate, &|random| Fault::Late(late(random))),
         ];
-        kinds.into_iter().find_map(|kind| {
-            let random = self.draw(kind, &subject, now)?;
-            let status = if random % 2 == 0 { 500 } else { 503 };
-            Some(match kind {
-                FaultKind::Throttled => Fault::Throttle,
-                FaultKind::FailedBefore => Fault::ErrorBefore(status),
-                FaultKind::FailedAfter => Fault::ErrorAfter(status),
-                FaultKind::NotReached => Fault::NotReached,
-                FaultKind::AnswerLost => Fault::AnswerLost,
-                _ => Fault::Late(Duration::from_millis(500 + random % 9_500)),
-            })
-        })
+        kinds.into_iter().find_map(|(kind, fault)| self.draw(kind, &subject, now).map(fault))
     }
 
     fn all_retries_fail(&self, subject: &str, now: Timestamp) -> bool {

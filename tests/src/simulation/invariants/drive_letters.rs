@@ -79,7 +79,7 @@ fn check_change(step: &Step<'_>, host: &Host, before: &Letter, since: Timestamp)
                 server.up && server.resolves && server.read_error.is_none() && server.offers(REMOTE);
             let can_log_on = world.account.refuses_with.is_none() && !world.account.is_locked(now);
             let is_readable = is_served && can_log_on && mapping.password == world.account.password;
-            ensure(!is_readable, || "a readable mapping was replaced".to_owned())
+            ensure(!is_readable, || "a readable mapping was replaced")
         }
         Letter::Smb(_) | Letter::Disk => Err(format!("{before:?}, which is not ours, was removed")),
     }
