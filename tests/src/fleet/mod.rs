@@ -80,8 +80,6 @@ pub enum OnLinux {
     Runs,
     /// The step's precondition skips it, which SSM reports as `Success`.
     Skipped,
-    /// An old schema without preconditions: SSM refuses the whole call with `UnsupportedPlatformType`.
-    Refused,
 }
 
 /// The settings in the mapping document.
@@ -222,12 +220,6 @@ impl World {
     /// Adds a Windows EC2 instance outside all clusters.
     pub fn foreign_instance(self, with: impl FnOnce(Host) -> Host) -> Self {
         self.instance(Platform::Windows, None, with)
-    }
-
-    /// Adds or replaces a document.
-    pub fn document(mut self, name: &str, document: Document) -> Self {
-        self.documents.insert(Arc::from(name), document);
-        self
     }
 
     /// Registers a task definition at the start.

@@ -212,12 +212,9 @@ pub(super) fn list_container_instances(aws: &mut LocalAws, body: &[u8]) -> Outco
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     let page = page("instances", asked.max_results, 100, asked.next_token.as_deref())?;
     if let Some(status) = &asked.status {
-        const LISTED: [&str; 5] =
-            ["ACTIVE", "DRAINING", "REGISTERING", "DEREGISTERING", "REGISTRATION_FAILED"];
+        const LISTED: [&str; 2] = ["ACTIVE", "DRAINING"];
         if !LISTED.contains(&status.as_str()) {
-            return Err(ApiError::parameter(format!(
-                "Container instance status should be one of {LISTED:?}"
-            )));
+            return Err(ApiError::parameter(format!("The status of an instance is one of {LISTED:?}")));
         }
     }
     let filter = asked.filter.as_deref().filter(|text| !text.is_empty()).map(query::parse).transpose();

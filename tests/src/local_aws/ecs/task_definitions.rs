@@ -19,7 +19,6 @@ impl LocalAws {
 pub(super) fn register_task_definition(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: Value = request(body)?;
     let registered = register(aws, &asked)?;
-    emit(aws, &asked, &registered);
     let tags = asked.get("tags").cloned().unwrap_or_else(|| json!([]));
     answer(&json!({"taskDefinition": registered, "tags": tags}))
 }
@@ -122,33 +121,6 @@ fn client(message: impl Into<String>) -> ApiError {
 
 fn arn(family: &str, revision: usize) -> String {
     format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{family}:{revision}")
-}
-
-/// Emits CloudTrail's record of the call as an EventBridge event.
-fn emit(aws: &mut LocalAws, asked: &Value, registered: &Value) {
-    let event_id = aws.uuid();
-    let detail = json!({
-        "eventVersion": "1.09",
-        "userIdentity": {"type": "IAMUser", "accountId": ACCOUNT, "userName": "developer"},
-        "eventTime": format!("{:.0}", aws.now),
-        "eventSource": "ecs.amazonaws.com",
-        "eventName": "RegisterTaskDefinition",
-        "awsRegion": REGION,
-        "sourceIPAddress": "198.51.100.7",
-        "userAgent": "aws-cli/2",
-        "requestParameters": asked,
-        "responseElements": {"taskDefinition": registered},
-        "eventID": event_id,
-        "readOnly": false,
-        "eventType": "AwsApiCall",
-        "managementEvent": true,
-        "recipientAccountId": ACCOUNT,
-        "eventCategory": "Management",
-    });
-    // EventBridge's limit of 256 KB: larger CloudTrail events are not delivered.
-    if detail.to_string().len() < 256 * 1024 {
-        aws.emit("AWS API Call via CloudTrail", "aws.ecs", Vec::new(), detail);
-    }
 }
 
 impl Ecs {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::commands::{Command, Invocation, counts_as_error, is_final};
 use super::filters::{AskedFilter, Filter, filters};
-use super::{answer_with_token, check_command_id, check_instance_id, page};
+use super::{answer_with_token, check_command_id, page};
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
 use crate::local_aws::{LocalAws, REGION};
 
@@ -40,10 +40,9 @@ fn command_status(details: &str) -> &'static str {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct List {
     command_id: Option<String>,
-    instance_id: Option<String>,
     max_results: Option<i64>,
     next_token: Option<String>,
     filters: Option<Vec<AskedFilter>>,
@@ -59,11 +58,6 @@ fn candidates(aws: &LocalAws, asked: &List, before: Option<u64>) -> Result<Vec<u
         return Ok(vec![*key]);
     }
     let before = before.unwrap_or(u64::MAX);
-    if let Some(id) = &asked.instance_id {
-        check_instance_id(id)?;
-        let of = aws.ssm.by_instance.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
-        return Ok(of.iter().rev().map(|(key, _)| *key).filter(|key| *key <= before).collect());
-    }
     Ok(aws.ssm.commands.range(..=before).rev().map(|(key, _)| *key).collect())
 }
 
@@ -72,13 +66,6 @@ pub(super) fn list_commands(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let page = page("commands", asked.max_results, 1, asked.next_token.as_deref())?;
     let before = page.start.as_deref().and_then(|at| at.parse().ok());
     let filters = filters(asked.filters.take())?;
-    if let Some(id) = &asked.instance_id {
-        check_instance_id(id)?;
-        // SSM refuses this combination, since a pending command has not reached the instance.
-        if filters.iter().any(|filter| matches!(filter, Filter::Status(status) if status == "Pending")) {
-            return Err(ApiError::new("InvalidFilterKey", ""));
-        }
-    }
     let at = aws.now - aws.lag.ssm;
     let oldest = oldest(&filters);
     let (mut shown, mut token) = (Vec::new(), None);
@@ -87,10 +74,8 @@ pub(super) fn list_commands(aws: &mut LocalAws, body: &[u8]) -> Outcome {
         if oldest.is_some_and(|oldest| command.requested < oldest) {
             break;
         }
-        let of = asked.instance_id.as_deref();
         let details = command.details_at(at);
         let meant = command.requested <= at
-            && of.is_none_or(|id| command.invocations.iter().any(|one| *one.instance == *id))
             && filters.iter().all(|filter| filter.matches(command, details, command_status(details)));
         if !meant {
             continue;
@@ -214,8 +199,6 @@ pub(super) fn list_command_invocations(aws: &mut LocalAws, body: &[u8]) -> Outco
     let start =
         start.and_then(|(key, target)| Some((key.parse::<u64>().ok()?, target.parse::<usize>().ok()?)));
     let filters = filters(asked.filters.take())?;
-    let instance = asked.instance_id.as_deref();
-    instance.map_or(Ok(()), check_instance_id)?;
     let at = aws.now - aws.lag.ssm;
     let oldest = oldest(&filters);
     let mut answer_body = Invocations { command_invocations: Vec::new(), next_token: None };
@@ -231,9 +214,7 @@ pub(super) fn list_command_invocations(aws: &mut LocalAws, body: &[u8]) -> Outco
         for (target, invocation) in command.invocations.iter().enumerate().skip(from) {
             let details = invocation.details_at(at);
             let status = invocation_status(details);
-            let meant = instance.is_none_or(|id| *invocation.instance == *id)
-                && filters.iter().all(|filter| filter.matches(command, details, status));
-            if !meant {
+            if !filters.iter().all(|filter| filter.matches(command, details, status)) {
                 continue;
             }
             if page.is_full(&answer_body.command_invocations) {

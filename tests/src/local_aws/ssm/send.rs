@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::commands::{Command, Invocation};
 use super::{check_instance_id, check_length};
-use crate::fleet::{Document, InstanceId, OnLinux, Platform, Power};
+use crate::fleet::{Document, InstanceId, Power};
 use crate::local_aws::LocalAws;
 use crate::local_aws::advance::Timer;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request};
@@ -66,7 +66,7 @@ pub(super) fn send_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     check_parameters(document, &asked.parameters)?;
     let (document_name, execution_timeout) = (document_name.clone(), document.execution_timeout);
     let instances = targets(aws, &asked.instance_ids)?;
-    check_instances(aws, &instances, document.on_linux)?;
+    check_instances(aws, &instances)?;
     let count = instances.len();
     let command = Command {
         id: Arc::from(aws.uuid()),
@@ -201,17 +201,13 @@ fn targets(aws: &LocalAws, ids: &[String]) -> Result<Vec<InstanceId>, ApiError> 
     ids.iter().map(known).collect()
 }
 
-fn check_instances(aws: &LocalAws, instances: &[InstanceId], on_linux: OnLinux) -> Result<(), ApiError> {
+fn check_instances(aws: &LocalAws, instances: &[InstanceId]) -> Result<(), ApiError> {
     for id in instances {
         let host = &aws.world.hosts[id];
         // By the documentation a stopped instance is a valid target, but an agent that does not answer is not.
         let gone = matches!(host.power, Power::ShuttingDown | Power::Terminated);
         if gone || host.ping_status(aws.now) != Some("Online") {
             return Err(invalid_instance());
-        }
-        if on_linux == OnLinux::Refused && host.platform != Platform::Windows {
-            let message = "The document does not support the platform.";
-            return Err(ApiError::new("UnsupportedPlatformType", message));
         }
     }
     Ok(())
