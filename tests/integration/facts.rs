@@ -2,7 +2,6 @@
 //! AWS calls and the metrics of each function.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -18,14 +17,11 @@ use tests::fleet::{Platform, World};
 use tests::local_aws::LocalAws;
 use tests::local_aws::in_process::{Local, Process};
 use tests::map_share::{self, Setup, state_change};
+use tests::repository::read;
 use tests::stack::Stack;
 use validate_task_definition::Validator;
 
-use crate::document::PARAMETERS;
-
-fn script() -> String {
-    fs::read_to_string(document::root().join("shared/document/map-share.ps1")).expect("the script is there")
-}
+use crate::document::{PARAMETERS, script, template};
 
 /// The texts of the first `@(…)` in a function of the script.
 fn first_list_of(function: &str) -> Vec<String> {
@@ -57,8 +53,10 @@ fn descendants<'t>(node: tree_sitter::Node<'t>, kind: &str) -> Vec<tree_sitter::
 
 #[test]
 fn the_page_of_the_causes_is_the_one_that_is_committed() {
-    let committed = fs::read_to_string(document::root().join("docs/causes.md")).expect("the page is there");
-    assert!(committed == causes_page(), "docs/causes.md is not what the table says: run `make causes-doc`");
+    assert!(
+        read("docs/causes.md") == causes_page(),
+        "docs/causes.md is not what the table says: run `make causes-doc`"
+    );
 }
 
 #[test]
@@ -73,8 +71,7 @@ fn the_script_ends_with_78_for_exactly_the_causes_of_which_the_table_says_so() {
 
 #[test]
 fn the_script_reads_the_settings_that_the_template_writes() {
-    let template = fs::read_to_string(document::root().join("template.yaml")).expect("the template is there");
-    let text = document::run_command(&template, &BTreeMap::from(PARAMETERS)).expect("it has a document");
+    let text = document::run_command(&template(), &BTreeMap::from(PARAMETERS)).expect("it has a document");
     let encoded = text.split('\'').nth(1).expect("the settings are the first text");
     let settings = String::from_utf8(STANDARD.decode(encoded).expect("base64")).expect("text");
     let written: Vec<&str> = settings.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();

@@ -51,8 +51,7 @@ pub struct Throttles {
 impl Throttles {
     pub(crate) fn new(now: Timestamp) -> Self {
         let unlimited = (UNLIMITED, UNLIMITED);
-        let limits =
-            [(100, 40), (100, 20), (100, 20), (20, 1), (50, 20), unlimited, unlimited, unlimited];
+        let limits = [(100, 40), (100, 20), (100, 20), (20, 1), (50, 20), unlimited, unlimited, unlimited];
         Self { buckets: limits.map(|(burst, per_second)| Tokens::new(burst, per_second, now)) }
     }
 
