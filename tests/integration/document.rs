@@ -16,7 +16,7 @@ use shared::history::Deadline;
 use shared::invocation::{InvocationResult, ResultLine, interpret};
 use shared::share::{DriveLetter, RemotePath, ShareMapping};
 use tests::document;
-use tests::fleet::{Host, Pace, Presented, World};
+use tests::fleet::{Host, PASSWORD, Pace, Presented, REMOTE, USER, World};
 use tests::local_aws::server::Server;
 use tests::local_aws::{Caller, LocalAws};
 use tests::powershell;
@@ -300,15 +300,13 @@ fn agree(case: &str, expect: &Value, line: &str, exit: &Value) {
 #[tokio::test]
 async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
     let Some(pwsh) = pwsh() else { return };
-    let remote = r"\\fs1.corp.example.com\share";
-    let user = r"CORP\svc-ecs-share";
     let world = World::new(1, Server::wall_clock())
         .cluster("web")
         .pace(Pace::quick())
         .windows_instance("web", |host| host)
         .windows_instance("web", Host::disk_on_letter)
-        .windows_instance("web", |host| host.mapped_by_hand(remote, user, "an old one"))
-        .windows_instance("web", |host| host.mapped_by_hand(r"\\nas\other", user, "correct horse"))
+        .windows_instance("web", |host| host.mapped_by_hand(REMOTE, USER, "an old one"))
+        .windows_instance("web", |host| host.mapped_by_hand(r"\\nas\other", USER, PASSWORD))
         .windows_instance("web", Host::port_445_blocked)
         .windows_instance("web", Host::outside_domain);
     let ids: Vec<String> = world.hosts.keys().map(ToString::to_string).collect();
@@ -332,7 +330,7 @@ async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
         }
     };
     let share =
-        ShareMapping { drive: DriveLetter::parse("G").unwrap(), remote: RemotePath::parse(remote).unwrap() };
+        ShareMapping { drive: DriveLetter::parse("G").unwrap(), remote: RemotePath::parse(REMOTE).unwrap() };
     let results: BTreeMap<String, String> = invocations
         .iter()
         .map(|one| {
@@ -357,7 +355,7 @@ async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
         assert_eq!(results[id], expected, "{id}");
     }
     let aws = server.aws();
-    let mapped: Vec<bool> = ids.iter().map(|id| aws.world.hosts[id.as_str()].is_mapped_to(remote)).collect();
+    let mapped: Vec<bool> = ids.iter().map(|id| aws.world.hosts[id.as_str()].is_mapped_to(REMOTE)).collect();
     assert_eq!(mapped, [true, false, true, false, false, false]);
     let account = &aws.world.account;
     assert_eq!(account.count(Presented::Parameters, true), 2);

@@ -12,8 +12,8 @@ use tests::local_aws::ssm::Command;
 use tests::stack::Stack;
 
 use super::{
-    cause, change_password_in_directory, fleet, mapped_fleet, open, status_calls, was_locked,
-    write_password_parameter,
+    DISK, cause, change_password_in_directory, fleet, mapped_fleet, open, status_calls, was_locked,
+    with_disk, write_password_parameter,
 };
 
 #[tokio::test(start_paused = true)]
@@ -94,18 +94,17 @@ async fn a_host_that_is_always_refused_does_not_delay_the_checks_of_others() {
 
 #[tokio::test(start_paused = true)]
 async fn no_command_is_sent_for_a_verdict_that_could_not_be_written() {
-    let id = "i-0000000000disk000";
-    let stack = Stack::new(fleet(50, 9).windows_instance("apps", |host| host.named(id).disk_on_letter()));
+    let stack = Stack::new(with_disk(50, 9));
     stack.minutes(5).await;
     let since = stack.now();
     let sent = || {
         let aws = stack.local.aws();
         let maps =
             aws.commands().filter(|one| one.requested() > since && one.parameter("Action") == Some("map"));
-        maps.flat_map(|one| one.invocations()).filter(|one| &*one.instance == id).count()
+        maps.flat_map(|one| one.invocations()).filter(|one| &*one.instance == DISK).count()
     };
     // An operator opens the gate by hand, and the write that shuts it is denied.
-    stack.local.aws().operator_sets_attribute(id, "smb.G", Some("mapped"));
+    stack.local.aws().operator_sets_attribute(DISK, "smb.G", Some("mapped"));
     stack.local.aws().faults.add(FaultRule::once("PutAttributes", Fault::Denied).times(u32::MAX));
     stack.minutes(20).await;
     assert_eq!((open(&stack).len(), sent()), (10, 0));

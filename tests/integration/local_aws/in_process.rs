@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_ssm::types::{InstanceInformationStringFilter, PingStatus};
 use tests::local_aws::LocalAws;
 use tests::local_aws::faults::{Fault, FaultRule};
-use tests::local_aws::in_process::{Ended, Local, Moment, Process};
+use tests::local_aws::in_process::{Ended, Local, Moment, Process, in_virtual_time};
 
 use super::{id, world};
 
@@ -152,9 +152,7 @@ async fn every_process_has_its_own_retry_budget() {
 #[test]
 fn the_same_seed_gives_the_same_history() {
     let history = || {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(async {
+        in_virtual_time(async {
             fastrand::seed(7);
             let world = world().pace(tests::fleet::Pace::default());
             let local = Local::new(LocalAws::new(world.windows_instances("apps", 20)));

@@ -9,6 +9,7 @@ use serde_json::json;
 use shared::state::State;
 use tests::fleet::Presented;
 use tests::local_aws::faults::{Fault, FaultRule};
+use tests::local_aws::in_process::in_virtual_time;
 
 use super::*;
 use crate::properties::config;
@@ -269,8 +270,6 @@ proptest! {
     #[test]
     fn no_command_goes_to_a_wrong_instance_and_no_record_is_lost(case in cases()) {
         fastrand::seed(7);
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(run(case))?;
+        in_virtual_time(run(case))?;
     }
 }

@@ -9,9 +9,10 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 use tests::local_aws::ecs::cluster_arn;
+use tests::local_aws::in_process::in_virtual_time;
 use tests::map_share::{Setup, failures, sqs_of};
 
-use super::{check, edited, files, run_in_virtual_time};
+use super::{check, edited, files};
 use crate::map_share::samples::{FOREIGN, LINUX, world};
 
 /// A new host that no sample names. Its own event is part of every batch.
@@ -69,7 +70,7 @@ fn every_payload_has_an_outcome() {
         tried.set(tried.get() + 1);
         let Ok(payload) = serde_json::from_slice::<Value>(&bytes) else { return };
         parsed.set(parsed.get() + 1);
-        run_in_virtual_time(check_payload(&payload));
+        in_virtual_time(check_payload(&payload));
     });
     assert!(parsed.get() * 5 > tried.get(), "only {parsed:?} of {tried:?} inputs were JSON");
 }
@@ -155,7 +156,7 @@ fn bodies() -> impl Strategy<Value = String> {
 fn a_new_host_gets_one_command_whatever_else_is_in_its_batch() {
     let batches = (proptest::collection::vec(bodies(), 0..8), any::<Index>());
     check(600, batches, |(mut bodies, position)| {
-        run_in_virtual_time(async {
+        in_virtual_time(async {
             let story = story();
             let mut registration = story.event(NEW_HOST);
             registration["detail"]["clusterArn"] = json!(cluster_arn("windows"));

@@ -40,11 +40,6 @@ fn check<S: Strategy>(cases: u32, inputs: S, property: impl Fn(S::Value)) {
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
-fn run_in_virtual_time(future: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(future);
-}
-
 /// The JSON files of a folder of the repository.
 fn files(folder: &str) -> Vec<Vec<u8>> {
     let paths = files_below(folder, &["json"]);

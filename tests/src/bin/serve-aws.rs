@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-use tests::fleet::{Host, Pace, Platform, World, samples};
+use serde_json::json;
+use tests::fleet::{Host, Pace, Platform, World, samples, task_definition};
 use tests::local_aws::LocalAws;
 use tests::local_aws::server::Server;
 
@@ -89,8 +89,8 @@ fn world(options: &Options) -> Result<World, String> {
     world = world
         .windows_instance(cluster, Host::disk_on_letter)
         .linux_instance(cluster, |host| host)
-        .task_definition(app("legacy-app", json!("attribute:smb.G == mapped")))
-        .task_definition(app("legacy-app-without-gate", Value::Null))
+        .task_definition(task_definition("legacy-app", true))
+        .task_definition(task_definition("legacy-app-without-gate", false))
         .service(cluster, json!({"serviceName": "legacy-app", "taskDefinition": "legacy-app"}))
         .service(
             cluster,
@@ -110,23 +110,6 @@ fn world(options: &Options) -> Result<World, String> {
         };
     }
     Ok(world)
-}
-
-fn app(family: &str, gate: Value) -> Value {
-    let constraints = match gate {
-        Value::Null => json!([]),
-        expression => json!([{"type": "memberOf", "expression": expression}]),
-    };
-    json!({
-        "family": family,
-        "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"},
-        "placementConstraints": constraints,
-        "volumes": [{"name": "state", "host": {"sourcePath": r"G:\Directory\app-state"}}],
-        "containerDefinitions": [{
-            "name": "app", "image": "legacy-app:1", "cpu": 256, "memory": 512,
-            "mountPoints": [{"sourceVolume": "state", "containerPath": r"C:\dotnetapp\app-state"}],
-        }],
-    })
 }
 
 fn greet(server: &Server, options: &Options) {

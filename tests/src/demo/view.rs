@@ -1,8 +1,8 @@
 //! How an instance of the demo stands at one moment, read from the local AWS.
 
-use super::fleet_setup::{DemoInstance, Kind, REMOTE};
+use super::fleet_setup::{DemoInstance, Kind};
 use super::screen::Tone;
-use crate::fleet::InstanceId;
+use crate::fleet::{InstanceId, REMOTE};
 use crate::local_aws::LocalAws;
 use jiff::Timestamp;
 use shared::state::{Drain, Gate, State};

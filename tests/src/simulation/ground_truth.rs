@@ -13,8 +13,7 @@ use shared::config::Policy;
 use shared::share::DriveLetter;
 use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State};
 
-use super::world::REMOTE;
-use crate::fleet::{InstanceId, Platform};
+use crate::fleet::{InstanceId, Platform, REMOTE};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::{ContainerInstance, Status};
 use crate::local_aws::ssm::{Command, Invocation};

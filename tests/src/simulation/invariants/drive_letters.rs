@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{CheckResult, Step, ensure};
-use crate::fleet::{Host, InstanceId, Letter};
+use crate::fleet::{Host, InstanceId, Letter, REMOTE};
 use crate::local_aws::LocalAws;
-use crate::simulation::world::REMOTE;
 
 /// More than the slowest host of a plan takes.
 const LONGEST_SCRIPT: SignedDuration = SignedDuration::from_mins(30);

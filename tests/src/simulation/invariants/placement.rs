@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::silence::may_check;
 use super::{CheckResult, Step, ensure};
+use crate::fleet::REMOTE;
 use crate::simulation::ground_truth::{DEADLINE, Registration, TrueResult};
-use crate::simulation::world::REMOTE;
 
 const THREE_RECONCILE_RUNS: SignedDuration = SignedDuration::from_mins(3);
 
