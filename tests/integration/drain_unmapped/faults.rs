@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::json;
 use shared::state::State;
-use tests::fleet::{Agent, Power, Presented};
+use tests::fleet::{Agent, Host, Power, Presented};
 use tests::local_aws::faults::{Fault, FaultRule};
 use tests::local_aws::ssm::Command;
 use tests::stack::Stack;
@@ -177,9 +177,9 @@ async fn a_password_changed_in_both_places_renews_the_log_ons_without_a_lockout(
 #[tokio::test(start_paused = true)]
 async fn a_host_with_a_late_agent_is_mapped_once_the_agent_is_online() {
     let id = "i-0000000000late000";
-    let stack = Stack::new(
-        fleet(46, 5).windows_instance("apps", |host| host.named(id).agent_late(Duration::from_secs(600))),
-    );
+    let late =
+        |host: &mut Host| (host.agent, host.agent_late_by) = (Agent::Starting, Duration::from_secs(600));
+    let stack = Stack::new(fleet(46, 5).windows_instance("apps", |host| host.named(id).with(late)));
     stack.minutes(9).await;
     assert_eq!(open(&stack).len(), 5);
     stack.minutes(3).await;

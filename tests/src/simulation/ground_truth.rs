@@ -318,27 +318,12 @@ impl GroundTruth {
         self.results(aws, &one.ec2).take_while(move |(at, _)| *at > recorded)
     }
 
-    /// The newest of these from the script itself.
-    pub(super) fn unjudged_script_result(
-        &self,
-        aws: &LocalAws,
-        one: &Registration,
-    ) -> Option<(Timestamp, TrueResult)> {
-        self.unjudged_results(aws, one)
-            .find(|(_, result)| matches!(result, TrueResult::Mapped { .. } | TrueResult::Failed { .. }))
-    }
-
     /// Whether a command requested in that millisecond proved the instance. Two senders may share a millisecond.
     pub(super) fn was_proven_by(&self, aws: &LocalAws, ec2: &str, requested: Timestamp) -> bool {
         self.history(aws, ec2).any(|(command, invocation)| {
             millis(command.requested()) == requested
                 && matches!(true_result(command, invocation, aws.now()), TrueResult::Mapped { .. })
         })
-    }
-
-    /// The registrations of one cluster that count.
-    pub(super) fn counting<'a>(&'a self, cluster: &'a str) -> impl Iterator<Item = &'a Registration> {
-        self.registrations.values().filter(move |one| *one.cluster == *cluster && one.counts())
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::described::Described;
-use super::{ACCOUNT, Ecs, REGION, answer_with_token, missing, page, query, short_id};
+use super::{ACCOUNT, REGION, answer_with_token, missing, page, query, short_id};
 use crate::fleet::InstanceId;
 use crate::local_aws::LocalAws;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request};
@@ -185,14 +185,6 @@ impl LocalAws {
         self.change_instance(cluster, id, |instance| instance.status = status);
         if status == Status::Draining {
             self.drain_tasks(cluster, id);
-        }
-    }
-}
-
-impl Ecs {
-    pub(crate) fn set_draining(&mut self, cluster: &str, id: &str) {
-        if let Some(instance) = self.cluster_mut(cluster).instances.get_mut(id) {
-            instance.status = Status::Draining;
         }
     }
 }

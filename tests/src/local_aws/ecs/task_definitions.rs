@@ -10,12 +10,6 @@ use super::{ACCOUNT, Ecs, REGION, elements, query};
 use crate::local_aws::LocalAws;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
 
-impl LocalAws {
-    pub(crate) fn create_task_definition(&mut self, definition: &Value) {
-        register(self, definition).expect("the world's task definitions can be registered");
-    }
-}
-
 pub(super) fn register_task_definition(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: Value = request(body)?;
     let registered = register(aws, &asked)?;
@@ -23,7 +17,7 @@ pub(super) fn register_task_definition(aws: &mut LocalAws, body: &[u8]) -> Outco
     answer(&json!({"taskDefinition": registered, "tags": tags}))
 }
 
-fn register(aws: &mut LocalAws, asked: &Value) -> Result<Value, ApiError> {
+pub(crate) fn register(aws: &mut LocalAws, asked: &Value) -> Result<Value, ApiError> {
     let family = asked["family"].as_str().unwrap_or_default();
     let valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if family.is_empty() || family.len() > 255 || !family.chars().all(valid) {

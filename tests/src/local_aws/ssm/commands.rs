@@ -86,11 +86,6 @@ impl Command {
         &self.invocations
     }
 
-    /// The indexes of the invocations that match.
-    pub(crate) fn indexes(&self, matches: impl Fn(&Invocation) -> bool) -> Vec<usize> {
-        (0..self.invocations.len()).filter(|index| matches(&self.invocations[*index])).collect()
-    }
-
     /// The command's `StatusDetails` at a moment, from those of its invocations.
     pub(crate) fn details_at(&self, at: Timestamp) -> &'static str {
         let all = || self.invocations.iter().map(|one| one.details_at(at));
@@ -238,7 +233,8 @@ impl LocalAws {
     fn finish_all(&mut self, key: u64, details: &'static str, matches: impl Fn(&Invocation) -> bool) {
         let Some(command) = self.ssm.commands.get_mut(&key) else { return };
         command.next = command.invocations.len();
-        for target in command.indexes(matches) {
+        let matching: Vec<bool> = command.invocations.iter().map(matches).collect();
+        for target in (0..matching.len()).filter(|target| matching[*target]) {
             self.finish(key, target, details, -1, String::new());
         }
     }

@@ -163,9 +163,10 @@ impl Bounds {
         let run = &step.ground_truth.runs[run];
         let counted_at = run.counted_draining.unwrap_or(run.began) - step.ground_truth.ecs_lag;
         let draining = |other: &&Registration| {
-            other.status == Status::Draining && other.status_since <= counted_at && other.id != one.id
+            let is_counted = other.cluster == one.cluster && other.counts() && other.id != one.id;
+            is_counted && other.status == Status::Draining && other.status_since <= counted_at
         };
-        let draining = step.ground_truth.counting(&one.cluster).filter(draining).count();
+        let draining = step.ground_truth.registrations.values().filter(draining).count();
         ensure(draining < budget + run.overlapping, || {
             format!("{draining} of {} were draining, the budget is {budget}", best.counted)
         })
