@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use tests::local_aws::in_process::in_virtual_time;
 use tests::scenarios::{Herd, Silence, herd, silence};
 
 #[allow(clippy::print_stdout, reason = "a command line")]
@@ -10,10 +11,6 @@ fn main() -> ExitCode {
     let (moments, instances) = (arguments.next().unwrap_or(20), arguments.next().unwrap_or(100));
     let n = usize::try_from(instances).unwrap_or(100);
     let mut failed = 0;
-    let runtime = || {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_time().start_paused(true).build().expect("a runtime")
-    };
     let mut report = |what: String, seed: u64, result: Result<(), String>| {
         if let Err(wrong) = result {
             failed += 1;
@@ -22,13 +19,13 @@ fn main() -> ExitCode {
     };
     for kind in Herd::ALL {
         for seed in 1..=moments {
-            report(format!("{kind:?}"), seed, runtime().block_on(herd(kind, seed, n)));
+            report(format!("{kind:?}"), seed, in_virtual_time(herd(kind, seed, n)));
         }
         println!("{kind:?}: {moments} moments of {n} instances");
     }
     for kind in [Silence::AgentsSilent, Silence::NothingDelivered, Silence::NoResultLine] {
         for seed in 1..=moments {
-            report(format!("{kind:?}"), seed, runtime().block_on(silence(kind, seed, n)));
+            report(format!("{kind:?}"), seed, in_virtual_time(silence(kind, seed, n)));
         }
         println!("{kind:?}: {moments} moments of {n} instances");
     }

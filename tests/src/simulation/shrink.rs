@@ -23,10 +23,10 @@ pub struct Shrunk {
 pub fn shrink(seed: u64, invariant: &'static str) -> Shrunk {
     let plan = Plan::generate(seed);
     let mut search = Search { plan, invariant, excluded: Exclusions::default(), replays: 0 };
-    for kind in DisturbanceKind::ALL {
+    for (kind, _) in DisturbanceKind::ALL {
         search.try_without(|excluded| _ = excluded.kinds.insert(kind));
     }
-    for kind in FaultKind::ALL {
+    for (kind, ..) in FaultKind::ALL {
         search.try_without(|excluded| _ = excluded.faults.insert(kind));
     }
     for index in (0..search.plan.disturbances.len()).rev() {

@@ -140,23 +140,24 @@ pub(super) enum DisturbanceKind {
 }
 
 impl DisturbanceKind {
-    pub(super) const ALL: [DisturbanceKind; 14] = {
+    /// Every kind, in the order of the draws, with the most disturbances of it in one plan.
+    pub(super) const ALL: [(DisturbanceKind, usize); 14] = {
         use DisturbanceKind::*;
         [
-            ScaleOut,
-            ScaleIn,
-            Restart,
-            DriveLetter,
-            Host,
-            FileServer,
-            Directory,
-            Password,
-            Parameter,
-            Ssm,
-            Ecs,
-            Operator,
-            Tasks,
-            Cloud,
+            (ScaleOut, 6),
+            (ScaleIn, 6),
+            (Restart, 8),
+            (DriveLetter, 8),
+            (Host, 6),
+            (FileServer, 3),
+            (Directory, 3),
+            (Password, 3),
+            (Parameter, 4),
+            (Ssm, 8),
+            (Ecs, 8),
+            (Operator, 14),
+            (Tasks, 50),
+            (Cloud, 4),
         ]
     };
 }
