@@ -7,8 +7,6 @@ mod codes;
 mod row;
 mod words;
 
-use std::borrow::Cow;
-
 pub use row::{Cause, Class, QuickRetries, Row, Source};
 
 impl Cause {
@@ -17,11 +15,11 @@ impl Cause {
     pub fn new(text: &str) -> Self {
         let text = text.trim();
         if let Some(row) = row_of(text) {
-            row.cause.clone()
+            row.cause
         } else if is_win32_code(text) {
-            Cause(Cow::Owned(text.to_owned()))
+            Cause::listed(text)
         } else if is_hresult(text) {
-            Cause(Cow::Owned(format!("0x{}", text[2..].to_ascii_uppercase())))
+            Cause::listed(&format!("0x{}", text[2..].to_ascii_uppercase()))
         } else {
             Cause::UNLISTED
         }
@@ -29,12 +27,12 @@ impl Cause {
 
     /// Where the fault may lie.
     pub fn class(&self) -> Class {
-        row_of(&self.0).map_or(Class::Unknown, |row| row.class)
+        row_of(self.as_str()).map_or(Class::Unknown, |row| row.class)
     }
 
     /// How many quick retries (after 1, 2, 4, 8 × base) follow the first failure, of `most` in all.
     pub fn quick_retries(&self, most: u32) -> u32 {
-        match row_of(&self.0).map_or(QuickRetries::All, |row| row.quick_retries) {
+        match row_of(self.as_str()).map_or(QuickRetries::All, |row| row.quick_retries) {
             QuickRetries::All => most,
             QuickRetries::Once => most.min(1),
             QuickRetries::Never => 0,
@@ -43,12 +41,12 @@ impl Cause {
 
     /// What the cause means, in a few words.
     pub fn meaning(&self) -> &'static str {
-        row_of(&self.0).map_or(codes::UNLISTED_MEANING, |row| row.meaning)
+        row_of(self.as_str()).map_or(codes::UNLISTED_MEANING, |row| row.meaning)
     }
 
     /// What an operator does about it.
     pub fn remedy(&self) -> &'static str {
-        row_of(&self.0).map_or(codes::UNLISTED_REMEDY, |row| row.remedy)
+        row_of(self.as_str()).map_or(codes::UNLISTED_REMEDY, |row| row.remedy)
     }
 }
 

@@ -1,28 +1,61 @@
 //! What a cause is, and what the table says of one.
 
-use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
+/// The longest text that is stored.
+const MOST_BYTES: usize = 24;
+
 /// A Win32 code (`1326`), an HRESULT (`0x80041001`) or a word (`drive-in-use`): at most 24 letters, digits and `-`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(transparent)]
-pub struct Cause(pub(super) Cow<'static, str>);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Cause {
+    /// Padded with zeros.
+    bytes: [u8; MOST_BYTES],
+    len: u8,
+}
 
 impl Cause {
-    /// A cause of the table.
-    pub(super) const fn listed(text: &'static str) -> Self {
-        Cause(Cow::Borrowed(text))
+    /// A cause of the table, or a code. A longer text does not compile in a constant.
+    pub(super) const fn listed(text: &str) -> Self {
+        let mut bytes = [0; MOST_BYTES];
+        let (head, _) = bytes.split_at_mut(text.len());
+        head.copy_from_slice(text.as_bytes());
+        Cause { bytes, len: text.len() as u8 }
     }
 
     /// As it is stored and shown.
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+    }
+}
+
+impl PartialOrd for Cause {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Cause {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl serde::Serialize for Cause {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cause({})", self.as_str())
     }
 }
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

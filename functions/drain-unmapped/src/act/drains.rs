@@ -91,13 +91,13 @@ async fn drain(run: &mut Run<'_>, record: &ContainerInstance, cause: &Cause, n: 
         return Ok(Some(again));
     }
     let at = run.app.clients.now();
-    put_drain(run, record, &Drain::Requested { cause: cause.clone(), at }).await?;
+    put_drain(run, record, &Drain::Requested { cause: *cause, at }).await?;
     if let Err(error) = set_status(run, record, ContainerInstanceStatus::Draining).await {
         // The call may have taken effect. Read again, and claim nothing.
         run.failed(record, &error);
         return read_again(run, record).await;
     }
-    let done = Drain::Done { cause: cause.clone(), at };
+    let done = Drain::Done { cause: *cause, at };
     put_drain(run, record, &done).await?;
     run.statistics.drains += 1;
     tracing::warn!(cluster = %record.cluster, instance_id = instance_id(record), cause = cause.as_str(), "drained");

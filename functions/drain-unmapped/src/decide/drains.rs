@@ -78,7 +78,7 @@ pub(super) fn plan_drains(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Dra
                 }
                 None => {
                     draining += 1;
-                    plan.drains.push(planned(instance, DrainAction::Drain(cause.clone())));
+                    plan.drains.push(planned(instance, DrainAction::Drain(*cause)));
                 }
             }
         }

@@ -74,11 +74,11 @@ fn failed(instance: &Instance, requested: Timestamp, logon: Option<Timestamp>, c
         }
         _ => (1, requested),
     };
-    let state = State::Unmapped { attempts, judged: requested, logon, cause: cause.clone(), failing_since };
+    let state = State::Unmapped { attempts, judged: requested, logon, cause: *cause, failing_since };
     Verdict { gate: Gate::Shut, state }
 }
 
 /// The first failure of a cause that may pass leaves the gate open and is checked again soon.
 fn doubtful(since: Timestamp, judged: Timestamp, logon: Option<Timestamp>, cause: &Cause) -> Verdict {
-    Verdict { gate: Gate::Mapped, state: State::Doubtful { since, judged, logon, cause: cause.clone() } }
+    Verdict { gate: Gate::Mapped, state: State::Doubtful { since, judged, logon, cause: *cause } }
 }

@@ -80,7 +80,7 @@ impl World {
         self.has_drained |= matches!(action, DrainAction::Drain(_));
         let record = &mut self.fleet.instances.get_mut(arn).unwrap().record;
         (record.status, record.attributes.drain) = match action {
-            DrainAction::Drain(cause) => (Status::Draining, Drain::Done { cause: cause.clone(), at: now }),
+            DrainAction::Drain(cause) => (Status::Draining, Drain::Done { cause: *cause, at: now }),
             DrainAction::MarkReleased | DrainAction::GiveBack => {
                 (Status::Active, Drain::Released { at: now })
             }
