@@ -2,6 +2,7 @@
 //!
 //! `publish` writes the same facts as metrics and as a log line after each reconcile run.
 
+pub mod metrics;
 mod publish;
 mod rows;
 mod summary;
