@@ -56,7 +56,7 @@ def pack(function, architecture, directory):
 
 def write_zip(path, binary):
     """A zip of one executable file, made by hand: `zipfile` has no way to take what another compressor deflated."""
-    # Zopfli finds 3 % more than zlib does at its best, in half a minute, and 0.4 % of these where the number of its blocks is
+    # Zopfli finds 3 % more than zlib does at its best, in half a minute, and another 0.4 % where the number of its blocks is
     # not limited; without the frame that zlib puts around it.
     deflated = zopfli.zlib.compress(binary, numiterations=5, blocksplittingmax=0)[2:-4]
     name = b"bootstrap"
