@@ -57,9 +57,20 @@ pub const DIMENSIONS: [&str; 2] = ["Stack", "Cluster"];
 /// One metric and its value.
 pub type Value = (Metric, f64);
 
-/// Makes the table of a function's metrics: a constant for each, `ALL` of them, and the `TABLE` that describes them.
+/// Makes the table of a function's metrics: a constant for each, `ALL` of them, and the `TABLE` that describes them. Where
+/// the rows begin with the type of what is measured, each ends with a function from it to the metric's value, and `VALUES`
+/// holds the metrics with these functions.
 #[macro_export]
 macro_rules! metrics {
+    ($figures:ty; $($scope:ident $name:literal $means:literal = $value:expr;)+) => {
+        /// Every metric that the function emits, with its value; `None` where there is none.
+        pub(crate) const VALUES: &[($crate::metrics::Metric, fn($figures) -> Option<f64>)] = &[$((
+            $crate::metrics::Metric { name: $name, scope: $crate::metrics::Scope::$scope },
+            $value,
+        )),+];
+
+        $crate::metrics! { @table $($scope $name $means;)+ }
+    };
     ($($id:ident = $scope:ident $name:literal $means:literal;)+) => {
         $(pub(crate) const $id: $crate::metrics::Metric =
             $crate::metrics::Metric { name: $name, scope: $crate::metrics::Scope::$scope };)+
@@ -67,6 +78,9 @@ macro_rules! metrics {
         /// Every metric that the function emits.
         pub const ALL: &[$crate::metrics::Metric] = &[$($id),+];
 
+        $crate::metrics! { @table $($scope $name $means;)+ }
+    };
+    (@table $($scope:ident $name:literal $means:literal;)+) => {
         /// What they mean, in the same order.
         pub const TABLE: &[$crate::metrics::Description] = &[$($crate::metrics::Description {
             name: $name,

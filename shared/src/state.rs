@@ -90,7 +90,7 @@ mod tests {
     }
 
     fn causes() -> impl Strategy<Value = Cause> {
-        let known: Vec<Cause> = crate::cause::known().map(|row| row.cause.clone()).collect();
+        let known: Vec<Cause> = crate::cause::known().map(|row| row.cause).collect();
         prop_oneof![proptest::sample::select(known), "[0-9]{1,10}".prop_map(|t| Cause::new(&t))]
     }
 

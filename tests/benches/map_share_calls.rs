@@ -4,6 +4,7 @@
 //! instances.
 
 use tests::burst::{Burst, scale_out, task_noise};
+use tests::local_aws::in_process::in_virtual_time;
 
 #[allow(clippy::print_stdout, reason = "a bench prints")]
 fn main() {
@@ -21,9 +22,4 @@ fn main() {
         println!("| {records} | {calls} |");
         assert_eq!(calls, 0);
     }
-}
-
-fn in_virtual_time<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(future)
 }

@@ -73,7 +73,7 @@ class Conformance(unittest.TestCase):
             [
                 ("PutAttributes", "AttributeLimitExceededException"),
                 *(("ListCommands", c) for c in ("ThrottlingException", "InternalServerError", "InternalServerError", "AccessDeniedException")),
-                *(("ListClusters", c) for c in ("ThrottlingException", "ServerException", "ServerException", "AccessDeniedException")),
+                *(("ListServices", c) for c in ("ThrottlingException", "ServerException", "ServerException", "AccessDeniedException")),
             ],
         )
 

@@ -9,11 +9,8 @@ are not checked, because AWS's own responses break them (an unset DocumentVersio
 ALWAYS = {
     # Systems Manager
     "SendCommandResult": "Command",
-    "CancelCommandResult": "",
     "ListCommandsResult": "Commands",
     "ListCommandInvocationsResult": "CommandInvocations",
-    "GetCommandInvocationResult": "CommandId InstanceId Comment DocumentName PluginName ResponseCode Status StatusDetails "
-    "StandardOutputContent StandardErrorContent ExecutionStartDateTime ExecutionEndDateTime ExecutionElapsedTime",
     "DescribeInstanceInformationResult": "InstanceInformationList",
     "DescribeParametersResult": "Parameters",
     "Command": "CommandId DocumentName DocumentVersion Comment ExpiresAfter Parameters InstanceIds Targets RequestedDateTime Status "
@@ -22,7 +19,6 @@ ALWAYS = {
     "CommandPlugin": "Name Status StatusDetails ResponseCode ResponseStartDateTime Output",
     "NotificationConfig": "",
     "CloudWatchOutputConfig": "CloudWatchOutputEnabled",
-    "Target": "Key Values",
     "InstanceInformation": "InstanceId PingStatus LastPingDateTime AgentVersion IsLatestVersion PlatformType PlatformName "
     "PlatformVersion ResourceType IPAddress ComputerName",
     "ParameterMetadata": "Name ARN Type LastModifiedDate LastModifiedUser Version Tier Policies DataType",
@@ -35,26 +31,16 @@ ALWAYS = {
     "ListAttributesResponse": "attributes",
     "RegisterTaskDefinitionResponse": "taskDefinition",
     "DescribeTaskDefinitionResponse": "taskDefinition",
-    "ListTaskDefinitionsResponse": "taskDefinitionArns",
     "ListServicesResponse": "serviceArns",
     "DescribeServicesResponse": "services failures",
-    "ListClustersResponse": "clusterArns",
-    "DescribeClustersResponse": "clusters failures",
     "RunTaskResponse": "tasks failures",
     "StopTaskResponse": "task",
-    "ListTasksResponse": "taskArns",
-    "DescribeTasksResponse": "tasks failures",
     "ContainerInstance": "containerInstanceArn ec2InstanceId version versionInfo remainingResources registeredResources status "
     "agentConnected runningTasksCount pendingTasksCount attributes registeredAt attachments",
     "VersionInfo": "agentVersion agentHash dockerVersion",
     "Resource": "name type doubleValue longValue integerValue",
-    "ContainerInstanceHealthStatus": "overallStatus details",
     "Attribute": "name",
     "Failure": "arn reason",
-    "Cluster": "clusterArn clusterName status registeredContainerInstancesCount runningTasksCount pendingTasksCount activeServicesCount "
-    "statistics tags settings capacityProviders defaultCapacityProviderStrategy",
-    "ClusterSetting": "name value",
-    "KeyValuePair": "name value",
     "Service": "serviceArn serviceName clusterArn status desiredCount runningCount pendingCount launchType taskDefinition "
     "schedulingStrategy loadBalancers serviceRegistries deployments events placementConstraints placementStrategy createdAt",
     "TaskDefinition": "taskDefinitionArn family revision status containerDefinitions volumes placementConstraints compatibilities "

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use syn::{Attribute, Item};
+use tests::repository::{files_below, read, root};
 use tests::simulation::invariants;
 
 /// A paragraph is one line, so words are counted as well.
@@ -72,7 +73,7 @@ fn every_link_leads_somewhere() {
 
 #[test]
 fn every_file_that_contributing_names_exists() {
-    let page = std::fs::read_to_string(root().join("CONTRIBUTING.md")).expect("CONTRIBUTING.md");
+    let page = read("CONTRIBUTING.md");
     let directories = ["docs/", "events/", "functions/", "shared/", "tests/"];
     for path in code_spans(&page) {
         if directories.iter().any(|directory| path.starts_with(directory)) {
@@ -86,9 +87,8 @@ fn every_section_that_a_comment_names_exists() {
     let page = page();
     let headings: BTreeSet<String> = page.lines().filter_map(anchor).collect();
     for directory in ["shared", "functions", "tests"] {
-        for path in rust_files(&root().join(directory)) {
-            let text = std::fs::read_to_string(&path).expect("readable");
-            for rest in text.split(REFERENCE).skip(1).filter(|rest| !rest.starts_with('"')) {
+        for path in files_below(directory, &["rs"]) {
+            for rest in read(&path).split(REFERENCE).skip(1).filter(|rest| !rest.starts_with('"')) {
                 let name = rest.split(['.', ',', '\n']).next().unwrap_or_default();
                 let heading = anchor(&format!("## {name}")).unwrap_or_default();
                 assert!(headings.contains(&heading), "{}: no section \"{name}\"", path.display());
@@ -100,12 +100,8 @@ fn every_section_that_a_comment_names_exists() {
 /// What a section's name stands behind in a comment, as in "See docs/architecture.md, Gates."
 const REFERENCE: &str = "docs/architecture.md, ";
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 fn page() -> String {
-    std::fs::read_to_string(root().join("docs/architecture.md")).expect("docs/architecture.md")
+    read("docs/architecture.md")
 }
 
 /// What stands below a heading of the second level.
@@ -150,22 +146,12 @@ fn directory_of(package: &str) -> PathBuf {
 
 fn tests_of(directory: &Path) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
-    for path in rust_files(directory) {
-        let text = std::fs::read_to_string(&path).expect("readable");
-        let file = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    for path in files_below(directory, &["rs"]) {
+        let file =
+            syn::parse_file(&read(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         collect(&file.items, &mut tests);
     }
     tests
-}
-
-fn rust_files(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).expect("a directory");
-    let paths = entries.map(|entry| entry.expect("readable").path());
-    let (directories, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
-    let mut found: Vec<_> =
-        files.into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs")).collect();
-    found.extend(directories.iter().flat_map(|directory| rust_files(directory)));
-    found
 }
 
 fn collect(items: &[Item], tests: &mut BTreeSet<String>) {

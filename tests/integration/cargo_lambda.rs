@@ -87,10 +87,7 @@ async fn the_three_binaries_run_unchanged_under_cargo_lambda_watch() {
     assert!(answer.to_string().contains(&*instance), "{answer}");
     let sent: Vec<String> = {
         let aws = server.aws();
-        aws.commands()
-            .flat_map(|command| command.invocations())
-            .map(|one| one.instance().to_string())
-            .collect()
+        aws.commands().flat_map(|command| command.invocations()).map(|one| one.instance.to_string()).collect()
     };
     assert_eq!(sent, [instance.to_string()], "one command, to the named instance");
 

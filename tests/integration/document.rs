@@ -5,9 +5,8 @@
 //! `pwsh` from the PATH. Without PowerShell 7 these tests print a warning and pass, unless `CI` is true or `PWSH` is set.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -17,10 +16,11 @@ use shared::history::Deadline;
 use shared::invocation::{InvocationResult, ResultLine, interpret};
 use shared::share::{DriveLetter, RemotePath, ShareMapping};
 use tests::document;
-use tests::fleet::{Host, Pace, Presented, World};
+use tests::fleet::{Host, PASSWORD, Pace, Presented, REMOTE, USER, World};
 use tests::local_aws::server::Server;
 use tests::local_aws::{Caller, LocalAws};
 use tests::powershell;
+use tests::repository::{files_below, read, root};
 
 pub(super) const PARAMETERS: [(&str, &str); 5] = [
     ("DriveLetter", "G"),
@@ -31,23 +31,19 @@ pub(super) const PARAMETERS: [(&str, &str); 5] = [
 ];
 
 fn folder() -> PathBuf {
-    document::root().join("shared/document")
+    root().join("shared/document")
 }
 
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+pub(super) fn script() -> String {
+    read("shared/document/map-share.ps1")
 }
 
-fn script() -> String {
-    read(&folder().join("map-share.ps1"))
-}
-
-fn template() -> String {
-    read(&document::root().join("template.yaml"))
+pub(super) fn template() -> String {
+    read("template.yaml")
 }
 
 fn cases() -> Vec<Value> {
-    let table: Value = serde_json::from_str(&read(&folder().join("tests/cases.json"))).expect("JSON");
+    let table: Value = serde_json::from_str(&read("shared/document/tests/cases.json")).expect("JSON");
     table["cases"].as_array().expect("a list of cases").clone()
 }
 
@@ -69,18 +65,6 @@ fn runs() -> Vec<(String, String, Value)> {
 fn failure(expect: &Value) -> Option<(String, String)> {
     let (cause, step) = expect["failed"].as_str()?.split_once(' ')?;
     Some((cause.to_owned(), step.to_owned()))
-}
-
-/// All scripts and modules in a folder.
-fn powershell_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            powershell_files(&path, found);
-        } else if path.extension().is_some_and(|ext| ext == "ps1" || ext == "psm1") {
-            found.push(path);
-        }
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment chooses the PowerShell")]
@@ -154,7 +138,7 @@ fn exit_codes_agree_with_the_retries_of_the_cause() {
 
 #[test]
 fn every_guard_of_the_mutations_occurs_in_the_script_once() {
-    let guards: Value = serde_json::from_str(&read(&folder().join("tests/mutations.json"))).unwrap();
+    let guards: Value = serde_json::from_str(&read("shared/document/tests/mutations.json")).unwrap();
     let guards = guards["mutations"].as_array().unwrap();
     assert!(guards.len() >= 20);
     let names: BTreeSet<&str> = guards.iter().map(|guard| guard["guard"].as_str().unwrap()).collect();
@@ -170,8 +154,7 @@ fn every_guard_of_the_mutations_occurs_in_the_script_once() {
 fn every_script_parses() {
     let mut parser = tree_sitter::Parser::new();
     parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).unwrap();
-    let mut files = Vec::new();
-    powershell_files(&folder(), &mut files);
+    let files = files_below(folder(), &["ps1", "psm1"]);
     assert!(files.len() >= 2);
     let broken: Vec<String> = files
         .iter()
@@ -317,15 +300,13 @@ fn agree(case: &str, expect: &Value, line: &str, exit: &Value) {
 #[tokio::test]
 async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
     let Some(pwsh) = pwsh() else { return };
-    let remote = r"\\fs1.corp.example.com\share";
-    let user = r"CORP\svc-ecs-share";
     let world = World::new(1, Server::wall_clock())
         .cluster("web")
         .pace(Pace::quick())
         .windows_instance("web", |host| host)
         .windows_instance("web", Host::disk_on_letter)
-        .windows_instance("web", |host| host.mapped_by_hand(remote, user, "an old one"))
-        .windows_instance("web", |host| host.mapped_by_hand(r"\\nas\other", user, "correct horse"))
+        .windows_instance("web", |host| host.mapped_by_hand(REMOTE, USER, "an old one"))
+        .windows_instance("web", |host| host.mapped_by_hand(r"\\nas\other", USER, PASSWORD))
         .windows_instance("web", Host::port_445_blocked)
         .windows_instance("web", Host::outside_domain);
     let ids: Vec<String> = world.hosts.keys().map(ToString::to_string).collect();
@@ -349,7 +330,7 @@ async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
         }
     };
     let share =
-        ShareMapping { drive: DriveLetter::parse("G").unwrap(), remote: RemotePath::parse(remote).unwrap() };
+        ShareMapping { drive: DriveLetter::parse("G").unwrap(), remote: RemotePath::parse(REMOTE).unwrap() };
     let results: BTreeMap<String, String> = invocations
         .iter()
         .map(|one| {
@@ -374,7 +355,7 @@ async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
         assert_eq!(results[id], expected, "{id}");
     }
     let aws = server.aws();
-    let mapped: Vec<bool> = ids.iter().map(|id| aws.world.hosts[id.as_str()].is_mapped_to(remote)).collect();
+    let mapped: Vec<bool> = ids.iter().map(|id| aws.world.hosts[id.as_str()].is_mapped_to(REMOTE)).collect();
     assert_eq!(mapped, [true, false, true, false, false, false]);
     let account = &aws.world.account;
     assert_eq!(account.count(Presented::Parameters, true), 2);

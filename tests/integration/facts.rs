@@ -2,30 +2,22 @@
 //! AWS calls and the metrics of each function.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::cause;
-use shared::config::{Mode, ValidatorConfig};
-use shared::metrics::Metrics;
+use shared::config::Mode;
 use tests::document;
 use tests::facts::{causes_page, metrics, operations};
 use tests::fleet::{Platform, World};
-use tests::local_aws::LocalAws;
-use tests::local_aws::in_process::{Local, Process};
+use tests::local_aws::in_process::Local;
 use tests::map_share::{self, Setup, state_change};
+use tests::repository::read;
 use tests::stack::Stack;
-use validate_task_definition::Validator;
 
-use crate::document::PARAMETERS;
-
-fn script() -> String {
-    fs::read_to_string(document::root().join("shared/document/map-share.ps1")).expect("the script is there")
-}
+use crate::document::{PARAMETERS, script, template};
+use crate::validate_task_definition::{definition, event, set_up, with_services};
 
 /// The texts of the first `@(…)` in a function of the script.
 fn first_list_of(function: &str) -> Vec<String> {
@@ -57,8 +49,10 @@ fn descendants<'t>(node: tree_sitter::Node<'t>, kind: &str) -> Vec<tree_sitter::
 
 #[test]
 fn the_page_of_the_causes_is_the_one_that_is_committed() {
-    let committed = fs::read_to_string(document::root().join("docs/causes.md")).expect("the page is there");
-    assert!(committed == causes_page(), "docs/causes.md is not what the table says: run `make causes-doc`");
+    assert!(
+        read("docs/causes.md") == causes_page(),
+        "docs/causes.md is not what the table says: run `make causes-doc`"
+    );
 }
 
 #[test]
@@ -73,8 +67,7 @@ fn the_script_ends_with_78_for_exactly_the_causes_of_which_the_table_says_so() {
 
 #[test]
 fn the_script_reads_the_settings_that_the_template_writes() {
-    let template = fs::read_to_string(document::root().join("template.yaml")).expect("the template is there");
-    let text = document::run_command(&template, &BTreeMap::from(PARAMETERS)).expect("it has a document");
+    let text = document::run_command(&template(), &BTreeMap::from(PARAMETERS)).expect("it has a document");
     let encoded = text.split('\'').nth(1).expect("the settings are the first text");
     let settings = String::from_utf8(STANDARD.decode(encoded).expect("base64")).expect("text");
     let written: Vec<&str> = settings.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
@@ -126,42 +119,13 @@ async fn map_share_makes_every_call_that_it_lists_and_no_other() {
 
 #[tokio::test(start_paused = true)]
 async fn validate_task_definition_makes_every_call_and_emits_every_metric_that_it_lists_and_no_other() {
-    let definition = json!({
-        "family": "orders",
-        "containerDefinitions": [{"name": "web", "image": "web", "memory": 512}],
-        "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"},
-    });
-    let world = World::new(1, map_share::base())
-        .cluster("windows")
-        .task_definition(definition)
-        .service("windows", json!({"serviceName": "orders", "taskDefinition": "orders:1"}));
-    let local = Local::new(LocalAws::new(world));
-    let variables =
-        [("CLUSTERS", "windows"), ("STACK", "smb-g"), ("REMOTE_PATH", r"\\fs.corp.example.com\share")];
-    let config = ValidatorConfig::read(|name| {
-        variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-    })
-    .unwrap();
-    let written: Arc<Mutex<Vec<u8>>> = Arc::default();
-    let metrics_of_stack = Metrics::to_writer("EcsSmbMapper", "smb-g", written.clone());
-    let process = Process::new(&local, "validate-task-definition");
-    let validator = Validator::new(&config, process.clients(), metrics_of_stack);
-    let registered = tests::events::of("validate-task-definition")
-        .into_iter()
-        .find(|(name, _)| name == "registered-valid")
-        .expect("the event is there")
-        .1;
-    let schedule = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
-    for event in [registered, json!({"taskDefinition": "orders"}), schedule] {
-        validator.handle(&event, Timestamp::MAX).await.unwrap();
+    let setup = set_up(with_services([definition("orders", r"G:\orders", true)]), &[]);
+    for event in [event("registered-valid.json"), json!({"taskDefinition": "orders"}), event("schedule.json")]
+    {
+        setup.answer(event).await;
     }
-    assert_eq!(called(&local, "validate-task-definition"), listed("validate-task-definition"));
-    let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
-    let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(called(&setup.local, "validate-task-definition"), listed("validate-task-definition"));
     for metric in metrics("validate-task-definition") {
-        assert!(
-            lines.iter().any(|line| line[metric.name].is_f64() || line[metric.name].is_u64()),
-            "{metric:?}"
-        );
+        assert!(!setup.metric(metric.name).is_empty(), "{} is never emitted", metric.name);
     }
 }

@@ -5,21 +5,16 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::LazyLock;
 
 use shared::config::{Config, ConfigError, Mode, ValidatorConfig};
 use shared::share::DriveLetter;
+use tests::repository::read;
 use validate_task_definition::model::TaskDefinition;
 use validate_task_definition::requirements::Requirements;
 use validate_task_definition::rules::check;
 
 type Variables = BTreeMap<String, String>;
-
-fn read(path: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path))
-        .expect("a file of this project")
-}
 
 /// The lines below a key, without their common indentation.
 fn below(lines: &[String], key: &str) -> Vec<String> {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::config::ValidatorConfig;
 use shared::metrics::Metrics;
-use tests::fleet::World;
+use tests::fleet::{World, task_definition};
 use tests::local_aws::LocalAws;
 use tests::local_aws::faults::{Fault, FaultRule};
 use tests::local_aws::in_process::{Ended, Local, Moment, Process};
@@ -17,13 +17,13 @@ use validate_task_definition::{CheckError, Validator};
 const GATE: &str = "attribute:smb.G == mapped";
 
 /// The function, the local AWS, and the metrics that were written.
-struct Setup {
+pub(super) struct Setup {
     validator: Validator,
-    local: Local,
+    pub(super) local: Local,
     metrics: Arc<Mutex<Vec<u8>>>,
 }
 
-fn set_up(world: World, variables: &[(&str, &str)]) -> Setup {
+pub(super) fn set_up(world: World, variables: &[(&str, &str)]) -> Setup {
     let local = Local::new(LocalAws::new(world));
     let process = Process::new(&local, "validate-task-definition");
     set_up_as(&process, local, variables)
@@ -47,7 +47,7 @@ fn set_up_as(process: &Process, local: Local, variables: &[(&str, &str)]) -> Set
 }
 
 impl Setup {
-    async fn answer(&self, event: Value) -> Value {
+    pub(super) async fn answer(&self, event: Value) -> Value {
         json!(self.validator.handle(&event, Timestamp::MAX).await.expect("a response"))
     }
 
@@ -61,7 +61,7 @@ impl Setup {
     }
 
     /// The values of one metric with their clusters, in the order of writing.
-    fn metric(&self, name: &str) -> Vec<(Option<String>, f64)> {
+    pub(super) fn metric(&self, name: &str) -> Vec<(Option<String>, f64)> {
         let written = self.metrics.lock().expect("nothing panicked").clone();
         let written = String::from_utf8(written).expect("text");
         let lines =
@@ -76,24 +76,16 @@ fn world() -> World {
     World::new(1, "2026-03-01T12:00:00Z".parse().expect("a time")).cluster("windows").cluster("legacy")
 }
 
-fn event(file: &str) -> Value {
+pub(super) fn event(file: &str) -> Value {
     let path = tests::events::folder("validate-task-definition").join(file);
     serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("events are JSON")
 }
 
 /// A definition with one bind mount.
-fn definition(family: &str, source: &str, constraint: Option<&str>) -> Value {
-    let constraints = constraint.map(|expression| json!({"type": "memberOf", "expression": expression}));
-    json!({
-        "family": family,
-        "containerDefinitions": [{
-            "name": "web", "image": "web", "memory": 512,
-            "mountPoints": [{"sourceVolume": "state", "containerPath": r"C:\state"}],
-        }],
-        "volumes": [{"name": "state", "host": {"sourcePath": source}}],
-        "placementConstraints": constraints.into_iter().collect::<Vec<_>>(),
-        "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"},
-    })
+pub(super) fn definition(family: &str, source: &str, has_gate: bool) -> Value {
+    let mut definition = task_definition(family, has_gate);
+    definition["volumes"][0]["host"]["sourcePath"] = json!(source);
+    definition
 }
 
 fn service(name: &str, task_definition: &str) -> Value {
@@ -101,7 +93,7 @@ fn service(name: &str, task_definition: &str) -> Value {
 }
 
 /// A world with a service for each definition, whose family is its name.
-fn with_services(definitions: impl IntoIterator<Item = Value>) -> World {
+pub(super) fn with_services(definitions: impl IntoIterator<Item = Value>) -> World {
     definitions.into_iter().fold(world(), |world, definition| {
         let family = definition["family"].as_str().expect("a family").to_owned();
         world.task_definition(definition).service("windows", service(&family, &format!("{family}:1")))
@@ -115,7 +107,7 @@ fn rules(report: &Value) -> Vec<&str> {
 
 #[tokio::test(start_paused = true)]
 async fn every_sample_event_gets_the_response_that_its_name_tells() {
-    let world = with_services([definition("orders", r"G:\Directory\app-state", Some(GATE))]);
+    let world = with_services([definition("orders", r"G:\Directory\app-state", true)]);
     let setup = set_up(world, &[("CLUSTERS", "windows,legacy")]);
     for (file, event) in tests::events::of("validate-task-definition") {
         let answer = setup.answer(event).await;
@@ -205,7 +197,7 @@ async fn a_definition_given_by_hand_is_not_counted_as_registered() {
 #[tokio::test(start_paused = true)]
 async fn a_definition_is_described_by_its_name() {
     let setup =
-        set_up(world().task_definition(definition("orders", r"\\fs.corp.example.com\share\x", None)), &[]);
+        set_up(world().task_definition(definition("orders", r"\\fs.corp.example.com\share\x", false)), &[]);
     let report = setup.answer(json!({"taskDefinition": "orders"})).await;
     assert_eq!(rules(&report), ["unc-source-path", "missing-readiness-constraint"]);
     assert!(report["taskDefinition"].as_str().unwrap().ends_with(":task-definition/orders:1"), "{report}");
@@ -230,9 +222,8 @@ async fn a_refused_read_fails_the_function() {
 
 #[tokio::test(start_paused = true)]
 async fn an_audit_after_one_that_was_killed_at_any_call_is_complete() {
-    let world = || {
-        with_services([definition("gated", r"G:\gated", Some(GATE)), definition("unc", r"\\fs1\share", None)])
-    };
+    let world =
+        || with_services([definition("gated", r"G:\gated", true), definition("unc", r"\\fs1\share", false)]);
     let audit = json!({"cluster": "windows"});
     let undisturbed = set_up(world(), &[]);
     let expected = undisturbed.answer(audit.clone()).await;
@@ -260,10 +251,10 @@ async fn an_audit_reads_the_constraints_of_services() {
         service
     };
     let world = world()
-        .task_definition(definition("gated", r"G:\gated", Some(GATE)))
-        .task_definition(definition("by-service", r"G:\by-service", None))
-        .task_definition(definition("open", r"G:\open", None))
-        .task_definition(definition("elsewhere", r"C:\elsewhere", None))
+        .task_definition(definition("gated", r"G:\gated", true))
+        .task_definition(definition("by-service", r"G:\by-service", false))
+        .task_definition(definition("open", r"G:\open", false))
+        .task_definition(definition("elsewhere", r"C:\elsewhere", false))
         .service("windows", service("gated", "gated:1"))
         .service("windows", with("by-service", "by-service:1", json!({"placementConstraints": gated})))
         .service("windows", with("open-gated", "open:1", json!({"placementConstraints": gated})))
@@ -303,8 +294,8 @@ async fn definitions_of_running_deployments_are_in_use() {
         {"id": "ecs-svc/1", "status": "ACTIVE", "taskDefinition": arn("old")},
     ]);
     let world = world()
-        .task_definition(definition("new", r"G:\web", Some(GATE)))
-        .task_definition(definition("old", "web", Some(GATE)))
+        .task_definition(definition("new", r"G:\web", true))
+        .task_definition(definition("old", "web", true))
         .service("windows", rolling);
     let setup = set_up(world, &[]);
     let summary = setup.answer(json!({"cluster": "windows"})).await;
@@ -321,7 +312,7 @@ async fn a_large_audit_is_paged_and_stays_within_the_accounts_read_rates() {
     let setup = set_up(
         with_services((0..120).map(|n| {
             let source = if n % 10 == 0 { "named-volume" } else { r"G:\apps" };
-            definition(&format!("app-{n:03}"), source, Some(GATE))
+            definition(&format!("app-{n:03}"), source, true)
         })),
         &[],
     );
@@ -339,8 +330,8 @@ async fn a_large_audit_is_paged_and_stays_within_the_accounts_read_rates() {
 #[tokio::test(start_paused = true)]
 async fn the_schedule_audits_every_watched_cluster_and_reads_a_shared_definition_once() {
     let world = world()
-        .task_definition(definition("shared", "named-volume", Some(GATE)))
-        .task_definition(definition("own", r"G:\own", Some(GATE)))
+        .task_definition(definition("shared", "named-volume", true))
+        .task_definition(definition("own", r"G:\own", true))
         .service("windows", service("a", "shared:1"))
         .service("windows", service("b", "own:1"))
         .service("legacy", service("c", "shared:1"));
@@ -360,7 +351,7 @@ async fn the_schedule_audits_every_watched_cluster_and_reads_a_shared_definition
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_cannot_be_read_does_not_affect_the_others() {
     let world = world()
-        .task_definition(definition("bad", "named-volume", Some(GATE)))
+        .task_definition(definition("bad", "named-volume", true))
         .service("legacy", service("bad", "bad:1"));
     let setup = set_up(world, &[("CLUSTERS", "windows,legacy")]);
     setup.local.aws().faults.add(FaultRule::once("ListServices", Fault::Denied));
@@ -392,7 +383,7 @@ async fn a_missing_cluster_is_reported_in_the_response() {
 
 #[tokio::test(start_paused = true)]
 async fn an_audit_that_reaches_its_deadline_reports_what_it_left_out() {
-    let definitions = (0..30).map(|n| definition(&format!("app-{n}"), r"G:\apps", Some(GATE)));
+    let definitions = (0..30).map(|n| definition(&format!("app-{n}"), r"G:\apps", true));
     let setup = set_up(with_services(definitions), &[]);
     let deadline = setup.local.clock().now() + Duration::from_secs(11);
     let answer = setup.validator.handle(&json!({"cluster": "windows"}), deadline).await.unwrap();

@@ -3,9 +3,10 @@
 mod modules;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::LazyLock;
+
+use tests::repository::{read, root};
 
 const FUNCTIONS: [&str; 3] = ["map-share", "drain-unmapped", "validate-task-definition"];
 
@@ -17,7 +18,7 @@ fn tree() -> &'static BTreeSet<String> {
             .args(["tree", "--locked", "--offline", "--prefix", "none", "-e", "normal,features"])
             .args(FUNCTIONS.iter().flat_map(|function| ["-p", function]))
             .args(["--target", "x86_64-unknown-linux-gnu"])
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .current_dir(root())
             .output()
             .expect("cargo runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -125,18 +126,16 @@ const PRODUCT: [&str; 4] =
 
 #[test]
 fn imports_run_downwards() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let circles = PRODUCT.map(|package| (package, modules::circles(&root.join(package).join("src"))));
+    let circles = PRODUCT.map(|package| (package, modules::circles(&root().join(package).join("src"))));
     let circles: Vec<_> = circles.iter().filter(|(_, circles)| !circles.is_empty()).collect();
     assert!(circles.is_empty(), "modules that import one another: {circles:#?}");
 }
 
 #[test]
 fn no_product_file_is_longer_than_300_lines_without_its_tests() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let files = PRODUCT.iter().flat_map(|package| modules::sources(&root.join(package)));
+    let files = PRODUCT.iter().flat_map(|package| modules::sources(&root().join(package)));
     let lines = files.map(|file| {
-        let text = std::fs::read_to_string(&file).expect("a readable file");
+        let text = read(&file);
         let product = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         (product.lines().count(), file)
     });

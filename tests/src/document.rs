@@ -4,7 +4,6 @@
 //! is parsed, and no other intrinsic function is resolved.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,11 +29,6 @@ pub enum DocumentError {
     /// YAML would change this text.
     #[error("map-share.ps1, line {0}: not plain ASCII text without tabs")]
     Text(usize),
-}
-
-/// The root of the repository.
-pub fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The template with the script in its generated block.

@@ -16,6 +16,7 @@ pub mod map_share;
 pub mod output;
 pub mod powershell;
 pub mod reconcile_runs;
+pub mod repository;
 pub mod runtime_api;
 pub mod scale;
 pub mod scenarios;

@@ -18,14 +18,21 @@ use crate::fleet::{Host, Pace, World};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::cluster_arn;
 use crate::local_aws::in_process::{Local, Process};
+pub use crate::scenarios::base;
+use crate::stack::config_of;
 
 /// The function's name as a caller of AWS.
 pub const CALLER: &str = "map-share";
 
-/// The time at which every test begins.
-pub fn base() -> Timestamp {
-    "2026-03-01T12:00:00Z".parse().unwrap()
-}
+/// The metrics of a record's outcome.
+const OUTCOMES: [&str; 6] = [
+    "EventsHandled",
+    "EventsSkipped",
+    "EventsForeign",
+    "EventsUnreadable",
+    "EventsFailed",
+    "LeftToReconcile",
+];
 
 /// A world with the empty watched cluster `apps`.
 pub fn world() -> World {
@@ -53,25 +60,19 @@ pub struct Setup {
     /// The world and its clock.
     pub local: Local,
     written: Arc<Mutex<Vec<u8>>>,
-    /// The function's environment.
-    pub settings: BTreeMap<&'static str, &'static str>,
+    /// The variables that differ from the default configuration.
+    variables: BTreeMap<&'static str, &'static str>,
 }
 
 impl Setup {
     /// The default configuration for `apps`.
     pub fn new(world: World) -> Self {
-        let settings = [
-            ("CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/apps"),
-            ("STACK", "smb-g"),
-            ("REMOTE_PATH", r"\\fs1.corp.example.com\share"),
-            ("DOCUMENT_NAME", "ecs-smb-mapper-G"),
-        ];
-        Setup { local: Local::new(LocalAws::new(world)), written: Arc::default(), settings: settings.into() }
+        Setup { local: Local::new(LocalAws::new(world)), written: Arc::default(), variables: BTreeMap::new() }
     }
 
     /// With another environment variable.
     pub fn with(mut self, name: &'static str, value: &'static str) -> Self {
-        self.settings.insert(name, value);
+        self.variables.insert(name, value);
         self
     }
 
@@ -84,7 +85,7 @@ impl Setup {
 
     /// The configuration in the function's environment.
     pub fn config(&self) -> Config {
-        Config::read(|name| self.settings.get(name).map(|v| (*v).to_owned())).unwrap()
+        config_of(&["apps"], |name| self.variables.get(name).map(|value| (*value).to_owned()))
     }
 
     /// One invocation with a deadline in a minute.
@@ -123,7 +124,7 @@ impl Setup {
     pub fn commands(&self) -> Vec<Vec<String>> {
         let aws = self.local.aws();
         let targets = |command: &crate::local_aws::ssm::Command| {
-            command.invocations().iter().map(|one| one.instance().to_string()).collect()
+            command.invocations().iter().map(|one| one.instance.to_string()).collect()
         };
         aws.commands().map(targets).collect()
     }
@@ -144,6 +145,13 @@ impl Setup {
         let line: Value = serde_json::from_str(written.lines().last().unwrap()).unwrap();
         let values = line.as_object().unwrap().iter().filter_map(|(k, v)| Some((k.clone(), v.as_f64()?)));
         values.filter(|(_, value)| *value != 0.0).collect()
+    }
+
+    /// The metrics of the outcomes of the last run's records, without those that are zero.
+    pub fn outcomes(&self) -> BTreeMap<String, f64> {
+        let mut metrics = self.metrics();
+        metrics.retain(|name, _| OUTCOMES.contains(&name.as_str()));
+        metrics
     }
 
     /// The event that ECS would emit for an instance now.
@@ -180,6 +188,22 @@ pub fn envelope(source: &str, detail_type: &str, time: Timestamp, detail: Value)
 pub fn state_change(id: &str, state: &str, time: Timestamp) -> Value {
     let detail = json!({"instance-id": id, "state": state});
     envelope("aws.ec2", "EC2 Instance State-change Notification", time, detail)
+}
+
+/// An EC2 Spot Instance Interruption Warning.
+pub fn spot_warning(id: &str, time: Timestamp) -> Value {
+    let detail = json!({"instance-id": id, "instance-action": "terminate"});
+    envelope("aws.ec2", "EC2 Spot Instance Interruption Warning", time, detail)
+}
+
+/// An EC2 Instance-terminate Lifecycle Action.
+pub fn termination(id: &str, time: Timestamp) -> Value {
+    let detail = json!({
+        "LifecycleActionToken": "0b1c2d3e-0000-4000-8000-00000000000a", "AutoScalingGroupName": "windows",
+        "LifecycleHookName": "drain", "EC2InstanceId": id,
+        "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
+    });
+    envelope("aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", time, detail)
 }
 
 /// An SQS batch with these events as bodies.

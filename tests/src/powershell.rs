@@ -25,6 +25,7 @@ use crate::fleet::{Hang, Letter, Mapping, MappingSettings, Presented, Readable, 
 use crate::local_aws::LocalAws;
 use crate::local_aws::server::Server;
 use crate::local_aws::ssm::runs::StartedRun;
+use crate::repository::{read, root};
 
 /// The number of scripts that run at the same time.
 const PROCESSES: usize = 2;
@@ -43,8 +44,7 @@ pub async fn carry_out(server: &Server, pwsh: &str) -> io::Result<JoinSet<io::Re
         aws.world.documents.values().find_map(|document| document.mapping.clone())
     };
     let settings = settings.ok_or_else(|| io::Error::other("the world has no mapping document"))?;
-    let template = std::fs::read_to_string(document::root().join("template.yaml"))?;
-    let text = document_text(&template, &settings).map_err(io::Error::other)?;
+    let text = document_text(&read("template.yaml"), &settings).map_err(io::Error::other)?;
     let (sender, receiver) = mpsc::unbounded_channel();
     let receiver = Arc::new(Mutex::new(receiver));
     let mut running = JoinSet::new();
@@ -232,7 +232,7 @@ struct PowerShell {
 
 impl PowerShell {
     async fn start(pwsh: &str, document: &str) -> io::Result<Self> {
-        let script = document::root().join("shared/document/tests/serve.ps1");
+        let script = root().join("shared/document/tests/serve.ps1");
         let mut child = Command::new(pwsh)
             .args(["-NoProfile", "-File"])
             .arg(script)

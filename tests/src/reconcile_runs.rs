@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use shared::state::State;
 
-use crate::fleet::{Host, Letter, Mapping, World};
+use crate::fleet::{Host, Letter, Mapping, PASSWORD, REMOTE, USER, World};
 use crate::local_aws::ecs::instances::Status;
 use crate::scenarios::base;
 use crate::stack::Stack;
@@ -81,7 +81,7 @@ fn mapped(host: Host, n: usize) -> Host {
     let logon = base() - SignedDuration::from_hours(5);
     let judged = base() - SignedDuration::from_secs(i64::try_from(n % 1_500).expect("it fits"));
     let state = State::Mapped { since: logon, judged, logon: Some(logon) };
-    let mapping = Mapping::new(r"\\fs1.corp.example.com\share", r"CORP\svc-ecs-share", "correct horse");
+    let mapping = Mapping::new(REMOTE, USER, PASSWORD);
     host.attribute("smb.G", "mapped")
         .attribute("smb.G.state", &state.print())
         .with(|host| host.letter = Letter::Smb(mapping))

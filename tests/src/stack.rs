@@ -13,7 +13,7 @@ use shared::config::Config;
 use shared::metrics::Metrics;
 use shared::state::{AttributeNames, InstanceAttributes};
 
-use crate::fleet::World;
+use crate::fleet::{REMOTE, World};
 use crate::local_aws::ecs::instances::{ContainerInstance, Status};
 use crate::local_aws::in_process::{Ended, Local, Moment, Process};
 use crate::local_aws::{LocalAws, ecs::cluster_arn};
@@ -34,7 +34,7 @@ pub fn config_of(clusters: &[impl AsRef<str>], variable: impl Fn(&str) -> Option
         variable(name).or_else(|| match name {
             "CLUSTERS" => Some(arns.join(",")),
             "STACK" => Some("smb-g".to_owned()),
-            "REMOTE_PATH" => Some(r"\\fs1.corp.example.com\share".to_owned()),
+            "REMOTE_PATH" => Some(REMOTE.to_owned()),
             "DOCUMENT_NAME" => Some("ecs-smb-mapper-G".to_owned()),
             _ => None,
         })

@@ -23,7 +23,6 @@ pub mod decide;
 pub mod error;
 pub mod fleet;
 pub mod memory;
-pub mod metrics;
 pub mod observe;
 pub mod reconcile;
 pub mod report;

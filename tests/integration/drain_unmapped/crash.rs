@@ -1,12 +1,11 @@
 //! A run that is killed before or after the effect of any call: later runs reach the same end.
 
 use shared::state::{Drain, Gate};
-use tests::fleet::World;
 use tests::local_aws::ecs::instances::Status;
 use tests::local_aws::in_process::Moment;
 use tests::stack::Stack;
 
-use super::{fleet, status_calls};
+use super::{status_calls, with_disk};
 
 /// The final state of each instance: gate, status, and the kind of the drain attribute.
 fn end(stack: &Stack) -> Vec<(String, Gate, Status, &'static str)> {
@@ -26,20 +25,16 @@ fn end(stack: &Stack) -> Vec<(String, Gate, Status, &'static str)> {
     .collect()
 }
 
-fn world() -> World {
-    fleet(21, 11).windows_instance("apps", |host| host.named("i-0000000000disk000").disk_on_letter())
-}
-
 /// Kills the run that begins after `before` minutes, at each of its calls, and lets `after` minutes pass. Returns the
 /// number of kills.
 async fn kill_at_every_call(before: u64, after: u64) -> usize {
-    let undisturbed = Stack::new(world());
+    let undisturbed = Stack::new(with_disk(21, 11));
     undisturbed.minutes(before + after).await;
     let expected = end(&undisturbed);
     let mut kills = 0;
     for moment in [Moment::Before, Moment::After] {
         for call in 1.. {
-            let stack = Stack::new(world());
+            let stack = Stack::new(with_disk(21, 11));
             stack.minutes(before).await;
             if !stack.tick_killed_at(call, moment).await {
                 break;

@@ -1,19 +1,13 @@
 //! Draining: an instance is drained for its own fault only, once, and given back when it is healed.
 
 use shared::state::{Drain, Gate};
-use tests::fleet::{Host, Letter, World};
+use tests::fleet::{Host, Letter};
 use tests::local_aws::ecs::instances::Status;
 use tests::stack::Stack;
 
-use super::{calls, cause, fleet, open, status_calls};
+use super::{DISK, calls, cause, fleet, open, status_calls, with_disk};
 
-const DISK: &str = "i-0000000000disk000";
 const BLOCKED: [&str; 2] = ["i-00000000000block1", "i-00000000000block2"];
-
-/// A fleet with one more host, which has a disk on the drive letter.
-fn with_disk(seed: u64, others: usize) -> World {
-    fleet(seed, others).windows_instance("apps", |host| host.named(DISK).disk_on_letter())
-}
 
 fn blocked(id: &str) -> impl FnOnce(Host) -> Host {
     move |host| host.named(id).port_445_blocked()

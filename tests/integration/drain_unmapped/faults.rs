@@ -6,14 +6,14 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::json;
 use shared::state::State;
-use tests::fleet::{Agent, Power, Presented};
+use tests::fleet::{Agent, Host, Power, Presented};
 use tests::local_aws::faults::{Fault, FaultRule};
 use tests::local_aws::ssm::Command;
 use tests::stack::Stack;
 
 use super::{
-    cause, change_password_in_directory, fleet, mapped_fleet, open, status_calls, was_locked,
-    write_password_parameter,
+    DISK, cause, change_password_in_directory, fleet, mapped_fleet, open, status_calls, was_locked,
+    with_disk, write_password_parameter,
 };
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +68,7 @@ async fn checks_do_not_overlap_where_ssm_refuses_some_of_the_targets() {
     let is_check = |one: &&Command| one.requested() > since && one.parameter("Action") == Some("check");
     let checks: Vec<&Command> = aws.commands().filter(is_check).collect();
     let checked: BTreeSet<&str> =
-        checks.iter().flat_map(|one| one.invocations()).map(|one| &**one.instance()).collect();
+        checks.iter().flat_map(|one| one.invocations()).map(|one| &*one.instance).collect();
     assert_eq!(checked.len(), 17, "all others are checked");
     for pair in checks.windows(2) {
         let over = pair[0].invocations().iter().filter_map(|one| one.finished()).max();
@@ -94,18 +94,17 @@ async fn a_host_that_is_always_refused_does_not_delay_the_checks_of_others() {
 
 #[tokio::test(start_paused = true)]
 async fn no_command_is_sent_for_a_verdict_that_could_not_be_written() {
-    let id = "i-0000000000disk000";
-    let stack = Stack::new(fleet(50, 9).windows_instance("apps", |host| host.named(id).disk_on_letter()));
+    let stack = Stack::new(with_disk(50, 9));
     stack.minutes(5).await;
     let since = stack.now();
     let sent = || {
         let aws = stack.local.aws();
         let maps =
             aws.commands().filter(|one| one.requested() > since && one.parameter("Action") == Some("map"));
-        maps.flat_map(|one| one.invocations()).filter(|one| &**one.instance() == id).count()
+        maps.flat_map(|one| one.invocations()).filter(|one| &*one.instance == DISK).count()
     };
     // An operator opens the gate by hand, and the write that shuts it is denied.
-    stack.local.aws().operator_sets_attribute(id, "smb.G", Some("mapped"));
+    stack.local.aws().operator_sets_attribute(DISK, "smb.G", Some("mapped"));
     stack.local.aws().faults.add(FaultRule::once("PutAttributes", Fault::Denied).times(u32::MAX));
     stack.minutes(20).await;
     assert_eq!((open(&stack).len(), sent()), (10, 0));
@@ -178,9 +177,9 @@ async fn a_password_changed_in_both_places_renews_the_log_ons_without_a_lockout(
 #[tokio::test(start_paused = true)]
 async fn a_host_with_a_late_agent_is_mapped_once_the_agent_is_online() {
     let id = "i-0000000000late000";
-    let stack = Stack::new(
-        fleet(46, 5).windows_instance("apps", |host| host.named(id).agent_late(Duration::from_secs(600))),
-    );
+    let late =
+        |host: &mut Host| (host.agent, host.agent_late_by) = (Agent::Starting, Duration::from_secs(600));
+    let stack = Stack::new(fleet(46, 5).windows_instance("apps", |host| host.named(id).with(late)));
     stack.minutes(9).await;
     assert_eq!(open(&stack).len(), 5);
     stack.minutes(3).await;

@@ -1,6 +1,6 @@
 //! First deployments: canaries, hosts that were mapped by hand, and a wrong password.
 
-use tests::fleet::{Hang, Presented};
+use tests::fleet::{Hang, PASSWORD, Presented, REMOTE, USER};
 use tests::scenarios::base;
 use tests::stack::Stack;
 
@@ -21,9 +21,7 @@ async fn a_first_deployment_maps_every_host_within_four_minutes_after_one_canary
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_was_mapped_by_hand_is_adopted_within_three_minutes_with_at_most_one_log_on() {
     let stack = Stack::new((0..40).fold(fleet(2, 0), |world, _| {
-        world.windows_instance("apps", |host| {
-            host.mapped_by_hand(r"\\fs1.corp.example.com\share", r"CORP\svc-ecs-share", "correct horse")
-        })
+        world.windows_instance("apps", |host| host.mapped_by_hand(REMOTE, USER, PASSWORD))
     }));
     stack.minutes(3).await;
     assert_eq!(open(&stack).len(), 40);

@@ -8,11 +8,9 @@ mod herds;
 mod overlap;
 mod report;
 
-use std::time::Duration;
-
 use shared::state::State;
-use tests::fleet::{LockOut, World};
-use tests::scenarios::{base, calls, open};
+use tests::fleet::World;
+use tests::scenarios::{base, calls, lock_out, open};
 use tests::stack::Stack;
 
 /// The cluster `apps` with that many Windows instances.
@@ -20,7 +18,14 @@ fn fleet(seed: u64, instances: usize) -> World {
     World::new(seed, base()).cluster("apps").windows_instances("apps", instances)
 }
 
-/// The same in operation, with every gate open.
+const DISK: &str = "i-0000000000disk000";
+
+/// That many plain instances, and one that has a disk on the drive letter.
+fn with_disk(seed: u64, others: usize) -> World {
+    fleet(seed, others).windows_instance("apps", |host| host.named(DISK).disk_on_letter())
+}
+
+/// A fleet in operation, with every gate open.
 async fn mapped_fleet(seed: u64, instances: usize) -> Stack {
     // The SDK's jitter and the halving of refused groups use this thread's generator.
     fastrand::seed(seed);
@@ -43,12 +48,6 @@ fn status_calls(stack: &Stack) -> usize {
     calls(stack, "UpdateContainerInstancesState")
 }
 
-/// Five failed log-ons in half an hour lock the account for half an hour.
-fn lock_out() -> LockOut {
-    let half_an_hour = Duration::from_secs(1800);
-    LockOut { threshold: 5, window: half_an_hour, duration: half_an_hour }
-}
-
 /// Whether a log-on found the account locked.
 fn was_locked(stack: &Stack) -> bool {
     stack.local.aws().world.account.log_ons.iter().any(|one| one.result == Err(1909))
@@ -57,10 +56,9 @@ fn was_locked(stack: &Stack) -> bool {
 /// Changes the password in the directory and ends every session, so that the next check of each host logs on again.
 fn change_password_in_directory(stack: &Stack, password: &str) {
     let mut aws = stack.local.aws();
-    aws.world.account.lock_out = Some(lock_out());
+    aws.world.account.lock_out = Some(lock_out(5));
     aws.world.change_password_in_directory(password);
-    aws.world.file_server.goes_down();
-    aws.world.file_server.comes_back();
+    aws.world.file_server.ends_sessions();
 }
 
 fn write_password_parameter(stack: &Stack, password: &str) {

@@ -45,7 +45,7 @@ async fn two_overlapping_runs_exceed_the_drain_budget_by_at_most_one_instance() 
 #[tokio::test(start_paused = true)]
 async fn two_overlapping_runs_try_a_password_on_at_most_two_instances() {
     let stack = Stack::new(fleet(72, 20).with(|world| {
-        world.account.lock_out = Some(lock_out());
+        world.account.lock_out = Some(lock_out(5));
         world.change_password_in_directory("another horse");
     }));
     two_runs_a_minute(&stack, 120, |_| ()).await;

@@ -6,14 +6,11 @@ use shared::state::Drain;
 use tests::local_aws::ecs::instances::Status;
 use tests::stack::Stack;
 
-use super::{calls, fleet};
-
-const DISK: &str = "i-0000000000disk000";
+use super::{DISK, calls, fleet, with_disk};
 
 /// A fleet with one drained instance.
 async fn with_drained() -> Stack {
-    let world = fleet(51, 19).windows_instance("apps", |host| host.named(DISK).disk_on_letter());
-    let stack = Stack::new(world);
+    let stack = Stack::new(with_disk(51, 19));
     stack.minutes(40).await;
     stack
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::fleet::{Document, Hang, Host, Letter, OnLinux, Readable, Scripted};
+use tests::fleet::{Hang, Host, Letter, Readable, Scripted};
 
 use super::{Bench, id, ids, len, merged, world};
 
@@ -71,7 +71,6 @@ fn send_command_accepts_values_within_its_limits_and_refuses_others() {
         ("Parameters", map.clone(), json!({"Action": ["mop"]}), "InvalidParameters"),
         ("Parameters", map.clone(), json!({}), "InvalidParameters"),
         ("Parameters", map, json!({"Action": ["map"], "X": ["y"]}), "InvalidParameters"),
-        ("ServiceRoleArn", json!("arn:aws:iam::111122223333:role/r"), json!("r"), "InvalidRole"),
         ("TimeoutSeconds", json!(60), json!("sixty"), "SerializationException"),
     ] {
         let with = |value: Value| merged(request(&ids(1, 1)), json!({ member: value }));
@@ -102,14 +101,6 @@ fn linux_skips_the_step_which_is_a_success_without_a_result_line() {
     bench.wait(30);
     assert_eq!(bench.details(&command), ["Success"]);
     assert_eq!(bench.results(&command), [Value::Null]);
-}
-
-#[test]
-fn a_document_without_precondition_is_refused_for_another_platform() {
-    let old = Document { on_linux: OnLinux::Refused, ..Document::unmodelled() };
-    let mut bench = Bench::new(world().document("old", old).linux_instance("apps", |host| host));
-    let request = json!({"DocumentName": "old", "InstanceIds": [id(1)]});
-    assert_eq!(bench.refuse("SendCommand", request), "UnsupportedPlatformType");
 }
 
 #[test]
@@ -298,7 +289,7 @@ fn listings_are_newest_first_in_pages_of_at_most_fifty() {
 }
 
 #[test]
-fn listings_filter_by_time_status_document_and_instance() {
+fn listings_filter_by_time_status_and_document() {
     let mut bench = Bench::with_instances(2);
     let old = bench.send("check", &[id(1)]);
     bench.wait(60);
@@ -311,29 +302,21 @@ fn listings_filter_by_time_status_document_and_instance() {
     let filter = |key: &str, value: &str| json!({"Filters": [{"key": key, "value": value}]});
     for (key, value, expected) in [
         ("InvokedAfter", "2026-03-01T12:00:30Z", vec![&new]),
-        ("InvokedBefore", "2026-03-01T12:00:30Z", vec![&old]),
         ("Status", "Pending", vec![&new]),
         ("Status", "Success", vec![&old]),
         ("DocumentName", "ecs-smb-mapper-G", vec![&new, &old]),
         ("DocumentName", "AWS-RunPowerShellScript", vec![]),
-        ("ExecutionStage", "Complete", vec![&old]),
-        ("ExecutionStage", "Executing", vec![&new]),
     ] {
         let listed = found(&mut bench, "ListCommands", filter(key, value));
         assert_eq!(listed.iter().collect::<Vec<_>>(), expected, "{key}");
     }
-    let of_second = found(&mut bench, "ListCommandInvocations", json!({"InstanceId": id(2)}));
-    assert_eq!(of_second, std::slice::from_ref(&new));
-    assert_eq!(found(&mut bench, "ListCommands", json!({"InstanceId": id(1)})), [new, old]);
-    let pending_of = json!({"InstanceId": id(1), "Filters": [{"key": "Status", "value": "Pending"}]});
     let filters =
         |count: usize| json!({"Filters": vec![json!({"key": "Status", "value": "Success"}); count]});
     bench.ask("ListCommands", filters(5));
     let unknown = json!({"CommandId": "00000000-0000-4000-8000-000000000000"});
     for (operation, request, code) in [
-        ("ListCommandInvocations", filter("ExecutionStage", "Complete"), "InvalidFilterKey"),
         ("ListCommands", filter("Colour", "red"), "ValidationException"),
-        ("ListCommands", pending_of, "InvalidFilterKey"),
+        ("ListCommands", json!({"InstanceId": id(1)}), "SerializationException"),
         ("ListCommands", filters(6), "ValidationException"),
         ("ListCommandInvocations", unknown, "InvalidCommandId"),
         ("ListCommands", json!({"CommandId": "short"}), "ValidationException"),
@@ -348,14 +331,10 @@ fn a_late_listing_is_empty_first_and_shows_results_later() {
     bench.aws.lag.ssm = Duration::from_secs(5);
     let command = bench.send("check", &[id(1)]);
     assert_eq!(bench.details(&command), [""; 0]);
-    let get = json!({"CommandId": command, "InstanceId": id(1)});
-    assert_eq!(bench.refuse("GetCommandInvocation", get.clone()), "InvocationDoesNotExist");
     bench.wait(5);
     assert_eq!(bench.details(&command), ["Pending"], "it ended 2.4 s ago, which is not visible yet");
     bench.wait(3);
     assert_eq!(bench.details(&command), ["Success"]);
-    let got = bench.ask("GetCommandInvocation", get);
-    assert_eq!((&got["Status"], &got["ResponseCode"]), (&json!("Success"), &json!(0)));
 }
 
 #[test]
@@ -368,22 +347,6 @@ fn the_history_ends_after_thirty_days() {
     bench.wait(1);
     bench.send("check", &[id(1)]);
     assert_eq!(bench.refuse("ListCommandInvocations", json!({"CommandId": command})), "InvalidCommandId");
-}
-
-#[test]
-fn cancelling_ends_waiting_invocations_at_once_and_running_ones_soon_without_effect() {
-    let mut bench = Bench::new(world().windows_instance("apps", slow(30)).windows_instances("apps", 1));
-    let command = bench.send_with("map", &ids(1, 2), json!({"MaxConcurrency": "1"}));
-    bench.wait(5);
-    bench.ask("CancelCommand", json!({"CommandId": command}));
-    assert_eq!(bench.details(&command), ["Cancelling", "Cancelled"]);
-    bench.wait(60);
-    assert_eq!(bench.details(&command), ["Cancelled", "Cancelled"]);
-    assert!(bench.aws.world.account.log_ons.is_empty());
-    let twice = json!({"CommandId": command, "InstanceIds": [id(1), id(1)]});
-    assert_eq!(bench.refuse("CancelCommand", twice), "DuplicateInstanceId");
-    let foreign = json!({"CommandId": command, "InstanceIds": [id(9)]});
-    assert_eq!(bench.refuse("CancelCommand", foreign), "InvalidInstanceId");
 }
 
 #[test]
@@ -403,18 +366,15 @@ fn instance_information_has_pages_and_filters_with_limits() {
     let filter =
         |key: &str, values: &[String]| json!({"MaxResults": 50, "Filters": [{"Key": key, "Values": values}]});
     assert_eq!(bench.page_sizes(operation, list, filter("InstanceIds", &ids(1, 100))), [50, 50]);
-    let linux = bench.ask(operation, filter("PlatformTypes", &["Linux".to_owned()]));
-    assert_eq!(linux[list][0]["InstanceId"], json!(id(102)));
+    let linux = bench.ask(operation, filter("InstanceIds", &ids(102, 102)));
+    assert_eq!(linux[list][0]["PlatformType"], "Linux");
     let named = bench.ask(operation, filter("InstanceIds", &ids(103, 104)));
     assert_eq!(len(&named[list]), 1, "SSM does not know an instance whose agent never registered");
     assert_eq!(named[list][0]["PingStatus"], "ConnectionLost");
-    let mixed =
-        json!({"Filters": [{"Key": "tag:a", "Values": ["b"]}, {"Key": "PingStatus", "Values": ["Online"]}]});
     for (request, code) in [
         (filter("InstanceIds", &ids(1, 101)), "ValidationException"),
         (filter("InstanceIds", &["i-1".to_owned()]), "InvalidInstanceId"),
-        (mixed, "InvalidFilterKey"),
-        (filter("PingStatus", &["Asleep".to_owned()]), "InvalidInstanceInformationFilterValue"),
+        (filter("PingStatus", &["Online".to_owned()]), "InvalidFilterKey"),
     ] {
         bench.refuse_all(operation, code, [request]);
     }

@@ -25,24 +25,25 @@ impl Bench {
 fn faults_are_added_take_effect_and_are_cleared() {
     let mut bench = Bench::new(world());
     for (fault, status) in [
-        (json!({"fault": "throttle", "operation": "ListClusters"}), 400),
+        (json!({"fault": "throttle", "operation": "DescribeParameters"}), 400),
         (json!({"fault": "error-before", "status": 503}), 503),
         (json!({"fault": "error-after"}), 500),
         (json!({"fault": "denied", "caller": "test"}), 400),
         (json!({"fault": "invalid-instance"}), 400),
     ] {
         bench.request("POST faults", fault);
-        assert_eq!(bench.reply("ListClusters", json!({})).status, status);
-        assert_eq!(bench.reply("ListClusters", json!({})).status, 200, "once");
+        assert_eq!(bench.reply("DescribeParameters", json!({})).status, status);
+        assert_eq!(bench.reply("DescribeParameters", json!({})).status, 200, "once");
     }
     bench.request("POST faults", json!({"fault": "late", "seconds": 3, "skip": 1, "times": 2}));
-    let delays: Vec<_> = (0..4).map(|_| bench.reply("ListClusters", json!({})).delay.as_secs()).collect();
+    let delays: Vec<_> =
+        (0..4).map(|_| bench.reply("DescribeParameters", json!({})).delay.as_secs()).collect();
     assert_eq!(delays, [0, 3, 3, 0]);
     bench.request("POST faults", json!({"fault": "answer-lost"}));
-    assert!(bench.reply("ListClusters", json!({})).fault.is_some());
+    assert!(bench.reply("DescribeParameters", json!({})).fault.is_some());
     bench.request("POST faults", json!({"fault": "not-reached"}));
     bench.request("DELETE faults", json!({}));
-    assert!(bench.reply("ListClusters", json!({})).fault.is_none());
+    assert!(bench.reply("DescribeParameters", json!({})).fault.is_none());
 }
 
 #[test]
@@ -160,16 +161,15 @@ fn the_share_the_account_and_the_parameters_are_changed_and_no_password_is_shown
 fn lag_and_the_customers_calls_are_set() {
     let mut bench = Bench::with_instances(1);
     bench.request("POST lag", json!({"answerSeconds": 1.5, "ssmSeconds": 5, "ecsSeconds": 2}));
-    assert_eq!(bench.reply("ListClusters", json!({})).delay.as_millis(), 1500);
+    assert_eq!(bench.reply("DescribeParameters", json!({})).delay.as_millis(), 1500);
     let command = bench.send("map", &[&id(1)]);
     assert_eq!(bench.details(&command), [""; 0]);
     bench.request("POST lag", json!({"spacedDetails": true, "ssmSeconds": 0}));
     bench.wait(2);
     assert_eq!(bench.details(&command), ["In Progress"]);
-    let took =
-        bench.request("POST customer", json!({"bucket": "cluster-read", "calls": 100, "perSecond": 20}));
-    assert_eq!(took["answered"], 50);
-    assert_eq!(bench.refuse("ListClusters", json!({})), "ThrottlingException");
+    let customer = json!({"bucket": "cluster-service-read", "calls": 200, "perSecond": 20});
+    assert_eq!(bench.request("POST customer", customer)["answered"], 100);
+    assert_eq!(bench.refuse("ListServices", json!({"cluster": "apps"})), "ThrottlingException");
     let now = bench.now;
     assert_eq!(bench.aws.throttles.take_many(Bucket::ClusterResourceRead, 1000, now), 100);
 }

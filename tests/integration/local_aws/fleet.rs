@@ -3,13 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::fleet::{Hang, Host, LockOut, Presented, Readable};
+use tests::fleet::{Hang, Host, LockOut, PASSWORD, Presented, REMOTE, Readable, USER};
 
 use super::{Bench, id, world};
-
-const REMOTE: &str = r"\\fs1.corp.example.com\share";
-const USER: &str = r"CORP\svc-ecs-share";
-const PASSWORD: &str = "correct horse";
 
 /// A host that was mapped by hand, with that password.
 fn mapped_with(password: &str) -> impl FnOnce(Host) -> Host {

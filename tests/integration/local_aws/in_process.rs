@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_ssm::types::{InstanceInformationStringFilter, PingStatus};
 use tests::local_aws::LocalAws;
 use tests::local_aws::faults::{Fault, FaultRule};
-use tests::local_aws::in_process::{Ended, Local, Moment, Process};
+use tests::local_aws::in_process::{Ended, Local, Moment, Process, in_virtual_time};
 
 use super::{id, world};
 
@@ -104,7 +104,7 @@ async fn a_process_is_killed_before_or_after_the_effect_of_a_call() {
         let local = local();
         let process = Process::new(&local, "map-share").kill_at(2, moment);
         let function = async {
-            process.ecs().list_clusters().send().await.unwrap();
+            process.ssm().describe_parameters().send().await.unwrap();
             send(&process).await
         };
         assert_eq!(process.run(function).await, Ended::Killed);
@@ -152,9 +152,7 @@ async fn every_process_has_its_own_retry_budget() {
 #[test]
 fn the_same_seed_gives_the_same_history() {
     let history = || {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(async {
+        in_virtual_time(async {
             fastrand::seed(7);
             let world = world().pace(tests::fleet::Pace::default());
             let local = Local::new(LocalAws::new(world.windows_instances("apps", 20)));
@@ -168,7 +166,7 @@ fn the_same_seed_gives_the_same_history() {
             local.wait(Duration::from_secs(90)).await;
             let aws = local.aws();
             let calls = aws.calls().iter().map(|call| (call.at, call.operation.clone(), call.body.clone()));
-            let runs = aws.commands().map(|one| (one.id().to_owned(), one.invocations()[0].finished()));
+            let runs = aws.commands().map(|one| (one.id.clone(), one.invocations()[0].finished()));
             (calls.collect::<Vec<_>>(), runs.collect::<Vec<_>>(), aws.world.account.log_ons.clone())
         })
     };

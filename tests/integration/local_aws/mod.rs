@@ -13,19 +13,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tests::fleet::{Host, Pace, World};
+use tests::fleet::{Host, World};
 use tests::local_aws::reply::Reply;
 use tests::local_aws::{Caller, LocalAws};
+use tests::map_share::{id, world};
 
 /// A core with a clock that the test moves.
 struct Bench {
     aws: LocalAws,
     now: Timestamp,
-}
-
-fn world() -> World {
-    let base = "2026-03-01T12:00:00Z".parse().unwrap();
-    World::new(7, base).pace(Pace { steady: true, ..Pace::default() }).cluster("apps")
 }
 
 impl Bench {
@@ -143,11 +139,6 @@ impl Bench {
         self.wait(120);
         self.results(&command).remove(0)
     }
-}
-
-/// The id of the n-th host.
-fn id(n: u64) -> String {
-    tests::fleet::instance_id(n).to_string()
 }
 
 fn ids(from: u64, to: u64) -> Vec<String> {

@@ -53,7 +53,7 @@ async fn an_invocation_by_hand_reports_on_every_id() {
     );
     let answer =
         setup.by_hand(&[&id(1), &id(2), &id(3), &id(4), &id(1), "mi-0123456789abcdef0", "web-1"]).await;
-    let command = setup.local.aws().commands().next().unwrap().id().to_owned();
+    let command = setup.local.aws().commands().next().unwrap().id.to_string();
     let expected = json!({
         "sent": [{"commandId": command, "instanceIds": [id(1)]}],
         "done": [],

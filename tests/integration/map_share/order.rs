@@ -1,6 +1,5 @@
 //! The order of writes and sends, and runs that are killed between any two calls.
 
-use serde_json::json;
 use tests::local_aws::in_process::{Ended, Moment};
 
 use super::*;
@@ -45,23 +44,19 @@ async fn a_restart_is_written_before_a_command_is_sent() {
 async fn a_batch_whose_run_was_killed_has_its_full_effect_when_it_is_received_again() {
     // Two new hosts, one restarted host, and one terminating host that we drained. Every call is killed at, before and
     // after its effect.
-    let drained = |host: Host| {
-        host.attribute("smb.G.drain", "done 1130 2026-03-01T11:55:00.000Z").drained_by_operator()
-    };
     let setup = || {
         Setup::new(
             world()
                 .windows_instance("apps", mapped)
                 .windows_instance("apps", mapped)
-                .windows_instance("apps", drained)
+                .windows_instance("apps", drained_by_us)
                 .windows_instances("apps", 2),
         )
     };
     let events = |setup: &Setup| {
-        let warning = json!({"instance-id": id(3), "instance-action": "terminate"});
         vec![
             state_change(&id(2), "stopping", base() - Duration::from_secs(5)),
-            envelope("aws.ec2", "EC2 Spot Instance Interruption Warning", base(), warning),
+            spot_warning(&id(3), base()),
             setup.event(&id(4)),
             setup.event(&id(5)),
         ]

@@ -9,22 +9,10 @@ use serde_json::json;
 use shared::state::State;
 use tests::fleet::Presented;
 use tests::local_aws::faults::{Fault, FaultRule};
+use tests::local_aws::in_process::in_virtual_time;
 
 use super::*;
 use crate::properties::config;
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum HostKind {
-    New,
-    AgentLate,
-    Mapped,
-    Failing,
-    DrainedByUs,
-    DrainedByOperator,
-    Linux,
-    OtherCluster,
-    NotRegistered,
-}
 
 impl HostKind {
     const ALL: [HostKind; 9] = {
@@ -146,25 +134,10 @@ fn story(case: &Case) -> Setup {
     let logon = if case.password == Password::Proven { at } else { "-" };
     let mapped = format!("mapped {at} {at} {logon}");
     let mapped = |host: Host| host.attribute("smb.G", "mapped").attribute("smb.G.state", &mapped);
-    let failing = format!("unmapped 2 {at} - 53 2026-03-01T11:45:00.000Z");
     let first = |host: Host| if case.password == Password::Proven { mapped(host) } else { host };
     let mut world = world().cluster("others").windows_instance("apps", first);
     for kind in &case.hosts {
-        world = match kind {
-            HostKind::New => world.windows_instances("apps", 1),
-            HostKind::AgentLate => world.windows_instance("apps", |host| host.without_agent()),
-            HostKind::Mapped => world.windows_instance("apps", mapped),
-            HostKind::Failing => world.windows_instance("apps", |host| {
-                host.attribute("smb.G", "shut").attribute("smb.G.state", &failing)
-            }),
-            HostKind::DrainedByUs => world.windows_instance("apps", |host| {
-                host.attribute("smb.G.drain", "done 53 2026-03-01T11:55:00.000Z").drained_by_operator()
-            }),
-            HostKind::DrainedByOperator => world.windows_instance("apps", Host::drained_by_operator),
-            HostKind::Linux => world.linux_instance("apps", |host| host),
-            HostKind::OtherCluster => world.windows_instances("others", 1),
-            HostKind::NotRegistered => world.foreign_instance(|host| host),
-        };
+        world = kind.add(world, mapped);
     }
     Setup::new(world)
 }
@@ -184,15 +157,8 @@ fn body(story: &Setup, case: &Case, event: &HostEvent) -> String {
         EventKind::Running | EventKind::Registered | EventKind::DisconnectedBefore => {
             state_change(&id, "running", time)
         }
-        EventKind::SpotWarning => {
-            let detail = json!({"instance-id": id, "instance-action": "stop"});
-            envelope("aws.ec2", "EC2 Spot Instance Interruption Warning", time, detail)
-        }
-        EventKind::Termination => {
-            let detail =
-                json!({"EC2InstanceId": id, "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING"});
-            envelope("aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", time, detail)
-        }
+        EventKind::SpotWarning => spot_warning(&id, time),
+        EventKind::Termination => termination(&id, time),
         EventKind::Unreadable => return "{".repeat(event.host),
     };
     event.to_string()
@@ -276,16 +242,7 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
         }
         queue.extend(returned);
         check_always(&story, &case)?;
-        let metrics = story.metrics();
-        let outcomes = [
-            "EventsHandled",
-            "EventsSkipped",
-            "EventsForeign",
-            "EventsUnreadable",
-            "EventsFailed",
-            "LeftToReconcile",
-        ];
-        let total: f64 = outcomes.iter().filter_map(|outcome| metrics.get(*outcome)).sum();
+        let total: f64 = story.outcomes().values().sum();
         prop_assert_eq!(total, batch.len() as f64, "every record has one outcome");
     }
     check_complete(&story, &case)
@@ -313,8 +270,6 @@ proptest! {
     #[test]
     fn no_command_goes_to_a_wrong_instance_and_no_record_is_lost(case in cases()) {
         fastrand::seed(7);
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(run(case))?;
+        in_virtual_time(run(case))?;
     }
 }

@@ -6,24 +6,6 @@ use tests::local_aws::ecs::instances::Status;
 
 use super::*;
 
-/// The instance that an event names.
-#[derive(Debug, Clone, Copy)]
-enum Host1 {
-    /// Windows, in the watched cluster, without our attributes.
-    New,
-    /// The same, mapped at 11:50.
-    Mapped,
-    /// The same, drained by this stack.
-    DrainedByUs,
-    /// The same, drained by an operator.
-    DrainedByOperator,
-    Linux,
-    /// Windows, in a cluster that is not watched.
-    Elsewhere,
-    /// Windows, in no cluster.
-    Foreign,
-}
-
 /// The effect of a batch.
 #[derive(Debug, PartialEq)]
 enum Effect {
@@ -39,21 +21,9 @@ enum Effect {
     Nothing,
 }
 
-fn setup(host1: Host1) -> Setup {
-    let drained = |host: Host| {
-        host.attribute("smb.G.drain", "done 1130 2026-03-01T11:55:00.000Z").drained_by_operator()
-    };
-    let world = world().cluster("others");
-    let world = match host1 {
-        Host1::New => world.windows_instances("apps", 1),
-        Host1::Mapped => world.windows_instance("apps", mapped),
-        Host1::DrainedByUs => world.windows_instance("apps", drained),
-        Host1::DrainedByOperator => world.windows_instance("apps", Host::drained_by_operator),
-        Host1::Linux => world.linux_instance("apps", |host| host),
-        Host1::Elsewhere => world.windows_instances("others", 1),
-        Host1::Foreign => world.foreign_instance(|host| host),
-    };
-    Setup::new(world.windows_instance("apps", mapped))
+/// The host that an event names, and one that proves the password.
+fn setup(host: HostKind) -> Setup {
+    Setup::new(host.add(world().cluster("others"), mapped).windows_instance("apps", mapped))
 }
 
 fn effect(setup: &Setup) -> Effect {
@@ -94,38 +64,20 @@ fn minutes_before(minutes: i64) -> Timestamp {
     base() - jiff::SignedDuration::from_mins(minutes)
 }
 
-fn spot(id: &str) -> Value {
-    let detail = json!({"instance-id": id, "instance-action": "terminate"});
-    envelope("aws.ec2", "EC2 Spot Instance Interruption Warning", base(), detail)
-}
-
-fn termination(id: &str) -> Value {
-    let detail = json!({
-        "LifecycleActionToken": "0b1c2d3e-0000-4000-8000-00000000000a", "AutoScalingGroupName": "windows",
-        "LifecycleHookName": "drain", "EC2InstanceId": id,
-        "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
-    });
-    envelope("aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", base(), detail)
-}
-
 /// Delivers the events as one batch and checks its effect. Every record is acknowledged.
 async fn check(
     case: &str,
-    host1: Host1,
+    host: HostKind,
     events: impl FnOnce(&Setup) -> Vec<Value>,
     expected: (Effect, &str),
 ) {
-    let setup = setup(host1);
+    let setup = setup(host);
     let events = events(&setup);
     setup.calls();
     assert!(setup.batch(&events).await.is_empty(), "{case}: acknowledged");
     assert_eq!(effect(&setup), expected.0, "{case}");
-    let mut counted = setup.metrics();
-    counted.retain(|name, _| {
-        ["EventsHandled", "EventsSkipped", "EventsForeign", "EventsUnreadable", "LeftToReconcile"]
-            .contains(&name.as_str())
-    });
-    let counted: Vec<String> = counted.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let outcomes = setup.outcomes();
+    let counted: Vec<String> = outcomes.iter().map(|(name, count)| format!("{name} {count}")).collect();
     assert_eq!(counted.join(", "), expected.1, "{case}");
 }
 
@@ -133,17 +85,18 @@ async fn check(
 async fn container_instance_state_change() {
     use Effect::*;
     let one = |change: fn(&mut Value)| move |setup: &Setup| vec![ecs(setup, change)];
-    check("new", Host1::New, one(|_| {}), (Sent, "EventsHandled 1")).await;
-    check("new, mapped", Host1::Mapped, one(|_| {}), (NoCall, "EventsSkipped 1")).await;
+    check("new", HostKind::New, one(|_| {}), (Sent, "EventsHandled 1")).await;
+    check("new, mapped", HostKind::Mapped, one(|_| {}), (NoCall, "EventsSkipped 1")).await;
     let hides_its_gate: fn(&mut Value) = |detail| {
         detail["attributes"]
             .as_array_mut()
             .unwrap()
             .retain(|a| a["name"].as_str().unwrap().starts_with("ecs."));
     };
-    check("mapped since the event", Host1::Mapped, one(hides_its_gate), (Nothing, "EventsSkipped 1")).await;
+    check("mapped since the event", HostKind::Mapped, one(hides_its_gate), (Nothing, "EventsSkipped 1"))
+        .await;
     let twice = |setup: &Setup| vec![ecs(setup, |_| {}), ecs(setup, |_| {})];
-    check("repeated", Host1::New, twice, (Sent, "EventsHandled 1, EventsSkipped 1")).await;
+    check("repeated", HostKind::New, twice, (Sent, "EventsHandled 1, EventsSkipped 1")).await;
     let older_later = |setup: &Setup| {
         let disconnected = |detail: &mut Value| {
             detail["version"] = json!(0);
@@ -151,27 +104,27 @@ async fn container_instance_state_change() {
         };
         vec![ecs(setup, |_| {}), ecs(setup, disconnected)]
     };
-    check("out of order", Host1::New, older_later, (Sent, "EventsHandled 1, EventsSkipped 1")).await;
+    check("out of order", HostKind::New, older_later, (Sent, "EventsHandled 1, EventsSkipped 1")).await;
     let off = one(|detail| detail["agentConnected"] = json!(false));
-    check("disconnected", Host1::New, off, (NoCall, "LeftToReconcile 1")).await;
+    check("disconnected", HostKind::New, off, (NoCall, "LeftToReconcile 1")).await;
     let draining = one(|detail| detail["status"] = json!("DRAINING"));
-    check("draining", Host1::New, draining, (NoCall, "EventsSkipped 1")).await;
+    check("draining", HostKind::New, draining, (NoCall, "EventsSkipped 1")).await;
     let registering = one(|detail| {
         detail["status"] = json!("REGISTERING");
         detail["attributes"] = Value::Null;
     });
-    check("registering", Host1::New, registering, (NoCall, "EventsSkipped 1")).await;
+    check("registering", HostKind::New, registering, (NoCall, "EventsSkipped 1")).await;
     let elsewhere = one(|detail| {
         detail["clusterArn"] = json!("arn:aws:ecs:eu-west-1:111122223333:cluster/others");
     });
-    check("another cluster", Host1::Elsewhere, elsewhere, (NoCall, "EventsForeign 1")).await;
-    check("not in that cluster", Host1::Elsewhere, one(|_| {}), (Nothing, "EventsSkipped 1")).await;
-    check("linux", Host1::Linux, one(|_| {}), (NoCall, "EventsForeign 1")).await;
+    check("another cluster", HostKind::OtherCluster, elsewhere, (NoCall, "EventsForeign 1")).await;
+    check("not in that cluster", HostKind::OtherCluster, one(|_| {}), (Nothing, "EventsSkipped 1")).await;
+    check("linux", HostKind::Linux, one(|_| {}), (NoCall, "EventsForeign 1")).await;
     let silent = one(|detail| detail["attributes"] = Value::Null);
-    check("linux, not in the event", Host1::Linux, silent, (Nothing, "EventsForeign 1")).await;
-    check("windows, not in the event", Host1::New, silent, (Sent, "EventsHandled 1")).await;
+    check("linux, not in the event", HostKind::Linux, silent, (Nothing, "EventsForeign 1")).await;
+    check("windows, not in the event", HostKind::New, silent, (Sent, "EventsHandled 1")).await;
     let external = one(|detail| detail["ec2InstanceId"] = json!("mi-0123456789abcdef0"));
-    check("external", Host1::New, external, (NoCall, "EventsForeign 1")).await;
+    check("external", HostKind::New, external, (NoCall, "EventsForeign 1")).await;
     let unreadable: [fn(&mut Value); 5] = [
         |detail| *detail = Value::Null,
         |detail| *detail = json!("ACTIVE"),
@@ -180,7 +133,7 @@ async fn container_instance_state_change() {
         |detail| detail["ec2InstanceId"] = json!("web-1"),
     ];
     for change in unreadable {
-        check("unreadable", Host1::New, one(change), (NoCall, "EventsUnreadable 1")).await;
+        check("unreadable", HostKind::New, one(change), (NoCall, "EventsUnreadable 1")).await;
     }
     let odd = one(|detail| {
         detail["ec2InstanceId"] = json!(format!(" {}", id(1)));
@@ -190,7 +143,7 @@ async fn container_instance_state_change() {
         detail["somethingNew"] = json!({"a": [1, 2]});
         detail["registeredAt"] = json!(7);
     });
-    check("odd but readable", Host1::New, odd, (Sent, "EventsHandled 1")).await;
+    check("odd but readable", HostKind::New, odd, (Sent, "EventsHandled 1")).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,17 +151,17 @@ async fn instance_state_change() {
     use Effect::*;
     for state in ["stopping", "stopped", "running"] {
         let fresh = |_: &Setup| vec![state_change(&id(1), state, minutes_before(2))];
-        check(state, Host1::Mapped, fresh, (Shut("11:58:00"), "EventsHandled 1")).await;
-        check(state, Host1::New, fresh, (Shut("11:58:00"), "EventsHandled 1")).await;
-        check(state, Host1::Linux, fresh, (Nothing, "EventsForeign 1")).await;
-        check(state, Host1::Elsewhere, fresh, (Nothing, "EventsForeign 1")).await;
-        check(state, Host1::Foreign, fresh, (Nothing, "EventsForeign 1")).await;
+        check(state, HostKind::Mapped, fresh, (Shut("11:58:00"), "EventsHandled 1")).await;
+        check(state, HostKind::New, fresh, (Shut("11:58:00"), "EventsHandled 1")).await;
+        check(state, HostKind::Linux, fresh, (Nothing, "EventsForeign 1")).await;
+        check(state, HostKind::OtherCluster, fresh, (Nothing, "EventsForeign 1")).await;
+        check(state, HostKind::NotRegistered, fresh, (Nothing, "EventsForeign 1")).await;
         let late = |_: &Setup| vec![state_change(&id(1), state, minutes_before(20))];
-        check(state, Host1::Mapped, late, (Nothing, "EventsSkipped 1")).await;
+        check(state, HostKind::Mapped, late, (Nothing, "EventsSkipped 1")).await;
         let early = |_: &Setup| vec![state_change(&id(1), state, minutes_before(90))];
-        check("before it registered", Host1::New, early, (Nothing, "EventsSkipped 1")).await;
+        check("before it registered", HostKind::New, early, (Nothing, "EventsSkipped 1")).await;
         let external = |_: &Setup| vec![state_change("mi-0123456789abcdef0", state, base())];
-        check("external", Host1::New, external, (NoCall, "EventsForeign 1")).await;
+        check("external", HostKind::New, external, (NoCall, "EventsForeign 1")).await;
     }
     let all = |_: &Setup| {
         vec![
@@ -219,16 +172,16 @@ async fn instance_state_change() {
     };
     check(
         "repeated, out of order",
-        Host1::Mapped,
+        HostKind::Mapped,
         all,
         (Shut("12:00:00"), "EventsHandled 1, EventsSkipped 2"),
     )
     .await;
     let ahead = |_: &Setup| vec![state_change(&id(1), "running", minutes_before(-600))];
-    check("ahead of our clock", Host1::Mapped, ahead, (Shut("12:00:00"), "EventsHandled 1")).await;
+    check("ahead of our clock", HostKind::Mapped, ahead, (Shut("12:00:00"), "EventsHandled 1")).await;
     for state in ["pending", "shutting-down", "terminated", "something-new"] {
         let other = |_: &Setup| vec![state_change(&id(1), state, base())];
-        check(state, Host1::Mapped, other, (NoCall, "EventsSkipped 1")).await;
+        check(state, HostKind::Mapped, other, (NoCall, "EventsSkipped 1")).await;
     }
     let unreadable: [fn(&mut Value); 5] = [
         |event| event["time"] = Value::Null,
@@ -243,7 +196,7 @@ async fn instance_state_change() {
             change(&mut event);
             vec![event]
         };
-        check("unreadable", Host1::Mapped, events, (NoCall, "EventsUnreadable 1")).await;
+        check("unreadable", HostKind::Mapped, events, (NoCall, "EventsUnreadable 1")).await;
     }
     let bare = |_: &Setup| {
         let mut event = state_change(&format!(" {}", id(1)), "stopped", base());
@@ -253,24 +206,25 @@ async fn instance_state_change() {
             .retain(|name, _| !["version", "id", "account", "resources"].contains(&name.as_str()));
         vec![event]
     };
-    check("no envelope version", Host1::Mapped, bare, (Shut("12:00:00"), "EventsHandled 1")).await;
+    check("no envelope version", HostKind::Mapped, bare, (Shut("12:00:00"), "EventsHandled 1")).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn interruption_warning_and_termination() {
     use Effect::*;
-    for event in [spot, termination] {
+    for event in [spot_warning, termination] {
+        let event = |id: &str| event(id, base());
         let fresh = |_: &Setup| vec![event(&id(1))];
-        check("ours", Host1::DrainedByUs, fresh, (Released, "EventsHandled 1")).await;
-        check("operator's", Host1::DrainedByOperator, fresh, (Nothing, "EventsSkipped 1")).await;
-        check("not drained", Host1::Mapped, fresh, (Nothing, "EventsSkipped 1")).await;
-        check("linux", Host1::Linux, fresh, (Nothing, "EventsForeign 1")).await;
-        check("another cluster", Host1::Elsewhere, fresh, (Nothing, "EventsForeign 1")).await;
-        check("foreign", Host1::Foreign, fresh, (Nothing, "EventsForeign 1")).await;
+        check("ours", HostKind::DrainedByUs, fresh, (Released, "EventsHandled 1")).await;
+        check("operator's", HostKind::DrainedByOperator, fresh, (Nothing, "EventsSkipped 1")).await;
+        check("not drained", HostKind::Mapped, fresh, (Nothing, "EventsSkipped 1")).await;
+        check("linux", HostKind::Linux, fresh, (Nothing, "EventsForeign 1")).await;
+        check("another cluster", HostKind::OtherCluster, fresh, (Nothing, "EventsForeign 1")).await;
+        check("foreign", HostKind::NotRegistered, fresh, (Nothing, "EventsForeign 1")).await;
         let twice = |_: &Setup| vec![event(&id(1)), event(&id(1))];
-        check("repeated", Host1::DrainedByUs, twice, (Released, "EventsHandled 1, EventsSkipped 1")).await;
+        check("repeated", HostKind::DrainedByUs, twice, (Released, "EventsHandled 1, EventsSkipped 1")).await;
         let external = |_: &Setup| vec![event("mi-0123456789abcdef0")];
-        check("external", Host1::DrainedByUs, external, (NoCall, "EventsForeign 1")).await;
+        check("external", HostKind::DrainedByUs, external, (NoCall, "EventsForeign 1")).await;
         let broken = |_: &Setup| {
             vec![event("web-1"), {
                 let mut event = event(&id(1));
@@ -278,16 +232,16 @@ async fn interruption_warning_and_termination() {
                 event
             }]
         };
-        check("unreadable", Host1::DrainedByUs, broken, (NoCall, "EventsUnreadable 2")).await;
+        check("unreadable", HostKind::DrainedByUs, broken, (NoCall, "EventsUnreadable 2")).await;
     }
-    let both = |_: &Setup| vec![termination(&id(1)), spot(&id(1))];
-    check("both", Host1::DrainedByUs, both, (Released, "EventsHandled 1, EventsSkipped 1")).await;
+    let both = |_: &Setup| vec![termination(&id(1), base()), spot_warning(&id(1), base())];
+    check("both", HostKind::DrainedByUs, both, (Released, "EventsHandled 1, EventsSkipped 1")).await;
     let test = |_: &Setup| {
-        let mut event = termination(&id(1));
+        let mut event = termination(&id(1), base());
         event["detail"] = json!({"Event": "autoscaling:TEST_NOTIFICATION", "LifecycleTransition": "autoscaling:TEST_NOTIFICATION"});
         vec![event]
     };
-    check("test notification", Host1::DrainedByUs, test, (NoCall, "EventsSkipped 1")).await;
+    check("test notification", HostKind::DrainedByUs, test, (NoCall, "EventsSkipped 1")).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,9 +265,9 @@ async fn other_events_are_acknowledged_and_counted() {
             ),
         ]
     };
-    check("other kinds", Host1::Mapped, other, (NoCall, "EventsSkipped 3")).await;
+    check("other kinds", HostKind::Mapped, other, (NoCall, "EventsSkipped 3")).await;
 
-    let setup = setup(Host1::New);
+    let setup = setup(HostKind::New);
     let good = setup.event(&id(1)).to_string();
     let bodies =
         ["", "not JSON", "null", "7", "[]", "{}", r#"{"detail-type": 7}"#, r#"{"Message": "from SNS"}"#];
@@ -330,26 +284,26 @@ async fn other_events_are_acknowledged_and_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn by_hand() {
-    for (host1, is_sent) in [
-        (Host1::New, true),
-        (Host1::Mapped, true),
-        (Host1::DrainedByUs, true),
-        (Host1::DrainedByOperator, true),
-        (Host1::Linux, false),
-        (Host1::Elsewhere, false),
-        (Host1::Foreign, false),
+    for (host, is_sent) in [
+        (HostKind::New, true),
+        (HostKind::Mapped, true),
+        (HostKind::DrainedByUs, true),
+        (HostKind::DrainedByOperator, true),
+        (HostKind::Linux, false),
+        (HostKind::OtherCluster, false),
+        (HostKind::NotRegistered, false),
     ] {
-        let setup = setup(host1);
+        let setup = setup(host);
         let answer = setup.by_hand(&[&id(1)]).await;
-        assert_eq!(answer["sent"].as_array().unwrap().len(), usize::from(is_sent), "{host1:?}: {answer}");
-        assert_eq!(setup.commands().len(), usize::from(is_sent), "{host1:?}");
+        assert_eq!(answer["sent"].as_array().unwrap().len(), usize::from(is_sent), "{host:?}: {answer}");
+        assert_eq!(setup.commands().len(), usize::from(is_sent), "{host:?}");
         let again = setup.by_hand(&[&id(1)]).await;
         assert_eq!(setup.commands().len(), usize::from(is_sent), "in flight");
         if is_sent {
             assert_eq!(again["skipped"][0]["reason"], "a command for it is in flight");
         }
     }
-    let setup = setup(Host1::New);
+    let setup = setup(HostKind::New);
     for payload in [
         json!({}),
         json!(null),
@@ -373,7 +327,7 @@ async fn by_hand() {
 
 #[tokio::test(start_paused = true)]
 async fn an_operators_drain_is_read_from_ecs() {
-    let setup = setup(Host1::New);
+    let setup = setup(HostKind::New);
     let event = setup.event(&id(1));
     setup.local.aws().operator_sets_status(&id(1), Status::Draining);
     assert!(setup.batch(&[event]).await.is_empty());

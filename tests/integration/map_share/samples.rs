@@ -106,15 +106,8 @@ async fn every_payload_has_the_effect_that_its_name_tells() {
         let Expected { sent, written, counted } = expected(&file);
         let sent: Vec<Vec<&str>> = if sent.is_empty() { Vec::new() } else { vec![sent.to_vec()] };
         assert_eq!(setup.commands(), sent, "{file}");
-        let mut counts = setup.metrics();
-        counts.retain(|name, _| {
-            let others =
-                ["EventsContainer", "EventsState", "EventsSpot", "EventsTermin", "EventsBy", "EventsOther"];
-            (name.starts_with("Events") || name == "LeftToReconcile")
-                && !others.iter().any(|kind| name.starts_with(kind))
-        });
         let counted = counted.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-        assert_eq!(counts, counted, "{file}");
+        assert_eq!(setup.outcomes(), counted, "{file}");
         let puts = setup.calls().into_iter().filter(|call| call == "PutAttributes").count();
         assert_eq!(puts, usize::from(written.is_some()), "{file}");
         if let Some((id, name, value)) = written {

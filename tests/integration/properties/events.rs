@@ -9,23 +9,14 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 use tests::local_aws::ecs::cluster_arn;
+use tests::local_aws::in_process::in_virtual_time;
 use tests::map_share::{Setup, failures, sqs_of};
 
-use super::{check, edited, files, run_in_virtual_time};
+use super::{check, edited, files};
 use crate::map_share::samples::{FOREIGN, LINUX, world};
 
 /// A new host that no sample names. Its own event is part of every batch.
 const NEW_HOST: &str = "i-0a1b2c3d4e5f607ff";
-
-/// The metrics of a record's outcome.
-const OUTCOMES: [&str; 6] = [
-    "EventsHandled",
-    "EventsSkipped",
-    "EventsForeign",
-    "EventsUnreadable",
-    "EventsFailed",
-    "LeftToReconcile",
-];
 
 /// The metrics of a record's kind.
 const KINDS: [&str; 6] = [
@@ -56,7 +47,8 @@ async fn invoke(story: &Setup, payload: &Value) -> Value {
     let answer = story.invoke(payload.clone()).await.unwrap_or_else(|error| panic!("{error}: {payload}"));
     let metrics = story.metrics();
     let sum = |names: &[&str]| names.iter().filter_map(|name| metrics.get(*name)).sum::<f64>();
-    assert_eq!(sum(&OUTCOMES), records(payload) as f64, "records with an outcome: {metrics:?}, {payload}");
+    let outcomes: f64 = story.outcomes().values().sum();
+    assert_eq!(outcomes, records(payload) as f64, "records with an outcome: {metrics:?}, {payload}");
     assert_eq!(sum(&KINDS), records(payload) as f64, "records of a kind: {metrics:?}, {payload}");
     assert_eq!(sum(&["EventsFailed"]), 0.0, "a record failed though no call did: {payload}");
     let aws = story.local.aws();
@@ -74,11 +66,11 @@ async fn invoke(story: &Setup, payload: &Value) -> Value {
 #[test]
 fn every_payload_has_an_outcome() {
     let (tried, parsed) = (Cell::new(0), Cell::new(0));
-    check(600, edited(files("../events/map-share")), |bytes| {
+    check(600, edited(files("events/map-share")), |bytes| {
         tried.set(tried.get() + 1);
         let Ok(payload) = serde_json::from_slice::<Value>(&bytes) else { return };
         parsed.set(parsed.get() + 1);
-        run_in_virtual_time(check_payload(&payload));
+        in_virtual_time(check_payload(&payload));
     });
     assert!(parsed.get() * 5 > tried.get(), "only {parsed:?} of {tried:?} inputs were JSON");
 }
@@ -164,7 +156,7 @@ fn bodies() -> impl Strategy<Value = String> {
 fn a_new_host_gets_one_command_whatever_else_is_in_its_batch() {
     let batches = (proptest::collection::vec(bodies(), 0..8), any::<Index>());
     check(600, batches, |(mut bodies, position)| {
-        run_in_virtual_time(async {
+        in_virtual_time(async {
             let story = story();
             let mut registration = story.event(NEW_HOST);
             registration["detail"]["clusterArn"] = json!(cluster_arn("windows"));

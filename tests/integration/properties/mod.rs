@@ -12,11 +12,10 @@ mod events;
 mod state;
 mod validator;
 
-use std::path::Path;
-
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
+use tests::repository::files_below;
 
 /// Inputs do not differ from run to run, so that a green build stays green.
 const SEED: u64 = 20_261_122;
@@ -41,18 +40,10 @@ fn check<S: Strategy>(cases: u32, inputs: S, property: impl Fn(S::Value)) {
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
-fn run_in_virtual_time(future: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(future);
-}
-
-/// Every file of a folder below `tests/`.
+/// The JSON files of a folder of the repository.
 fn files(folder: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty(), "nothing in {}", folder.display());
+    let paths = files_below(folder, &["json"]);
+    assert!(!paths.is_empty(), "nothing in {folder}");
     paths.iter().map(|path| std::fs::read(path).expect("readable")).collect()
 }
 

@@ -1,12 +1,14 @@
 //! An unreadable state under an open gate: the next run checks the instance, and one failure does not shut the gate.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use proptest::prelude::*;
 use shared::state::{Gate, State};
-use tests::fleet::{Scripted, World};
+use tests::fleet::{PASSWORD, REMOTE, Scripted, USER, World};
+use tests::local_aws::in_process::in_virtual_time;
+use tests::scenarios::base;
 use tests::stack::Stack;
 
-use super::{check, edited, run_in_virtual_time};
+use super::{check, edited};
 
 /// The result of the first script.
 const NETWORK_FAILURE: &str =
@@ -27,14 +29,12 @@ fn an_unreadable_state_under_an_open_gate_is_checked_at_once_and_doubted_once() 
             && value.bytes().all(|b| b.is_ascii_alphanumeric() || b" -_.:@/\\".contains(&b));
         (is_storable && State::parse(&value).is_none()).then_some(value)
     });
-    check(100, unreadable, |value| run_in_virtual_time(check_value(&value)));
+    check(100, unreadable, |value| in_virtual_time(check_value(&value)));
 }
 
 async fn check_value(value: &str) {
-    let base: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a time");
-    let remote = r"\\fs1.corp.example.com\share";
-    let world = World::new(7, base).cluster("apps").windows_instance("apps", |host| {
-        let host = host.mapped_by_hand(remote, r"CORP\svc-ecs-share", "correct horse");
+    let world = World::new(7, base()).cluster("apps").windows_instance("apps", |host| {
+        let host = host.mapped_by_hand(REMOTE, USER, PASSWORD);
         let host = host.attribute("smb.G", "mapped").attribute("smb.G.state", value);
         host.with(|host| host.scripted.push_back(Scripted::new("Failed", 75, NETWORK_FAILURE)))
     });
@@ -45,7 +45,8 @@ async fn check_value(value: &str) {
     stack.until(stack.now() + SignedDuration::from_mins(4)).await;
     let attributes = stack.attributes(&id);
     assert_eq!(attributes.gate, Gate::Mapped, "{value:?} had its gate shut");
-    let is_judged = matches!(attributes.state.state(), Some(State::Mapped { judged, .. }) if *judged >= base);
+    let is_judged =
+        matches!(attributes.state.state(), Some(State::Mapped { judged, .. }) if *judged >= base());
     assert!(is_judged, "{value:?} became {:?}", attributes.state);
     let shuts = |call: &&tests::local_aws::Call| String::from_utf8_lossy(&call.body).contains(r#""shut""#);
     assert_eq!(stack.local.aws().calls().iter().filter(shuts).count(), 0, "{value:?}");

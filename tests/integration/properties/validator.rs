@@ -62,7 +62,7 @@ fn all_container_definitions(definition: &Value) -> usize {
 #[test]
 fn any_text_is_checked() {
     let samples =
-        [files("integration/properties/task_definitions"), files("../events/validate-task-definition")];
+        [files("tests/integration/properties/task_definitions"), files("events/validate-task-definition")];
     check(4_000, edited(samples.concat()), |bytes| {
         if let Ok(value) = input::parse(&String::from_utf8_lossy(&bytes)) {
             check_value(&value);

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use tests::repository::{files_below, read};
 
 /// The path of a module or of an item, from the crate's root.
 type ItemPath = Vec<String>;
@@ -23,27 +24,18 @@ struct Module {
 
 /// The Rust files below a directory, without those of tests.
 pub(super) fn sources(directory: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("readable").path();
-        let name = path.file_name().and_then(|name| name.to_str()).expect("a plain name");
-        if path.is_dir() && name != "tests" {
-            files.extend(sources(&path));
-        } else if name.ends_with(".rs") && name != "tests.rs" {
-            files.push(path);
-        }
-    }
-    files.sort();
+    let mut files = files_below(directory, &["rs"]);
+    files.retain(|file| {
+        let mut parts = file.strip_prefix(directory).expect("below it").iter();
+        parts.all(|part| part != "tests" && part != "tests.rs")
+    });
     files
 }
 
 /// The modules that take part in an import circle, each with those of them that it depends on. `src` is a library's.
 pub(super) fn circles(src: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let files = sources(src).into_iter().filter(|file| !file.ends_with("main.rs"));
-    let texts = files.map(|file| {
-        let text = std::fs::read_to_string(&file).expect("a readable file");
-        (module_of(file.strip_prefix(src).expect("below src")), text)
-    });
+    let texts = files.map(|file| (module_of(file.strip_prefix(src).expect("below src")), read(&file)));
     circles_of(texts.collect())
 }
 

@@ -1,6 +1,7 @@
 //! AWS calls compared with the fewest possible, in virtual time.
 
 use crate::burst::{self, scale_out};
+use crate::local_aws::in_process::in_virtual_time;
 use crate::reconcile_runs::steady;
 
 /// A row of the table.
@@ -41,9 +42,4 @@ pub fn measure(scale_outs: &[usize], fleets: &[(usize, usize)]) -> Vec<Calls> {
         rows.push(Calls { what, instances: *instances, made: figures.calls(), fewest: figures.fewest() });
     }
     rows
-}
-
-fn in_virtual_time<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(future)
 }

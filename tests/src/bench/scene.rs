@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::fleet::{Letter, Mapping, Pace, World, instance_id};
+use crate::fleet::{Letter, Mapping, PASSWORD, Pace, REMOTE, USER, World, instance_id, task_definition};
 use crate::local_aws::LocalAws;
 use crate::local_aws::endpoint::Endpoint;
 use crate::local_aws::server::Server;
@@ -104,10 +104,10 @@ impl Scene {
         let logon = now - Duration::from_secs(600);
         // Commands stay in flight, and nothing changes by itself.
         let pace = Pace { steady: true, map: Duration::from_secs(500), ..Pace::default() };
-        let mut world = World::new(9, now).pace(pace).cluster(CLUSTER).task_definition(definition());
+        let mut world =
+            World::new(9, now).pace(pace).cluster(CLUSTER).task_definition(task_definition("orders", true));
         for _ in 0..MAPPED {
-            let mapping =
-                Mapping::new(r"\\fs1.corp.example.com\share", r"CORP\svc-ecs-share", "correct horse");
+            let mapping = Mapping::new(REMOTE, USER, PASSWORD);
             world = world.windows_instance(CLUSTER, |host| {
                 mapped_at(host, logon).with(|host| host.letter = Letter::Smb(mapping))
             });
@@ -176,7 +176,7 @@ impl Scene {
     pub fn commanded(&self) -> Vec<String> {
         let aws = self.server.aws();
         let invocations = aws.commands().flat_map(|command| command.invocations());
-        invocations.map(|one| one.instance().to_string()).collect()
+        invocations.map(|one| one.instance.to_string()).collect()
     }
 }
 
@@ -186,24 +186,11 @@ fn environment() -> BTreeMap<String, String> {
         ("CLUSTERS", CLUSTER),
         ("STACK", "bench"),
         ("DRIVE_LETTER", "G"),
-        ("REMOTE_PATH", r"\\fs1.corp.example.com\share"),
+        ("REMOTE_PATH", REMOTE),
         ("DOCUMENT_NAME", "ecs-smb-mapper-G"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()
-}
-
-fn definition() -> Value {
-    json!({
-        "family": "orders",
-        "containerDefinitions": [{
-            "name": "web", "image": "web", "memory": 512,
-            "mountPoints": [{"sourceVolume": "data", "containerPath": r"C:\data"}],
-        }],
-        "volumes": [{"name": "data", "host": {"sourcePath": r"G:\Apps\orders"}}],
-        "placementConstraints": [{"type": "memberOf", "expression": "attribute:smb.G == mapped"}],
-        "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"},
-    })
 }
 
 /// The n-th event: the repository's sample with other ids.

@@ -1,17 +1,15 @@
 //! Writes shared/document/map-share.ps1 into template.yaml: `make embed-document`.
 
 use std::error::Error;
-use std::fs;
 
-use tests::document;
+use tests::document::embed;
+use tests::repository::{read, root};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (path, script) =
-        (document::root().join("template.yaml"), document::root().join("shared/document/map-share.ps1"));
-    let template = fs::read_to_string(&path)?;
-    let embedded = document::embed(&template, &fs::read_to_string(script)?)?;
+    let template = read("template.yaml");
+    let embedded = embed(&template, &read("shared/document/map-share.ps1"))?;
     if embedded != template {
-        fs::write(&path, embedded)?;
+        std::fs::write(root().join("template.yaml"), embedded)?;
     }
     Ok(())
 }

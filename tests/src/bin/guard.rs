@@ -19,7 +19,7 @@ use tests::bench::{calls, connections};
 const ZIPPED_BYTES_AT_MOST: u64 = 2_500_000;
 
 fn main() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = tests::repository::root();
     let write = std::env::args().nth(1).is_some_and(|argument| argument == "--write");
     match run(&root, write) {
         Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use tests::local_aws::in_process::in_virtual_time;
 use tests::scenarios::credentials::{Measured, Played, SCENARIOS, Scenario, page, play, row};
 use tests::scenarios::{Herd, Silence, herd, silence};
 
@@ -84,10 +85,6 @@ fn faults() -> ExitCode {
     let (moments, instances) = (arguments.next().unwrap_or(20), arguments.next().unwrap_or(100));
     let n = usize::try_from(instances).unwrap_or(100);
     let mut failed = 0;
-    let runtime = || {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_time().start_paused(true).build().expect("a runtime")
-    };
     let mut report = |what: String, seed: u64, result: Result<(), String>| {
         if let Err(wrong) = result {
             failed += 1;
@@ -96,13 +93,13 @@ fn faults() -> ExitCode {
     };
     for kind in Herd::ALL {
         for seed in 1..=moments {
-            report(format!("{kind:?}"), seed, runtime().block_on(herd(kind, seed, n)));
+            report(format!("{kind:?}"), seed, in_virtual_time(herd(kind, seed, n)));
         }
         println!("{kind:?}: {moments} moments of {n} instances");
     }
     for kind in [Silence::AgentsSilent, Silence::NothingDelivered, Silence::NoResultLine] {
         for seed in 1..=moments {
-            report(format!("{kind:?}"), seed, runtime().block_on(silence(kind, seed, n)));
+            report(format!("{kind:?}"), seed, in_virtual_time(silence(kind, seed, n)));
         }
         println!("{kind:?}: {moments} moments of {n} instances");
     }

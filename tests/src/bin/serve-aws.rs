@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-use tests::fleet::{Host, Pace, Platform, World, samples};
+use serde_json::json;
+use tests::fleet::{Host, Pace, Platform, World, samples, task_definition};
 use tests::local_aws::LocalAws;
 use tests::local_aws::server::Server;
 
@@ -23,56 +23,39 @@ const USAGE: &str = "usage: serve-aws [--port 4566] [--instances 6] [--seed 1] [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let options = match options(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(message) => {
-            println!("{message}\n{USAGE}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let world = match world(&options) {
-        Ok(world) => world,
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             println!("{message}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let address = format!("127.0.0.1:{}", options.port);
-    match Server::start(LocalAws::new(world), &address).await {
-        Ok(server) => {
-            greet(&server, &options);
-            let _ = tokio::signal::ctrl_c().await;
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            println!("cannot listen on {address}: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options {
-        port: 4566,
-        instances: 6,
-        seed: 1,
-        cluster: "windows".into(),
-        quick: true,
-        events: "events".into(),
-    };
-    fn number<T: std::str::FromStr>(name: &str, value: Option<String>) -> Result<T, String> {
-        let value = value.ok_or_else(|| format!("{name} needs a value"))?;
-        value.parse().map_err(|_| format!("{name} is {value:?}, it must be a number"))
-    }
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--port" => options.port = number("--port", words.next())?,
-            "--instances" => options.instances = number("--instances", words.next())?,
-            "--seed" => options.seed = number("--seed", words.next())?,
-            "--cluster" => options.cluster = words.next().ok_or("--cluster needs a name")?,
-            "--events" => options.events = words.next().ok_or("--events needs a folder")?,
-            "--real-pace" => options.quick = false,
-            other => return Err(format!("{other:?} is no option")),
+async fn serve() -> Result<(), String> {
+    let options = options().map_err(|error| format!("{error}\n{USAGE}"))?;
+    let address = format!("127.0.0.1:{}", options.port);
+    let server = Server::start(LocalAws::new(world(&options)?), &address).await;
+    let server = server.map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    greet(&server, &options);
+    let _ = tokio::signal::ctrl_c().await;
+    Ok(())
+}
+
+fn options() -> Result<Options, lexopt::Error> {
+    use lexopt::prelude::*;
+    let (cluster, events) = ("windows".to_owned(), "events".to_owned());
+    let mut options = Options { port: 4566, instances: 6, seed: 1, cluster, quick: true, events };
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("port") => options.port = arguments.value()?.parse()?,
+            Long("instances") => options.instances = arguments.value()?.parse()?,
+            Long("seed") => options.seed = arguments.value()?.parse()?,
+            Long("cluster") => options.cluster = arguments.value()?.string()?,
+            Long("events") => options.events = arguments.value()?.string()?,
+            Long("real-pace") => options.quick = false,
+            other => return Err(other.unexpected()),
         }
     }
     Ok(options)
@@ -89,8 +72,8 @@ fn world(options: &Options) -> Result<World, String> {
     world = world
         .windows_instance(cluster, Host::disk_on_letter)
         .linux_instance(cluster, |host| host)
-        .task_definition(app("legacy-app", json!("attribute:smb.G == mapped")))
-        .task_definition(app("legacy-app-without-gate", Value::Null))
+        .task_definition(task_definition("legacy-app", true))
+        .task_definition(task_definition("legacy-app-without-gate", false))
         .service(cluster, json!({"serviceName": "legacy-app", "taskDefinition": "legacy-app"}))
         .service(
             cluster,
@@ -110,23 +93,6 @@ fn world(options: &Options) -> Result<World, String> {
         };
     }
     Ok(world)
-}
-
-fn app(family: &str, gate: Value) -> Value {
-    let constraints = match gate {
-        Value::Null => json!([]),
-        expression => json!([{"type": "memberOf", "expression": expression}]),
-    };
-    json!({
-        "family": family,
-        "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"},
-        "placementConstraints": constraints,
-        "volumes": [{"name": "state", "host": {"sourcePath": r"G:\Directory\app-state"}}],
-        "containerDefinitions": [{
-            "name": "app", "image": "legacy-app:1", "cpu": 256, "memory": 512,
-            "mountPoints": [{"sourceVolume": "state", "containerPath": r"C:\dotnetapp\app-state"}],
-        }],
-    })
 }
 
 fn greet(server: &Server, options: &Options) {

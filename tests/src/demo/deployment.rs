@@ -4,8 +4,9 @@
 //! Only times are shortened: the hosts' delays, the functions' waits (through their environment), the batching window, the
 //! schedule's period and the time-out of a reconcile run.
 
-use super::fleet_setup::{CLUSTER, REMOTE};
+use super::fleet_setup::CLUSTER;
 use crate::event_rules;
+use crate::fleet::REMOTE;
 use crate::local_aws::LocalAws;
 use crate::local_aws::server::Server;
 use crate::runtime_api::function::wall_clock;

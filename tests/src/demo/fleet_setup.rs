@@ -1,7 +1,7 @@
 //! The instances of the demo, their faults, and the task definitions.
 
 use super::options::Options;
-use crate::fleet::{Host, InstanceId, Pace, Platform, World};
+use crate::fleet::{self, Host, InstanceId, Pace, Platform, World};
 use crate::local_aws::LocalAws;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,8 +10,6 @@ use std::time::Duration;
 
 /// The cluster that the functions watch.
 pub const CLUSTER: &str = "windows-apps";
-/// The share that has to be mapped.
-pub(super) const REMOTE: &str = r"\\fs1.corp.example.com\share";
 /// The task definition that requires `smb.G == mapped`.
 pub(super) const WITH_CONSTRAINT: &str = "orders";
 /// The same task definition without that constraint.
@@ -152,28 +150,12 @@ pub(super) fn launch(aws: &mut LocalAws, options: &Options) -> Vec<DemoInstance>
     kinds(options).1.into_iter().map(launch).collect()
 }
 
-/// A Windows task that keeps its state on the share.
-fn task_definition(family: &str, constrained: bool) -> Value {
-    let member_of = |expression: &str| json!({"type": "memberOf", "expression": expression});
-    let mut constraints = vec![member_of("attribute:ecs.os-type == windows")];
-    if constrained {
-        constraints.push(member_of("attribute:smb.G == mapped"));
-    }
-    json!({
-        "family": family,
-        "requiresCompatibilities": ["EC2"],
-        "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE", "cpuArchitecture": "X86_64"},
-        "containerDefinitions": [{
-            "name": "web",
-            "image": "mcr.microsoft.com/dotnet/framework/aspnet:4.8",
-            "essential": true,
-            "cpu": 256,
-            "memory": 512,
-            "mountPoints": [{"sourceVolume": "state", "containerPath": r"C:\dotnetapp\app-state"}],
-        }],
-        "volumes": [{"name": "state", "host": {"sourcePath": r"G:\Directory\app-state"}}],
-        "placementConstraints": constraints,
-    })
+/// A task definition for Windows instances alone.
+fn task_definition(family: &str, has_gate: bool) -> Value {
+    let mut definition = fleet::task_definition(family, has_gate);
+    let windows = json!({"type": "memberOf", "expression": "attribute:ecs.os-type == windows"});
+    definition["placementConstraints"].as_array_mut().expect("a list").insert(0, windows);
+    definition
 }
 
 /// Three task definitions for the validator: one that works, one with a network path, one with an undeclared volume.

@@ -2,12 +2,12 @@
 
 use super::check::{BUDGET, is_right};
 use super::deployment::{Deployment, NAMES};
-use super::fleet_setup::{self, CLUSTER, DemoInstance, Kind, REMOTE, WITH_CONSTRAINT, WITHOUT_CONSTRAINT};
+use super::fleet_setup::{self, CLUSTER, DemoInstance, Kind, WITH_CONSTRAINT, WITHOUT_CONSTRAINT};
 use super::observations::{Observations, Validation};
 use super::options::Options;
 use super::screen::{Screen, Tone, instance_table};
 use super::view::{Condition, InstanceView};
-use crate::fleet::Presented;
+use crate::fleet::{Presented, REMOTE};
 use crate::local_aws::{Caller, LocalAws};
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! How an instance of the demo stands at one moment, read from the local AWS.
 
-use super::fleet_setup::{DemoInstance, Kind, REMOTE};
+use super::fleet_setup::{DemoInstance, Kind};
 use super::screen::Tone;
-use crate::fleet::InstanceId;
+use crate::fleet::{InstanceId, REMOTE};
 use crate::local_aws::LocalAws;
 use jiff::Timestamp;
 use shared::state::{Drain, Gate, State};
@@ -102,7 +102,7 @@ pub(super) fn look(aws: &LocalAws, instances: &[DemoInstance]) -> Vec<InstanceVi
     let mut last_sent: BTreeMap<&str, Timestamp> = BTreeMap::new();
     for command in aws.commands() {
         for invocation in command.invocations() {
-            last_sent.insert(invocation.instance(), command.requested());
+            last_sent.insert(&invocation.instance, command.requested());
         }
     }
     instances.iter().map(|one| look_at(aws, one, last_sent.get(&*one.id).copied())).collect()

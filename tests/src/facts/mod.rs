@@ -35,7 +35,7 @@ pub fn operations(function: &str) -> &'static [&'static str] {
 pub fn metrics(function: &str) -> &'static [Description] {
     match function {
         "map-share" => map_share::metrics::TABLE,
-        "drain-unmapped" => drain_unmapped::metrics::TABLE,
+        "drain-unmapped" => drain_unmapped::report::metrics::TABLE,
         "validate-task-definition" => validate_task_definition::metrics::TABLE,
         _ => panic!("there is no function {function}"),
     }

@@ -42,6 +42,12 @@ impl FileServer {
         self.up = true;
     }
 
+    /// Every session ends, as in a fail-over, so that the next check logs on again.
+    pub fn ends_sessions(&mut self) {
+        self.goes_down();
+        self.comes_back();
+    }
+
     /// Increases whenever all sessions end.
     pub(crate) fn generation(&self) -> u64 {
         self.generation

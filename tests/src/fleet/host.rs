@@ -260,11 +260,6 @@ impl Host {
         Self { agent: Agent::Absent, ..self }
     }
 
-    /// With an SSM agent that comes online later than usual.
-    pub fn agent_late(self, by: Duration) -> Self {
-        Self { agent: Agent::Starting, agent_late_by: by, ..self }
-    }
-
     /// With an SSM agent that has not answered since the boot.
     pub fn agent_dead(self) -> Self {
         Self { agent: Agent::Dead(self.booted), ..self }

@@ -20,12 +20,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use account::{Account, LockOut, LogOn, Presented};
 pub use file_server::FileServer;
 pub use host::{Agent, Hang, Host, Letter, Lie, Mapping, Platform, Power, Scripted};
 pub use parameters::{Parameter, Parameters, Readable};
+
+/// The share of every world.
+pub const REMOTE: &str = r"\\fs1.corp.example.com\share";
+/// The directory account of every world.
+pub const USER: &str = r"CORP\svc-ecs-share";
+/// Its password at first.
+pub const PASSWORD: &str = "correct horse";
 
 /// An EC2 instance id, cheap to clone.
 pub type InstanceId = Arc<str>;
@@ -80,8 +87,6 @@ pub enum OnLinux {
     Runs,
     /// The step's precondition skips it, which SSM reports as `Success`.
     Skipped,
-    /// An old schema without preconditions: SSM refuses the whole call with `UnsupportedPlatformType`.
-    Refused,
 }
 
 /// The settings in the mapping document.
@@ -169,8 +174,8 @@ impl Pace {
 impl World {
     /// A world without hosts: a file server, an account, matching parameters and the mapping document for `G:`.
     pub fn new(seed: u64, base: Timestamp) -> Self {
-        let remote = r"\\fs1.corp.example.com\share".to_owned();
-        let mapping = MappingSettings { drive: "G:".to_owned(), remote, require_domain: true };
+        let (drive, remote) = ("G:".to_owned(), REMOTE.to_owned());
+        let mapping = MappingSettings { drive, remote, require_domain: true };
         let mut documents = BTreeMap::new();
         documents.insert(Arc::from("ecs-smb-mapper-G"), Document::mapping(mapping));
         documents.insert(Arc::from("AWS-RunPowerShellScript"), Document::unmodelled());
@@ -179,12 +184,8 @@ impl World {
             base,
             hosts: BTreeMap::new(),
             file_server: FileServer::new("share"),
-            account: Account::new(r"CORP\svc-ecs-share", "correct horse"),
-            parameters: Parameters::new(
-                r"CORP\svc-ecs-share",
-                "correct horse",
-                base - Duration::from_secs(86_400),
-            ),
+            account: Account::new(USER, PASSWORD),
+            parameters: Parameters::new(USER, PASSWORD, base - Duration::from_secs(86_400)),
             documents,
             clusters: Vec::new(),
             task_definitions: Vec::new(),
@@ -222,12 +223,6 @@ impl World {
     /// Adds a Windows EC2 instance outside all clusters.
     pub fn foreign_instance(self, with: impl FnOnce(Host) -> Host) -> Self {
         self.instance(Platform::Windows, None, with)
-    }
-
-    /// Adds or replaces a document.
-    pub fn document(mut self, name: &str, document: Document) -> Self {
-        self.documents.insert(Arc::from(name), document);
-        self
     }
 
     /// Registers a task definition at the start.
@@ -331,6 +326,23 @@ impl Document {
                 .into(),
         }
     }
+}
+
+/// A Windows task definition that keeps its state on the share, with or without the placement constraint on the gate.
+pub fn task_definition(family: &str, has_gate: bool) -> Value {
+    let gate = json!({"type": "memberOf", "expression": "attribute:smb.G == mapped"});
+    json!({
+        "family": family,
+        "requiresCompatibilities": ["EC2"],
+        "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE", "cpuArchitecture": "X86_64"},
+        "containerDefinitions": [{
+            "name": "web", "image": "mcr.microsoft.com/dotnet/framework/aspnet:4.8", "cpu": 256, "memory": 512,
+            "essential": true,
+            "mountPoints": [{"sourceVolume": "state", "containerPath": r"C:\dotnetapp\app-state"}],
+        }],
+        "volumes": [{"name": "state", "host": {"sourcePath": r"G:\Directory\app-state"}}],
+        "placementConstraints": if has_gate { vec![gate] } else { Vec::new() },
+    })
 }
 
 /// The id of the builders' n-th host, counted from 1.

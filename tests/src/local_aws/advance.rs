@@ -28,8 +28,6 @@ pub(crate) enum Timer {
     RunTimesOut(u64, usize),
     /// The invocation gets its scripted result.
     Dictated(u64, usize),
-    /// A cancelled script has stopped.
-    Cancelled(u64, usize),
     /// The command expires.
     Expires(u64),
     /// A task that was placed is running, or a task that was stopping has stopped.
@@ -72,7 +70,6 @@ impl LocalAws {
             Timer::RunEnds(command, target) => self.run_ends(command, target),
             Timer::RunTimesOut(command, target) => self.run_times_out(command, target),
             Timer::Dictated(command, target) => self.dictated(command, target),
-            Timer::Cancelled(command, target) => self.cancelled(command, target),
             Timer::Expires(command) => self.expires(command),
             Timer::Task(task) => self.task_moves_on(&task),
         }

@@ -53,11 +53,6 @@ impl FaultRule {
         Self { times, ..self }
     }
 
-    /// That many calls succeed first.
-    pub fn after(self, skip: u32) -> Self {
-        Self { skip, ..self }
-    }
-
     /// Only calls of one caller fail.
     pub fn of(self, caller: &str) -> Self {
         Self { caller: Some(caller.to_owned()), ..self }
@@ -89,11 +84,6 @@ impl Faults {
     /// Removes all rules and the random faults.
     pub fn clear(&mut self) {
         *self = Self::default();
-    }
-
-    /// Whether no rule is left.
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
     }
 
     /// The fault of this call, if any.

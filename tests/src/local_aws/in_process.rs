@@ -93,6 +93,15 @@ impl Local {
     }
 }
 
+/// Runs a future to its end, in a runtime of its own with paused time.
+///
+/// # Panics
+/// The runtime cannot be made; this depends on nothing outside.
+pub fn in_virtual_time<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(future)
+}
+
 /// Whether a process is killed before or after the effect of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 
 use super::LocalAws;
 use super::advance::Timer;
+use super::ecs::Status;
+use super::ecs::task_definitions::register;
 use crate::fleet::{Agent, Host, InstanceId, Letter, Platform, Power};
 
 impl LocalAws {
@@ -17,7 +19,7 @@ impl LocalAws {
             self.ecs.create_cluster(cluster);
         }
         for definition in std::mem::take(&mut self.world.task_definitions) {
-            self.create_task_definition(&definition);
+            register(self, &definition).expect("the world's task definitions can be registered");
         }
         for (cluster, service) in std::mem::take(&mut self.world.services) {
             self.create_service(&cluster, service);
@@ -31,9 +33,10 @@ impl LocalAws {
                 self.after(late, Timer::SsmAgent(id.clone(), booted));
             }
             if let Some(cluster) = cluster {
-                let arn = self.register(&cluster, &id, booted);
+                let id = self.register(&cluster, &id, booted);
                 if drained {
-                    self.ecs.set_draining(&cluster, &arn);
+                    let instances = &mut self.ecs.cluster_mut(&cluster).instances;
+                    instances.get_mut(&id).expect("registered").status = Status::Draining;
                 }
             }
         }

@@ -88,21 +88,12 @@ impl ApiError {
 /// The member that holds the message, as the service's model spells it. Some errors of SSM have none.
 fn message_member(code: &str) -> Option<&'static str> {
     match code {
-        "DuplicateInstanceId"
-        | "InvalidCommandId"
-        | "InvalidFilterKey"
-        | "InvalidOutputFolder"
-        | "InvalidPluginName"
-        | "InvocationDoesNotExist" => None,
+        "DuplicateInstanceId" | "InvalidCommandId" | "InvalidFilterKey" => None,
         "InvalidInstanceId"
         | "InvalidDocument"
         | "InvalidDocumentVersion"
         | "InvalidParameters"
         | "InvalidNextToken"
-        | "InvalidRole"
-        | "InvalidNotificationConfig"
-        | "InvalidFilterValue"
-        | "UnsupportedPlatformType"
         | "MaxDocumentSizeExceeded"
         | "InternalServerError" => Some("Message"),
         _ => Some("message"),

@@ -10,16 +10,14 @@ use jiff::Timestamp;
 pub enum Bucket {
     /// `PutAttributes`, `DeleteAttributes`, `UpdateContainerInstancesState`, `RunTask`, `StopTask`: 100 at once, 40/s.
     ClusterResourceModify,
-    /// Listing and describing container instances, attributes and tasks: 100 at once, 20/s.
+    /// Listing and describing container instances and attributes: 100 at once, 20/s.
     ClusterResourceRead,
     /// `ListServices`, `DescribeServices`: 100 at once, 20/s.
     ClusterServiceRead,
     /// `RegisterTaskDefinition`: 20 at once, 1/s.
     TaskDefinitionModify,
-    /// Listing and describing task definitions: 50 at once, 20/s.
+    /// `DescribeTaskDefinition`: 50 at once, 20/s.
     TaskDefinitionRead,
-    /// `DescribeClusters`, `ListClusters`: 50 at once, 20/s.
-    ClusterRead,
     /// `SendCommand`.
     SendCommand,
     /// The other operations of SSM that the functions call.
@@ -47,14 +45,13 @@ struct Tokens {
 /// All buckets of the account, in the order of [`Bucket`].
 #[derive(Debug, Clone)]
 pub struct Throttles {
-    buckets: [Tokens; 9],
+    buckets: [Tokens; 8],
 }
 
 impl Throttles {
     pub(crate) fn new(now: Timestamp) -> Self {
         let unlimited = (UNLIMITED, UNLIMITED);
-        let limits =
-            [(100, 40), (100, 20), (100, 20), (20, 1), (50, 20), (50, 20), unlimited, unlimited, unlimited];
+        let limits = [(100, 40), (100, 20), (100, 20), (20, 1), (50, 20), unlimited, unlimited, unlimited];
         Self { buckets: limits.map(|(burst, per_second)| Tokens::new(burst, per_second, now)) }
     }
 

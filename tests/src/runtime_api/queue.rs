@@ -122,11 +122,6 @@ impl Queue {
         self.messages.iter().filter(|message| message.is_visible(now)).count()
     }
 
-    /// The number of messages, in flight or not.
-    pub fn len(&self) -> usize {
-        self.messages.len()
-    }
-
     /// Whether no message is left, in flight or not.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
@@ -253,7 +248,7 @@ mod tests {
             queue.send(at(300), "g", "tick"),
             "counted from the accepted message, not from its duplicate"
         );
-        assert_eq!(queue.len(), 2);
+        assert_eq!(queue.messages.len(), 2);
         let mut standard = Queue::new("events", QueueKind::Standard, VISIBILITY, 3);
         assert!(standard.send(at(0), "", "tick") && standard.send(at(0), "", "tick"));
     }

@@ -118,7 +118,7 @@ pub(super) fn sorted(times: impl Iterator<Item = Duration>) -> Vec<Duration> {
 /// When the first script had mapped the share, and so had proven the password.
 pub(super) fn first_proof(aws: &LocalAws) -> Option<Timestamp> {
     let invocations = aws.commands().flat_map(|command| command.invocations());
-    let proofs = invocations.filter(|one| one.stdout().contains(r#""smbMapping":"mapped""#));
+    let proofs = invocations.filter(|one| one.stdout.contains(r#""smbMapping":"mapped""#));
     proofs.filter_map(|one| one.finished()).min()
 }
 

@@ -23,6 +23,8 @@ pub use page::{assumed, chart, page, row};
 
 use std::time::Duration;
 
+use crate::local_aws::in_process::in_virtual_time;
+
 /// The sizes of the waves that `docs/scale.md` shows.
 pub const SIZES: [usize; 4] = [10, 100, 1_000, 5_000];
 
@@ -49,6 +51,5 @@ const DELIVERY: Duration = Duration::from_millis(500);
 
 /// A wave in a runtime of its own, with paused time.
 pub fn study(instances: usize) -> Figures {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(wave::wave(instances))
+    in_virtual_time(wave::wave(instances))
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::figures::{Bound, Figures, calls, first_proof, most_writes, opened, sorted};
@@ -16,7 +16,7 @@ use super::{
     SSM_READS,
 };
 use crate::demo::fleet_setup::CLUSTER;
-use crate::fleet::{Agent, Platform, World};
+use crate::fleet::{Agent, Platform, World, task_definition};
 use crate::local_aws::throttles::Bucket;
 use crate::local_aws::{Caller, LocalAws};
 use crate::output::Output;
@@ -36,7 +36,7 @@ const GIVE_UP: Duration = Duration::from_secs(2 * 3600);
 pub(super) async fn wave(instances: usize) -> Figures {
     // The SDK's own jitter.
     fastrand::seed(SEED);
-    let world = World::new(SEED, base()).cluster(CLUSTER).task_definition(task_definition());
+    let world = World::new(SEED, base()).cluster(CLUSTER).task_definition(small_task());
     let writes = ECS_WRITES.to_string();
     let stack = Stack::with(world, &[("ECS_WRITES_PER_SECOND", &writes)]);
     set_up(&mut stack.local.aws(), instances);
@@ -101,15 +101,10 @@ fn set_up(aws: &mut LocalAws, instances: usize) {
 }
 
 /// A task that mounts the share, so small that no task waits for room.
-fn task_definition() -> serde_json::Value {
-    json!({
-        "family": "app", "cpu": "128", "memory": "256",
-        "placementConstraints": [{"type": "memberOf", "expression": "attribute:smb.G == mapped"}],
-        "containerDefinitions": [{"name": "web", "image": "web", "mountPoints": [
-            {"sourceVolume": "state", "containerPath": "C:\\app-state"},
-        ]}],
-        "volumes": [{"name": "state", "host": {"sourcePath": "G:\\Directory\\app-state"}}],
-    })
+fn small_task() -> Value {
+    let mut definition = task_definition("app", true);
+    (definition["cpu"], definition["memory"]) = (json!("128"), json!("256"));
+    definition
 }
 
 /// Ends when every gate has been open for [`TAIL`]. `online` gets the time at which both agents of an instance were online.

@@ -43,17 +43,17 @@ impl Herd {
             Herd::ShareRenamed => world.file_server.share = "renamed".to_owned(),
             Herd::PasswordChangedInDirectory => {
                 world.change_password_in_directory("new horse");
-                end_sessions(world);
+                world.file_server.ends_sessions();
             }
             Herd::PasswordRotated => {
                 world.change_password_in_directory("new horse");
                 world.write_password_parameter("new horse", now);
-                end_sessions(world);
+                world.file_server.ends_sessions();
             }
             Herd::ParameterWrong => world.write_password_parameter("wrong horse", now),
             Herd::ControllersGone => {
                 world.account.refuses_with = Some(1355);
-                end_sessions(world);
+                world.file_server.ends_sessions();
             }
         }
     }
@@ -78,23 +78,21 @@ impl Herd {
     }
 }
 
-/// Ends every session, so that the next check logs on again.
-fn end_sessions(world: &mut World) {
-    world.file_server.goes_down();
-    world.file_server.comes_back();
-}
-
 /// The start of every world.
 pub fn base() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().expect("valid")
 }
 
+/// That many failed log-ons in half an hour lock the account for half an hour.
+pub fn lock_out(threshold: usize) -> LockOut {
+    let half_an_hour = Duration::from_secs(1800);
+    LockOut { threshold, window: half_an_hour, duration: half_an_hour }
+}
+
 /// A mapped fleet of `n`, with a directory that locks the account after five bad log-ons in half an hour.
 pub async fn mapped_fleet(seed: u64, n: usize) -> Stack {
     let world = World::new(seed, base()).cluster("apps").windows_instances("apps", n);
-    let half_an_hour = Duration::from_secs(1800);
-    let lock_out = LockOut { threshold: 5, window: half_an_hour, duration: half_an_hour };
-    let stack = Stack::new(world.with(|world| world.account.lock_out = Some(lock_out)));
+    let stack = Stack::new(world.with(|world| world.account.lock_out = Some(lock_out(5))));
     stack.minutes(6).await;
     stack
 }

@@ -8,4 +8,4 @@
 pub mod credentials;
 mod herds;
 
-pub use herds::{Herd, Silence, base, calls, herd, mapped_fleet, open, silence};
+pub use herds::{Herd, Silence, base, calls, herd, lock_out, mapped_fleet, open, silence};

@@ -51,43 +51,29 @@ pub(super) enum FaultKind {
 }
 
 impl FaultKind {
-    pub(super) const ALL: [FaultKind; 17] = {
+    /// Every kind, in the order of the draws, with its lowest and its highest rate in ten thousand draws.
+    pub(super) const ALL: [(FaultKind, u32, u32); 17] = {
         use FaultKind::*;
         [
-            EventLost,
-            EventDoubled,
-            EventDelayed,
-            MessageRedelivered,
-            Throttled,
-            FailedBefore,
-            FailedAfter,
-            NotReached,
-            AnswerLost,
-            AnsweredLate,
-            ListingsLate,
-            Killed,
-            CutOff,
-            Overlap,
-            ClockOff,
-            AllRetriesFail,
-            TargetsRefused,
+            (EventLost, 300, 9_000),
+            (EventDoubled, 300, 3_000),
+            (EventDelayed, 300, 9_000),
+            (MessageRedelivered, 300, 3_000),
+            (Throttled, 20, 400),
+            (FailedBefore, 20, 400),
+            (FailedAfter, 20, 400),
+            (NotReached, 20, 400),
+            (AnswerLost, 20, 400),
+            (AnsweredLate, 20, 400),
+            (ListingsLate, 10_000, 10_000),
+            (Killed, 100, 2_000),
+            (CutOff, 100, 2_000),
+            (Overlap, 200, 2_000),
+            (ClockOff, 10_000, 10_000),
+            (AllRetriesFail, 50, 500),
+            (TargetsRefused, 300, 5_000),
         ]
     };
-
-    /// The lowest and the highest rate, in ten thousand draws, in a history with this kind.
-    fn range(self) -> (u32, u32) {
-        use FaultKind::*;
-        match self {
-            EventLost | EventDelayed => (300, 9_000),
-            EventDoubled | MessageRedelivered => (300, 3_000),
-            Throttled | FailedBefore | FailedAfter | NotReached | AnswerLost | AnsweredLate => (20, 400),
-            ListingsLate | ClockOff => (10_000, 10_000),
-            Killed | CutOff => (100, 2_000),
-            AllRetriesFail => (50, 500),
-            TargetsRefused => (300, 5_000),
-            Overlap => (200, 2_000),
-        }
-    }
 }
 
 /// The rates of one history, in ten thousand. A kind that is missing never occurs.
@@ -98,10 +84,9 @@ pub(super) fn generate_rates(rng: &mut fastrand::Rng) -> Rates {
     let mut rates = Rates::new();
     // Kinds that were added later have a generator of their own, so that all other draws stay the same.
     let mut later_kinds = fastrand::Rng::with_seed(!rng.clone().u64(..));
-    for kind in FaultKind::ALL {
+    for (kind, lowest, highest) in FaultKind::ALL {
         let is_later = matches!(kind, FaultKind::AllRetriesFail | FaultKind::TargetsRefused);
         let rng = if is_later { &mut later_kinds } else { &mut *rng };
-        let (lowest, highest) = kind.range();
         // Low rates are more frequent.
         let share = rng.f64().powi(2);
         let rate = lowest + (f64::from(highest - lowest) * share) as u32;
@@ -172,26 +157,17 @@ impl FaultInjector {
         if operation == "SendCommand" && self.draw(FaultKind::TargetsRefused, &subject, now).is_some() {
             return Some(Fault::InvalidInstance);
         }
-        let kinds = [
-            FaultKind::Throttled,
-            FaultKind::FailedBefore,
-            FaultKind::FailedAfter,
-            FaultKind::NotReached,
-            FaultKind::AnswerLost,
-            FaultKind::AnsweredLate,
+        let status = |random: u64| if random.is_multiple_of(2) { 500 } else { 503 };
+        let late = |random: u64| Duration::from_millis(500 + random % 9_500);
+        let kinds: [(FaultKind, &dyn Fn(u64) -> Fault); 6] = [
+            (FaultKind::Throttled, &|_| Fault::Throttle),
+            (FaultKind::FailedBefore, &|random| Fault::ErrorBefore(status(random))),
+            (FaultKind::FailedAfter, &|random| Fault::ErrorAfter(status(random))),
+            (FaultKind::NotReached, &|_| Fault::NotReached),
+            (FaultKind::AnswerLost, &|_| Fault::AnswerLost),
+            (FaultKind::AnsweredLate, &|random| Fault::Late(late(random))),
         ];
-        kinds.into_iter().find_map(|kind| {
-            let random = self.draw(kind, &subject, now)?;
-            let status = if random % 2 == 0 { 500 } else { 503 };
-            Some(match kind {
-                FaultKind::Throttled => Fault::Throttle,
-                FaultKind::FailedBefore => Fault::ErrorBefore(status),
-                FaultKind::FailedAfter => Fault::ErrorAfter(status),
-                FaultKind::NotReached => Fault::NotReached,
-                FaultKind::AnswerLost => Fault::AnswerLost,
-                _ => Fault::Late(Duration::from_millis(500 + random % 9_500)),
-            })
-        })
+        kinds.into_iter().find_map(|(kind, fault)| self.draw(kind, &subject, now).map(fault))
     }
 
     fn all_retries_fail(&self, subject: &str, now: Timestamp) -> bool {

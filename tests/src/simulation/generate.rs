@@ -71,27 +71,13 @@ fn conditions(rng: &mut fastrand::Rng) -> Conditions {
     }
 }
 
-/// Most disturbances of a kind in one plan.
-fn most_of(kind: DisturbanceKind) -> usize {
-    use DisturbanceKind::*;
-    match kind {
-        Tasks => 50,
-        Operator => 14,
-        Ssm | Ecs | DriveLetter | Restart => 8,
-        ScaleOut | ScaleIn | Host => 6,
-        FileServer | Directory | Password => 3,
-        Parameter | Cloud => 4,
-        Refused | Alone | LateWave => 0,
-    }
-}
-
 fn disturbances(rng: &mut fastrand::Rng, hosts: u64) -> Vec<Disturbance> {
     let mut moments: Vec<(Duration, DisturbanceKind)> = Vec::new();
-    for kind in DisturbanceKind::OTHERS {
+    for (kind, most) in DisturbanceKind::OTHERS {
         if !rng.bool() && kind != DisturbanceKind::Tasks {
             continue;
         }
-        for _ in 0..rng.usize(1..=most_of(kind)) {
+        for _ in 0..rng.usize(1..=most) {
             moments.push((Duration::from_millis(rng.u64(0..FAULT_PERIOD.as_millis() as u64)), kind));
         }
     }

@@ -13,8 +13,7 @@ use shared::config::Policy;
 use shared::share::DriveLetter;
 use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State};
 
-use super::world::REMOTE;
-use crate::fleet::{InstanceId, Platform};
+use crate::fleet::{InstanceId, Platform, REMOTE};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::{ContainerInstance, Status};
 use crate::local_aws::ssm::{Command, Invocation};
@@ -154,9 +153,9 @@ pub(super) fn true_result(command: &Command, invocation: &Invocation, now: Times
         let is_late = now.duration_since(command.requested()) > DEADLINE;
         return if is_late { TrueResult::Lost } else { TrueResult::Pending };
     }
-    let line: Value = serde_json::from_str(invocation.stdout()).unwrap_or(Value::Null);
+    let line: Value = serde_json::from_str(&invocation.stdout).unwrap_or(Value::Null);
     let text = |member: &str| line[member].as_str().unwrap_or_default().to_owned();
-    match (invocation.details(), line["smbMapping"].as_str()) {
+    match (&*invocation.details, line["smbMapping"].as_str()) {
         ("Success", Some("mapped")) if text("drive") == "G:" && text("remote") == REMOTE => {
             // A check changes nothing, whatever its line says.
             let is_map = command.parameter("Action") == Some("map");
@@ -329,27 +328,12 @@ impl GroundTruth {
         self.results(aws, &one.ec2).take_while(move |(at, _)| *at > recorded)
     }
 
-    /// The newest of these from the script itself.
-    pub(super) fn unjudged_script_result(
-        &self,
-        aws: &LocalAws,
-        one: &Registration,
-    ) -> Option<(Timestamp, TrueResult)> {
-        self.unjudged_results(aws, one)
-            .find(|(_, result)| matches!(result, TrueResult::Mapped { .. } | TrueResult::Failed { .. }))
-    }
-
     /// Whether a command requested in that millisecond proved the instance. Two senders may share a millisecond.
     pub(super) fn was_proven_by(&self, aws: &LocalAws, ec2: &str, requested: Timestamp) -> bool {
         self.history(aws, ec2).any(|(command, invocation)| {
             millis(command.requested()) == requested
                 && matches!(true_result(command, invocation, aws.now()), TrueResult::Mapped { .. })
         })
-    }
-
-    /// The registrations of one cluster that count.
-    pub(super) fn counting<'a>(&'a self, cluster: &'a str) -> impl Iterator<Item = &'a Registration> {
-        self.registrations.values().filter(move |one| *one.cluster == *cluster && one.counts())
     }
 }
 

@@ -20,6 +20,7 @@ use super::statistics::Statistics;
 use super::world;
 use super::world_event::{Fate, TimedEvent, WorldEvent, host_of, id_of};
 use crate::local_aws::LocalAws;
+use crate::local_aws::in_process::in_virtual_time;
 use crate::runtime_api::Message;
 use crate::runtime_api::queue::settle;
 
@@ -59,9 +60,7 @@ pub struct History {
 pub fn play(plan: &Plan, with_timeline: bool) -> History {
     // The SDK draws its jitter from the thread's generator.
     fastrand::seed(plan.seed);
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime");
-    runtime.block_on(async {
+    in_virtual_time(async {
         let simulator = Rc::new(Simulator::new(plan, with_timeline));
         let _listening = simulator.output.listen();
         let tasks = LocalSet::new();

@@ -23,10 +23,11 @@ pub struct Shrunk {
 pub fn shrink(seed: u64, invariant: &'static str) -> Shrunk {
     let plan = Plan::generate(seed);
     let mut search = Search { plan, invariant, excluded: Exclusions::default(), replays: 0 };
-    for kind in DisturbanceKind::OF_REFUSALS.into_iter().chain(DisturbanceKind::OTHERS) {
+    let others = DisturbanceKind::OTHERS.into_iter().map(|(kind, _)| kind);
+    for kind in DisturbanceKind::OF_REFUSALS.into_iter().chain(others) {
         search.try_without(|excluded| _ = excluded.kinds.insert(kind));
     }
-    for kind in FaultKind::ALL {
+    for (kind, ..) in FaultKind::ALL {
         search.try_without(|excluded| _ = excluded.faults.insert(kind));
     }
     for index in (0..search.plan.disturbances.len()).rev() {

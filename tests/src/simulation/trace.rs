@@ -64,7 +64,7 @@ impl Trace {
         let invocations = aws.commands().flat_map(|c| c.invocations().iter().map(move |i| (c, i)));
         timeline.extend(invocations.filter_map(|(command, invocation)| {
             let finished = invocation.finished()?;
-            let (host, details) = (invocation.instance(), invocation.details());
+            let (host, details) = (&invocation.instance, &invocation.details);
             let result = match true_result(command, invocation, aws.now()) {
                 TrueResult::Failed { cause, step } => format!("{cause} at {step}"),
                 result => format!("{result:?}"),

@@ -10,16 +10,13 @@ use super::world_event::{
     FileServerState, HostNumber, HostProblem, LetterChange, OperatorAction, Trouble, UNUSUAL_RESULTS,
     WorldEvent, id_of,
 };
-use crate::fleet::{Agent, Host, Letter, LockOut, Mapping, Platform, Power, Readable, Scripted, World};
+use crate::fleet::{
+    Agent, Host, Letter, Mapping, Platform, Power, REMOTE, Readable, Scripted, USER, World, task_definition,
+};
 use crate::local_aws::ecs::Status;
 use crate::local_aws::throttles::Bucket;
 use crate::local_aws::{Caller, LocalAws};
-
-/// The share of the stack.
-pub(super) const REMOTE: &str = r"\\fs1.corp.example.com\share";
-
-/// The directory account.
-const USER: &str = r"CORP\svc-ecs-share";
+use crate::scenarios::{base, lock_out};
 
 /// Who runs and stops tasks.
 pub(super) const CUSTOMER: &str = "customer";
@@ -39,16 +36,10 @@ fn cluster_of(host: HostNumber, two_clusters: bool) -> &'static str {
 /// The world when the history begins. Beside the fleet it has instances that must be left alone: a Linux instance in a
 /// watched cluster, Windows instances in another cluster and in none.
 pub(super) fn initial_world(plan: &Plan) -> World {
-    let base = "2026-03-01T12:00:00Z".parse().expect("valid");
-    let mut world = World::new(plan.seed, base).cluster("apps").cluster("batch").cluster("others");
+    let mut world = World::new(plan.seed, base()).cluster("apps").cluster("batch").cluster("others");
     world.account.password = password(1);
-    world.write_password_parameter(&password(1), base - Duration::from_secs(86_400));
-    let half_an_hour = Duration::from_secs(1800);
-    world.account.lock_out = plan.conditions.lock_out.map(|threshold| LockOut {
-        threshold,
-        window: half_an_hour,
-        duration: half_an_hour,
-    });
+    world.write_password_parameter(&password(1), base() - Duration::from_secs(86_400));
+    world.account.lock_out = plan.conditions.lock_out.map(lock_out);
     world.account.multiplier = plan.conditions.multiplier;
     for host in 1..=plan.fleet.hosts {
         let cluster = cluster_of(host, plan.fleet.two_clusters);
@@ -57,32 +48,16 @@ pub(super) fn initial_world(plan: &Plan) -> World {
             if plan.fleet.mapped_by_hand { one.mapped_by_hand(REMOTE, USER, &password(1)) } else { one }
         });
     }
-    for (name, with_share) in [("share", true), ("noise", false)] {
-        world = world.task_definition(task_definition(name, with_share));
-    }
+    // Both take as much room.
+    let mut share = task_definition("share", true);
+    (share["cpu"], share["memory"]) = (json!("64"), json!("128"));
+    let container = json!({"name": "app", "image": "app", "cpu": 64, "memory": 128});
     world
+        .task_definition(share)
+        .task_definition(json!({"family": "noise", "containerDefinitions": [container]}))
         .linux_instance("apps", |one| one.named("i-0bee0000000000001"))
         .windows_instance("others", |one| one.named("i-0bee0000000000002"))
         .foreign_instance(|one| one.named("i-0bee0000000000003"))
-}
-
-fn task_definition(family: &str, with_share: bool) -> Value {
-    let (volumes, mounts, constraints) = if with_share {
-        (
-            json!([{"name": "state", "host": {"sourcePath": "G:\\Directory\\app-state"}}]),
-            json!([{"sourceVolume": "state", "containerPath": "C:\\state"}]),
-            json!([{"type": "memberOf", "expression": "attribute:smb.G == mapped"}]),
-        )
-    } else {
-        (json!([]), json!([]), json!([]))
-    };
-    json!({
-        "family": family, "requiresCompatibilities": ["EC2"], "volumes": volumes,
-        "placementConstraints": constraints,
-        "containerDefinitions": [{
-            "name": "app", "image": "app", "cpu": 64, "memory": 128, "essential": true, "mountPoints": mounts,
-        }],
-    })
 }
 
 /// Applies an event. Events about the functions themselves are left to the caller.
@@ -219,10 +194,7 @@ fn set_file_server(aws: &mut LocalAws, state: FileServerState) {
     let server = &mut aws.world.file_server;
     match state {
         FileServerState::Down => server.goes_down(),
-        FileServerState::SessionsEnd => {
-            server.goes_down();
-            server.comes_back();
-        }
+        FileServerState::SessionsEnd => server.ends_sessions(),
         FileServerState::Unresolved => server.resolves = false,
         FileServerState::ShareRenamed => server.share = "renamed".to_owned(),
         FileServerState::ReadError(code) => server.read_error = Some(code),
@@ -272,8 +244,8 @@ fn run_tasks(aws: &mut LocalAws, count: usize, with_share: bool) {
 
 fn stop_tasks(aws: &mut LocalAws, every: usize) {
     for cluster in ["apps", "batch"] {
-        let running = aws.tasks(cluster).filter(|task| task.last_status() == "RUNNING");
-        let ids: Vec<Arc<str>> = running.step_by(every).map(|task| Arc::from(task.id())).collect();
+        let running = aws.tasks(cluster).filter(|task| task.last_status == "RUNNING");
+        let ids: Vec<Arc<str>> = running.step_by(every).map(|task| task.id.clone()).collect();
         for id in ids {
             call_as_customer(aws, "StopTask", &json!({"cluster": cluster, "task": &*id}));
         }

@@ -180,24 +180,24 @@ impl DisturbanceKind {
     pub(super) const OF_REFUSALS: [DisturbanceKind; 3] =
         [DisturbanceKind::Refused, DisturbanceKind::Alone, DisturbanceKind::LateWave];
 
-    /// All others.
-    pub(super) const OTHERS: [DisturbanceKind; 14] = {
+    /// All others, in the order of the draws, with the most disturbances of each in one plan.
+    pub(super) const OTHERS: [(DisturbanceKind, usize); 14] = {
         use DisturbanceKind::*;
         [
-            ScaleOut,
-            ScaleIn,
-            Restart,
-            DriveLetter,
-            Host,
-            FileServer,
-            Directory,
-            Password,
-            Parameter,
-            Ssm,
-            Ecs,
-            Operator,
-            Tasks,
-            Cloud,
+            (ScaleOut, 6),
+            (ScaleIn, 6),
+            (Restart, 8),
+            (DriveLetter, 8),
+            (Host, 6),
+            (FileServer, 3),
+            (Directory, 3),
+            (Password, 3),
+            (Parameter, 4),
+            (Ssm, 8),
+            (Ecs, 8),
+            (Operator, 14),
+            (Tasks, 50),
+            (Cloud, 4),
         ]
     };
 }

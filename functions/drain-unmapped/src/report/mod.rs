@@ -3,6 +3,7 @@
 //! `publish` writes the same facts as metrics and as a log line after each reconcile run.
 
 mod credentials;
+pub mod metrics;
 mod publish;
 mod rows;
 mod summary;

@@ -1,9 +1,9 @@
 //! A container instance as responses and events show it.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{ContainerInstance, includes};
+use super::ContainerInstance;
 use crate::local_aws::reply::seconds;
 
 #[derive(Serialize)]
@@ -22,10 +22,6 @@ pub(super) struct Described<'a> {
     attributes: Vec<Attribute<'a>>,
     registered_at: f64,
     attachments: [(); 0],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<[(); 0]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    health_status: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -81,11 +77,10 @@ fn resources((cpu, memory): (i64, i64)) -> [Resource; 4] {
 impl ContainerInstance {
     /// The container instance as `DescribeContainerInstances` shows it.
     pub fn describe(&self) -> Value {
-        serde_json::to_value(self.described(&None)).expect("plain data")
+        serde_json::to_value(self.described()).expect("plain data")
     }
 
-    pub(super) fn described(&self, include: &Option<Vec<String>>) -> Described<'_> {
-        let has_health = includes(include, "CONTAINER_INSTANCE_HEALTH");
+    pub(super) fn described(&self) -> Described<'_> {
         Described {
             container_instance_arn: &self.arn,
             ec2_instance_id: &self.ec2_instance_id,
@@ -108,8 +103,6 @@ impl ContainerInstance {
                 .collect(),
             registered_at: seconds(self.registered_at),
             attachments: [],
-            tags: includes(include, "TAGS").then_some([]),
-            health_status: has_health.then(|| json!({"overallStatus": "OK", "details": []})),
         }
     }
 }

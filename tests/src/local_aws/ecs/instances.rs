@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::described::Described;
-use super::{ACCOUNT, Ecs, REGION, answer_with_token, missing, page, query, short_id};
+use super::{ACCOUNT, REGION, answer_with_token, missing, page, query, short_id};
 use crate::fleet::InstanceId;
 use crate::local_aws::LocalAws;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request};
@@ -45,16 +45,10 @@ pub struct ContainerInstance {
 /// Container instance status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Being registered.
-    Registering,
-    /// Could not be registered.
-    RegistrationFailed,
     /// Takes tasks.
     Active,
     /// Takes no new tasks.
     Draining,
-    /// Being deregistered.
-    Deregistering,
     /// Deregistered; still described for a while.
     Inactive,
 }
@@ -63,11 +57,8 @@ impl Status {
     /// The status as the API spells it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Registering => "REGISTERING",
-            Self::RegistrationFailed => "REGISTRATION_FAILED",
             Self::Active => "ACTIVE",
             Self::Draining => "DRAINING",
-            Self::Deregistering => "DEREGISTERING",
             Self::Inactive => "INACTIVE",
         }
     }
@@ -198,14 +189,6 @@ impl LocalAws {
     }
 }
 
-impl Ecs {
-    pub(crate) fn set_draining(&mut self, cluster: &str, id: &str) {
-        if let Some(instance) = self.cluster_mut(cluster).instances.get_mut(id) {
-            instance.status = Status::Draining;
-        }
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ListContainerInstances {
@@ -221,12 +204,9 @@ pub(super) fn list_container_instances(aws: &mut LocalAws, body: &[u8]) -> Outco
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     let page = page("instances", asked.max_results, 100, asked.next_token.as_deref())?;
     if let Some(status) = &asked.status {
-        const LISTED: [&str; 5] =
-            ["ACTIVE", "DRAINING", "REGISTERING", "DEREGISTERING", "REGISTRATION_FAILED"];
+        const LISTED: [&str; 2] = ["ACTIVE", "DRAINING"];
         if !LISTED.contains(&status.as_str()) {
-            return Err(ApiError::parameter(format!(
-                "Container instance status should be one of {LISTED:?}"
-            )));
+            return Err(ApiError::parameter(format!("The status of an instance is one of {LISTED:?}")));
         }
     }
     let filter = asked.filter.as_deref().filter(|text| !text.is_empty()).map(query::parse).transpose();
@@ -245,11 +225,10 @@ pub(super) fn list_container_instances(aws: &mut LocalAws, body: &[u8]) -> Outco
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DescribeContainerInstances {
     cluster: Option<String>,
     container_instances: Option<Vec<String>>,
-    include: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -264,15 +243,11 @@ pub(super) fn describe_container_instances(aws: &mut LocalAws, body: &[u8]) -> O
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     let references = asked.container_instances.unwrap_or_default();
     check_references(&references, 100)?;
-    let unknown = |one: &&String| *one != "TAGS" && *one != "CONTAINER_INSTANCE_HEALTH";
-    if let Some(one) = asked.include.iter().flatten().find(unknown) {
-        return Err(ApiError::parameter(format!("include does not know {one}")));
-    }
     let mut failures = Vec::new();
     let mut found = Vec::with_capacity(references.len());
     for reference in &references {
         match aws.visible(&cluster, short_id(reference)) {
-            Some(instance) => found.push(instance.described(&asked.include)),
+            Some(instance) => found.push(instance.described()),
             None => failures.push(missing_instance(&cluster, reference)),
         }
     }
@@ -337,6 +312,6 @@ pub(super) fn update_container_instances_state(aws: &mut LocalAws, body: &[u8]) 
         }
     }
     let instances = changed.iter().filter_map(|id| aws.ecs.instance(&cluster, id));
-    let described = instances.map(|instance| instance.described(&None)).collect();
+    let described = instances.map(|instance| instance.described()).collect();
     answer(&DescribedAll { container_instances: described, failures })
 }

@@ -1,7 +1,6 @@
 //! ECS: clusters, container instances and their attributes, task definitions, services and tasks.
 
 pub mod attributes;
-pub mod clusters;
 mod described;
 pub mod instances;
 mod late;
@@ -56,15 +55,10 @@ operations! {
     "ListAttributes", ClusterResourceRead, attributes::list_attributes;
     "RegisterTaskDefinition", TaskDefinitionModify, task_definitions::register_task_definition;
     "DescribeTaskDefinition", TaskDefinitionRead, task_definitions::describe_task_definition;
-    "ListTaskDefinitions", TaskDefinitionRead, task_definitions::list_task_definitions;
     "ListServices", ClusterServiceRead, services::list_services;
     "DescribeServices", ClusterServiceRead, services::describe_services;
-    "DescribeClusters", ClusterRead, clusters::describe_clusters;
-    "ListClusters", ClusterRead, clusters::list_clusters;
     "RunTask", ClusterResourceModify, tasks::run_task;
     "StopTask", ClusterResourceModify, tasks::stop_task;
-    "DescribeTasks", ClusterResourceRead, tasks::describe_tasks;
-    "ListTasks", ClusterResourceRead, tasks::list_tasks;
 }
 
 /// The ARN of a cluster of that name.
@@ -128,11 +122,6 @@ fn page(kind: &'static str, max: Option<i64>, default: usize, token: Option<&str
 
 fn answer_with_token(body: Value, token: Option<String>) -> Outcome {
     answer_page(body, "nextToken", token)
-}
-
-/// Whether a request's `include` names a field.
-fn includes(include: &Option<Vec<String>>, field: &str) -> bool {
-    include.iter().flatten().any(|one| one == field)
 }
 
 /// An entry of `failures` inside a 200.

@@ -2,53 +2,24 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ContainerInstance, Status, cluster_arn, elements, query};
 use crate::local_aws::LocalAws;
 use crate::local_aws::reply::ApiError;
 
-/// A placement constraint of a request.
-#[derive(Deserialize)]
-pub(super) struct Constraint {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    expression: Option<String>,
-}
-
 /// What a task requires of its container instance.
 pub(super) struct Placement {
     constraints: Vec<query::Query>,
-    distinct: bool,
     /// CPU units and MiB.
     pub(super) needs: (i64, i64),
 }
 
-/// The requirements of a task definition and a request together.
-pub(super) fn placement(definition: &Value, asked: Vec<Constraint>) -> Result<Placement, ApiError> {
-    let own = elements(definition, "placementConstraints");
-    if own.len() + asked.len() > 10 {
-        return Err(ApiError::parameter("Placement constraints cannot exceed 10 elements."));
-    }
-    let own = own.iter().map(|one| Constraint {
-        kind: one["type"].as_str().map(str::to_owned),
-        expression: one["expression"].as_str().map(str::to_owned),
-    });
-    let (mut constraints, mut distinct) = (Vec::new(), false);
-    for constraint in own.chain(asked) {
-        match constraint.kind.as_deref() {
-            Some("distinctInstance") => distinct = true,
-            Some("memberOf") => {
-                let expression = constraint.expression.unwrap_or_default();
-                let parsed = query::parse(&expression).map_err(|error| {
-                    ApiError::parameter(format!("Invalid expression {expression:?}: {error}"))
-                })?;
-                constraints.push(parsed);
-            }
-            _ => return Err(ApiError::parameter("A placement constraint is memberOf or distinctInstance.")),
-        }
-    }
+/// The requirements of a registered task definition.
+pub(super) fn placement(definition: &Value) -> Result<Placement, ApiError> {
+    let expressions = elements(definition, "placementConstraints").iter().map(|one| &one["expression"]);
+    let constraints = expressions.map(|one| query::parse(one.as_str().unwrap_or_default()));
+    let constraints = constraints.collect::<Result<_, _>>().map_err(ApiError::parameter)?;
     let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
     // The task's own size, else the sum over its containers, where a reservation counts before a limit.
     let size = |member: &str, reservation: &str| -> i64 {
@@ -57,21 +28,12 @@ pub(super) fn placement(definition: &Value, asked: Vec<Constraint>) -> Result<Pl
         number(&definition[member]).unwrap_or_else(sum)
     };
     let needs = (size("cpu", "cpu"), size("memory", "memoryReservation"));
-    Ok(Placement { constraints, distinct, needs })
+    Ok(Placement { constraints, needs })
 }
 
 /// The eligible instance with the fewest tasks, as the default spread strategy chooses; or the failure with its reason.
-pub(super) fn place(
-    aws: &LocalAws,
-    cluster: &str,
-    placement: &Placement,
-    group: &str,
-) -> Result<Arc<str>, Value> {
+pub(super) fn place(aws: &LocalAws, cluster: &str, placement: &Placement) -> Result<Arc<str>, Value> {
     let cluster_state = &aws.ecs.clusters[cluster];
-    let taken = |instance: &ContainerInstance| {
-        let mut tasks = cluster_state.tasks.values();
-        placement.distinct && tasks.any(|task| task.takes(&instance.id, group))
-    };
     let open = cluster_state
         .instances
         .values()
@@ -79,9 +41,8 @@ pub(super) fn place(
     let fit = |instance: &&ContainerInstance| {
         instance.remaining.0 >= placement.needs.0 && instance.remaining.1 >= placement.needs.1
     };
-    let meets = |instance: &&ContainerInstance| {
-        placement.constraints.iter().all(|query| query.matches(instance)) && !taken(instance)
-    };
+    let meets =
+        |instance: &&ContainerInstance| placement.constraints.iter().all(|query| query.matches(instance));
     let best = open
         .clone()
         .filter(meets)

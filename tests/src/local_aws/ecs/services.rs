@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, REGION, answer_with_token, cluster_arn, includes, missing, page, short_id};
+use super::{ACCOUNT, REGION, answer_with_token, cluster_arn, missing, page, short_id};
 use crate::local_aws::LocalAws;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
 
@@ -44,13 +44,11 @@ fn service_arn(cluster: &str, name: &str) -> String {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ListServices {
     cluster: Option<String>,
     next_token: Option<String>,
     max_results: Option<i64>,
-    launch_type: Option<String>,
-    scheduling_strategy: Option<String>,
 }
 
 pub(super) fn list_services(aws: &mut LocalAws, body: &[u8]) -> Outcome {
@@ -58,25 +56,17 @@ pub(super) fn list_services(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     // The default page size of this operation is 10; that of all others is 100.
     let page = page("services", asked.max_results, 10, asked.next_token.as_deref())?;
-    let is = |service: &Value, member: &str, wanted: &Option<String>| {
-        wanted.as_deref().is_none_or(|wanted| service[member] == wanted)
-    };
-    let listed = aws.ecs.clusters[&cluster]
-        .services
-        .iter()
-        .filter(|(name, _)| page.reaches(name))
-        .filter(|(_, service)| is(service, "launchType", &asked.launch_type))
-        .filter(|(_, service)| is(service, "schedulingStrategy", &asked.scheduling_strategy));
-    let (names, token) = page.take(listed.map(|(name, _)| name), |name| (*name).clone());
+    let names = aws.ecs.clusters[&cluster].services.keys().filter(|name| page.reaches(name));
+    let (names, token) = page.take(names, |name| (*name).clone());
     let arns: Vec<_> = names.iter().map(|name| service_arn(&cluster, name)).collect();
     answer_with_token(json!({ "serviceArns": arns }), token)
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct DescribeServices {
     cluster: Option<String>,
     services: Option<Vec<String>>,
-    include: Option<Vec<String>>,
 }
 
 pub(super) fn describe_services(aws: &mut LocalAws, body: &[u8]) -> Outcome {
@@ -89,13 +79,8 @@ pub(super) fn describe_services(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for reference in &references {
         let name = short_id(reference);
-        match aws.ecs.clusters[&cluster].services.get(name).cloned() {
-            Some(mut service) => {
-                if includes(&asked.include, "TAGS") {
-                    service["tags"] = json!([]);
-                }
-                found.push(service);
-            }
+        match aws.ecs.clusters[&cluster].services.get(name) {
+            Some(service) => found.push(service),
             None => failures.push(missing(service_arn(&cluster, name))),
         }
     }

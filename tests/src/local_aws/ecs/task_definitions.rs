@@ -6,46 +6,18 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, Ecs, REGION, answer_with_token, elements, includes, page, query};
+use super::{ACCOUNT, Ecs, REGION, elements, query};
 use crate::local_aws::LocalAws;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
-
-/// The members of a request that the registered definition keeps.
-const KEPT: [&str; 17] = [
-    "containerDefinitions",
-    "taskRoleArn",
-    "executionRoleArn",
-    "networkMode",
-    "volumes",
-    "placementConstraints",
-    "requiresCompatibilities",
-    "cpu",
-    "memory",
-    "pidMode",
-    "ipcMode",
-    "proxyConfiguration",
-    "inferenceAccelerators",
-    "ephemeralStorage",
-    "runtimePlatform",
-    "enableFaultInjection",
-    "trustedExecutionConfiguration",
-];
-
-impl LocalAws {
-    pub(crate) fn create_task_definition(&mut self, definition: &Value) {
-        register(self, definition).expect("the world's task definitions can be registered");
-    }
-}
 
 pub(super) fn register_task_definition(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: Value = request(body)?;
     let registered = register(aws, &asked)?;
-    emit(aws, &asked, &registered);
     let tags = asked.get("tags").cloned().unwrap_or_else(|| json!([]));
     answer(&json!({"taskDefinition": registered, "tags": tags}))
 }
 
-fn register(aws: &mut LocalAws, asked: &Value) -> Result<Value, ApiError> {
+pub(crate) fn register(aws: &mut LocalAws, asked: &Value) -> Result<Value, ApiError> {
     let family = asked["family"].as_str().unwrap_or_default();
     let valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if family.is_empty() || family.len() > 255 || !family.chars().all(valid) {
@@ -66,10 +38,9 @@ fn register(aws: &mut LocalAws, asked: &Value) -> Result<Value, ApiError> {
         "registeredAt": seconds(aws.now),
         "registeredBy": format!("arn:aws:iam::{ACCOUNT}:user/developer"),
     });
-    for member in KEPT {
-        if let Some(value) = asked.get(member).filter(|value| !value.is_null()) {
-            registered[member] = value.clone();
-        }
+    let members = asked.as_object().into_iter().flatten();
+    for (member, value) in members.filter(|(member, value)| *member != "tags" && !value.is_null()) {
+        registered[member] = value.clone();
     }
     for container in registered["containerDefinitions"].as_array_mut().into_iter().flatten() {
         for (member, default) in [
@@ -146,33 +117,6 @@ fn arn(family: &str, revision: usize) -> String {
     format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{family}:{revision}")
 }
 
-/// Emits CloudTrail's record of the call as an EventBridge event.
-fn emit(aws: &mut LocalAws, asked: &Value, registered: &Value) {
-    let event_id = aws.uuid();
-    let detail = json!({
-        "eventVersion": "1.09",
-        "userIdentity": {"type": "IAMUser", "accountId": ACCOUNT, "userName": "developer"},
-        "eventTime": format!("{:.0}", aws.now),
-        "eventSource": "ecs.amazonaws.com",
-        "eventName": "RegisterTaskDefinition",
-        "awsRegion": REGION,
-        "sourceIPAddress": "198.51.100.7",
-        "userAgent": "aws-cli/2",
-        "requestParameters": asked,
-        "responseElements": {"taskDefinition": registered},
-        "eventID": event_id,
-        "readOnly": false,
-        "eventType": "AwsApiCall",
-        "managementEvent": true,
-        "recipientAccountId": ACCOUNT,
-        "eventCategory": "Management",
-    });
-    // EventBridge's limit of 256 KB: larger CloudTrail events are not delivered.
-    if detail.to_string().len() < 256 * 1024 {
-        aws.emit("AWS API Call via CloudTrail", "aws.ecs", Vec::new(), detail);
-    }
-}
-
 impl Ecs {
     /// The definition named by `family`, `family:revision` or an ARN.
     pub(crate) fn task_definition(&self, reference: &str) -> Result<&Value, ApiError> {
@@ -196,54 +140,13 @@ impl Ecs {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DescribeTaskDefinition {
     task_definition: Option<String>,
-    include: Option<Vec<String>>,
 }
 
 pub(super) fn describe_task_definition(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: DescribeTaskDefinition = request(body)?;
     let found = aws.ecs.task_definition(asked.task_definition.as_deref().unwrap_or_default())?;
-    let mut described = json!({ "taskDefinition": found });
-    if includes(&asked.include, "TAGS") {
-        described["tags"] = json!([]);
-    }
-    answer(&described)
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListTaskDefinitions {
-    family_prefix: Option<String>,
-    status: Option<String>,
-    sort: Option<String>,
-    next_token: Option<String>,
-    max_results: Option<i64>,
-}
-
-pub(super) fn list_task_definitions(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: ListTaskDefinitions = request(body)?;
-    let page = page("definitions", asked.max_results, 100, asked.next_token.as_deref())?;
-    let active = match asked.status.as_deref() {
-        None | Some("ACTIVE") => true,
-        Some("INACTIVE" | "DELETE_IN_PROGRESS") => false,
-        Some(other) => return Err(ApiError::parameter(format!("{other} is no status of a task definition"))),
-    };
-    let mut arns: Vec<String> = aws
-        .ecs
-        .families
-        .iter()
-        .filter(|(family, _)| active && asked.family_prefix.as_deref().is_none_or(|prefix| prefix == *family))
-        .flat_map(|(family, revisions)| (1..=revisions.len()).map(move |revision| arn(family, revision)))
-        .collect();
-    match asked.sort.as_deref() {
-        None | Some("ASC") => {}
-        Some("DESC") => arns.reverse(),
-        Some(other) => return Err(ApiError::parameter(format!("{other} is no sort order"))),
-    }
-    let from = page.start.as_deref().and_then(|start| start.parse().ok()).unwrap_or(0);
-    let (listed, token) = page.take(arns.iter().enumerate().skip(from), |(at, _)| (at + 1).to_string());
-    let listed: Vec<_> = listed.into_iter().map(|(_, arn)| arn).collect();
-    answer_with_token(json!({ "taskDefinitionArns": listed }), token)
+    answer(&json!({ "taskDefinition": found }))
 }

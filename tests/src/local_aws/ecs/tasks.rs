@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::placement::{Constraint, Placement, place, placement};
-use super::{ACCOUNT, REGION, answer_with_token, cluster_arn, elements, missing, page, short_id};
+use super::placement::{Placement, place, placement};
+use super::{ACCOUNT, REGION, cluster_arn, elements, short_id};
 use crate::local_aws::LocalAws;
 use crate::local_aws::advance::Timer;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
@@ -16,19 +16,23 @@ use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
 /// One task.
 #[derive(Debug, Clone)]
 pub struct Task {
-    id: Arc<str>,
-    instance: Arc<str>,
+    /// The last part of the ARN.
+    pub id: Arc<str>,
+    /// The id of the container instance.
+    pub instance: Arc<str>,
     instance_arn: Arc<str>,
     definition: String,
-    family: String,
+    /// The family of the task definition.
+    pub family: String,
     group: String,
-    started_by: Option<String>,
     containers: Vec<(String, String)>,
     needs: (i64, i64),
     version: u64,
-    last: &'static str,
+    /// `PENDING`, `RUNNING` or `STOPPED`.
+    pub last_status: &'static str,
     desired: &'static str,
-    created: Timestamp,
+    /// When it was placed.
+    pub created: Timestamp,
     started: Option<Timestamp>,
     stopping: Option<Timestamp>,
     stopped: Option<Timestamp>,
@@ -36,41 +40,11 @@ pub struct Task {
 }
 
 impl Task {
-    /// When the task was placed.
-    pub fn created(&self) -> Timestamp {
-        self.created
-    }
-
-    /// The last part of the ARN.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The container instance.
-    pub fn container_instance_id(&self) -> &str {
-        &self.instance
-    }
-
-    /// The family of the task definition.
-    pub fn family(&self) -> &str {
-        &self.family
-    }
-
-    /// `PENDING`, `RUNNING` or `STOPPED`.
-    pub fn last_status(&self) -> &'static str {
-        self.last
-    }
-
-    /// Whether it is a task of that group on that instance, for `distinctInstance`.
-    pub(super) fn takes(&self, instance: &str, group: &str) -> bool {
-        self.last != "STOPPED" && self.group == group && *self.instance == *instance
-    }
-
     fn describe(&self, cluster: &str) -> Value {
         let arn = task_arn(cluster, &self.id);
         let container = |(name, image): &(String, String)| {
             json!({
-                "name": name, "image": image, "taskArn": arn, "lastStatus": self.last,
+                "name": name, "image": image, "taskArn": arn, "lastStatus": self.last_status,
                 "networkInterfaces": [], "healthStatus": "UNKNOWN",
             })
         };
@@ -82,7 +56,7 @@ impl Task {
             "containerInstanceArn": &*self.instance_arn,
             "group": self.group,
             "launchType": "EC2",
-            "lastStatus": self.last,
+            "lastStatus": self.last_status,
             "desiredStatus": self.desired,
             "cpu": self.needs.0.to_string(),
             "memory": self.needs.1.to_string(),
@@ -105,12 +79,8 @@ impl Task {
                 described[member] = seconds(at).into();
             }
         }
-        for (member, text) in [("stoppedReason", &self.reason), ("startedBy", &self.started_by)] {
-            if let Some(text) = text {
-                described[member] = text.as_str().into();
-            }
-        }
-        if self.reason.is_some() {
+        if let Some(reason) = &self.reason {
+            described["stoppedReason"] = reason.as_str().into();
             described["stopCode"] = "UserInitiated".into();
         }
         described
@@ -118,16 +88,15 @@ impl Task {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RunTask {
     cluster: Option<String>,
     task_definition: Option<String>,
     count: Option<i64>,
     group: Option<String>,
-    launch_type: Option<String>,
-    started_by: Option<String>,
-    placement_constraints: Option<Vec<Constraint>>,
-    placement_strategy: Option<Vec<Value>>,
+    /// boto3 and the AWS CLI send one by themselves.
+    #[serde(rename = "clientToken")]
+    _client_token: Option<String>,
 }
 
 pub(super) fn run_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
@@ -138,25 +107,16 @@ pub(super) fn run_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
         Some(count @ 1..=10) => count,
         Some(_) => return Err(ApiError::parameter("Count must be between 1 and 10.")),
     };
-    if asked.launch_type.as_deref().is_some_and(|kind| kind != "EC2") {
-        return Err(ApiError::parameter("Only the launch type EC2 has instances to place on here."));
-    }
-    if asked.placement_strategy.as_ref().is_some_and(|all| all.len() > 5) {
-        return Err(ApiError::parameter("Placement strategies cannot exceed 5 elements."));
-    }
     let definition = aws.ecs.task_definition(asked.task_definition.as_deref().unwrap_or_default())?.clone();
-    let placement = placement(&definition, asked.placement_constraints.unwrap_or_default())?;
+    let placement = placement(&definition)?;
     let family = definition["family"].as_str().unwrap_or_default().to_owned();
     let group = asked.group.unwrap_or_else(|| format!("family:{family}"));
     let (mut tasks, mut failures) = (Vec::new(), Vec::new());
     for _ in 0..count {
-        match place(aws, &cluster, &placement, &group) {
+        match place(aws, &cluster, &placement) {
             Ok(instance) => {
-                let task = Task {
-                    group: group.clone(),
-                    started_by: asked.started_by.clone(),
-                    ..Task::new(aws, &cluster, instance, &definition, &placement)
-                };
+                let placed = Task::new(aws, &cluster, instance, &definition, &placement);
+                let task = Task { group: group.clone(), ..placed };
                 tasks.push(task.describe(&cluster));
                 aws.start_task(&cluster, task);
             }
@@ -183,11 +143,10 @@ impl Task {
             definition: text(&definition["taskDefinitionArn"]),
             family: text(&definition["family"]),
             group: String::new(),
-            started_by: None,
             containers: containers.map(|one| (text(&one["name"]), text(&one["image"]))).collect(),
             needs: placement.needs,
             version: 1,
-            last: "PENDING",
+            last_status: "PENDING",
             desired: "RUNNING",
             created: aws.now,
             started: None,
@@ -223,16 +182,16 @@ impl LocalAws {
         let task = self.ecs.cluster_mut(&cluster).tasks.get_mut(id).expect("found");
         let (instance, needs) = (task.instance.clone(), task.needs);
         task.version += 1;
-        match (task.last, task.desired) {
+        match (task.last_status, task.desired) {
             ("PENDING", "RUNNING") => {
-                (task.last, task.started) = ("RUNNING", Some(now));
+                (task.last_status, task.started) = ("RUNNING", Some(now));
                 self.change_instance(&cluster, &instance, |one| {
                     one.pending -= 1;
                     one.running += 1;
                 });
             }
             (before @ ("PENDING" | "RUNNING"), "STOPPED") => {
-                (task.last, task.stopped) = ("STOPPED", Some(now));
+                (task.last_status, task.stopped) = ("STOPPED", Some(now));
                 self.change_instance(&cluster, &instance, |one| {
                     *if before == "PENDING" { &mut one.pending } else { &mut one.running } -= 1;
                     one.remaining.0 += needs.0;
@@ -265,7 +224,7 @@ impl LocalAws {
     /// Draining stops pending service tasks and leaves standalone tasks.
     pub(crate) fn drain_tasks(&mut self, cluster: &str, instance: &str) {
         self.stop_where(cluster, "Container instance is draining.", |task| {
-            *task.instance == *instance && task.group.starts_with("service:") && task.last == "PENDING"
+            *task.instance == *instance && task.group.starts_with("service:") && task.last_status == "PENDING"
         });
     }
 
@@ -296,69 +255,6 @@ pub(super) fn stop_task(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     };
     aws.stop_one(&cluster, &id, asked.reason.as_deref().unwrap_or("Task stopped by user"));
     answer(&json!({"task": aws.ecs.clusters[&cluster].tasks[&id].describe(&cluster)}))
-}
-
-#[derive(Deserialize)]
-struct DescribeTasks {
-    cluster: Option<String>,
-    tasks: Option<Vec<String>>,
-}
-
-pub(super) fn describe_tasks(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: DescribeTasks = request(body)?;
-    let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
-    let references = asked.tasks.unwrap_or_default();
-    if references.is_empty() || references.len() > 100 {
-        return Err(ApiError::parameter("Tasks must be 1 to 100 elements."));
-    }
-    let (mut tasks, mut failures) = (Vec::new(), Vec::new());
-    for reference in &references {
-        let id = short_id(reference);
-        match aws.ecs.clusters[&cluster].tasks.get(id) {
-            Some(task) => tasks.push(task.describe(&cluster)),
-            None => failures.push(missing(task_arn(&cluster, id))),
-        }
-    }
-    answer(&json!({"tasks": tasks, "failures": failures}))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListTasks {
-    cluster: Option<String>,
-    container_instance: Option<String>,
-    family: Option<String>,
-    next_token: Option<String>,
-    max_results: Option<i64>,
-    started_by: Option<String>,
-    service_name: Option<String>,
-    desired_status: Option<String>,
-}
-
-pub(super) fn list_tasks(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let asked: ListTasks = request(body)?;
-    let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
-    let page = page("tasks", asked.max_results, 100, asked.next_token.as_deref())?;
-    let desired = match asked.desired_status.as_deref() {
-        // ECS never sets the desired status to PENDING, so this lists nothing.
-        Some(status @ ("PENDING" | "STOPPED")) => status,
-        None | Some("RUNNING") => "RUNNING",
-        Some(other) => return Err(ApiError::parameter(format!("{other} is no desired status"))),
-    };
-    let instance = asked.container_instance.as_deref().map(short_id);
-    let group = asked.service_name.as_deref().map(|name| format!("service:{}", short_id(name)));
-    let listed = aws.ecs.clusters[&cluster]
-        .tasks
-        .values()
-        .filter(|task| page.reaches(&task.id))
-        .filter(|task| task.desired == desired)
-        .filter(|task| instance.is_none_or(|id| &*task.instance == id))
-        .filter(|task| asked.family.as_ref().is_none_or(|family| task.family == *family))
-        .filter(|task| group.as_ref().is_none_or(|group| task.group == *group))
-        .filter(|task| asked.started_by.is_none() || task.started_by == asked.started_by);
-    let (tasks, token) = page.take(listed, |task| task.id.to_string());
-    let arns: Vec<_> = tasks.iter().map(|task| task_arn(&cluster, &task.id)).collect();
-    answer_with_token(json!({ "taskArns": arns }), token)
 }
 
 fn task_arn(cluster: &str, id: &str) -> String {

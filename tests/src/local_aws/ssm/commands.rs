@@ -15,19 +15,18 @@ use crate::local_aws::advance::Timer;
 /// A command.
 #[derive(Debug, Clone)]
 pub struct Command {
-    pub(crate) id: Arc<str>,
+    /// The `CommandId`.
+    pub id: Arc<str>,
     pub(crate) document: Arc<str>,
     pub(crate) version: String,
     pub(crate) comment: String,
     pub(crate) parameters: Value,
-    pub(crate) targets: Value,
     pub(crate) requested: Timestamp,
     pub(crate) expires: Timestamp,
     pub(crate) timeout: Duration,
     pub(crate) execution_timeout: Duration,
     pub(crate) max_concurrency: String,
     pub(crate) max_errors: String,
-    pub(crate) service_role: String,
     pub(crate) concurrency: usize,
     pub(crate) errors_allowed: usize,
     pub(crate) invocations: Vec<Invocation>,
@@ -35,13 +34,13 @@ pub struct Command {
     pub(crate) next: usize,
     pub(crate) slots_taken: usize,
     pub(crate) errors: usize,
-    pub(crate) cancelled: bool,
 }
 
 /// The invocation of a command on one target.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    pub(crate) instance: InstanceId,
+    /// The target.
+    pub instance: InstanceId,
     pub(crate) phase: Phase,
     /// Without spaces, as filters take it.
     pub(crate) details: Cow<'static, str>,
@@ -72,11 +71,6 @@ pub(crate) enum Phase {
 }
 
 impl Command {
-    /// The `CommandId`.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// The time of the request.
     pub fn requested(&self) -> Timestamp {
         self.requested
@@ -92,26 +86,12 @@ impl Command {
         &self.invocations
     }
 
-    /// The indexes of the invocations that match.
-    pub(crate) fn indexes(&self, matches: impl Fn(&Invocation) -> bool) -> Vec<usize> {
-        (0..self.invocations.len()).filter(|index| matches(&self.invocations[*index])).collect()
-    }
-
     /// The command's `StatusDetails` at a moment, from those of its invocations.
     pub(crate) fn details_at(&self, at: Timestamp) -> &'static str {
-        if self.invocations.is_empty() {
-            return "NoInstancesInTag";
-        }
         let all = || self.invocations.iter().map(|one| one.details_at(at));
         if all().any(|details| !is_final(details)) {
-            if self.cancelled {
-                return "Cancelling";
-            }
             let begun = self.invocations.iter().any(|one| one.started.is_some_and(|started| started <= at));
             return if begun || all().any(is_final) { "InProgress" } else { "Pending" };
-        }
-        if self.cancelled {
-            return "Cancelled";
         }
         let count = |wanted: &str| all().filter(|details| *details == wanted).count();
         let total = self.invocations.len();
@@ -144,21 +124,6 @@ impl Invocation {
         }
     }
 
-    /// The target instance.
-    pub fn instance(&self) -> &InstanceId {
-        &self.instance
-    }
-
-    /// The current `StatusDetails`, without spaces.
-    pub fn details(&self) -> &str {
-        &self.details
-    }
-
-    /// The standard output.
-    pub fn stdout(&self) -> &str {
-        &self.stdout
-    }
-
     /// When the invocation became final.
     pub fn finished(&self) -> Option<Timestamp> {
         self.finished
@@ -169,7 +134,7 @@ impl Invocation {
             return &self.details;
         }
         if self.finished.is_none() && !matches!(&*self.details, "Pending" | "InProgress") {
-            // Delayed, Cancelling, or a scripted status that is not final.
+            // Delayed, or a scripted status that is not final.
             return &self.details;
         }
         if self.started.is_some_and(|started| started <= at) { "InProgress" } else { "Pending" }
@@ -268,7 +233,8 @@ impl LocalAws {
     fn finish_all(&mut self, key: u64, details: &'static str, matches: impl Fn(&Invocation) -> bool) {
         let Some(command) = self.ssm.commands.get_mut(&key) else { return };
         command.next = command.invocations.len();
-        for target in command.indexes(matches) {
+        let matching: Vec<bool> = command.invocations.iter().map(matches).collect();
+        for target in (0..matching.len()).filter(|target| matching[*target]) {
             self.finish(key, target, details, -1, String::new());
         }
     }

@@ -31,8 +31,7 @@ pub(super) fn describe_instance_information(aws: &mut LocalAws, body: &[u8]) -> 
     let page = page("information", asked.max_results, 5, asked.next_token.as_deref())?;
     check(&asked.filters)?;
     // Named instances are looked up, so that a large fleet is not searched.
-    let named = asked.filters.iter().find(|filter| filter.key == "InstanceIds");
-    let hosts: Vec<&Host> = match named {
+    let hosts: Vec<&Host> = match asked.filters.first() {
         Some(filter) => {
             let ids: BTreeSet<&str> = filter.values.iter().map(String::as_str).collect();
             ids.into_iter().filter_map(|id| aws.world.hosts.get(id)).collect()
@@ -43,56 +42,25 @@ pub(super) fn describe_instance_information(aws: &mut LocalAws, body: &[u8]) -> 
         .into_iter()
         .filter(|host| page.reaches(&host.id))
         .filter(|host| host.power != Power::Terminated)
-        .filter_map(|host| Some((host, host.ping_status(aws.now)?)))
-        .filter(|(host, ping)| asked.filters.iter().all(|filter| filter.matches(host, ping)));
+        .filter_map(|host| Some((host, host.ping_status(aws.now)?)));
     let (listed, token) = page.take(listed, |(host, _)| host.id.to_string());
     let shown: Vec<_> = listed.iter().map(|(host, ping)| show(aws, host, ping)).collect();
     answer_with_token(json!({ "InstanceInformationList": shown }), token)
 }
 
+/// The functions name instances, and use no other filter.
 fn check(filters: &[InstanceFilter]) -> Result<(), ApiError> {
-    let is_tag = |key: &str| key == "tag-key" || key.starts_with("tag:");
-    let tags = filters.iter().filter(|filter| is_tag(&filter.key)).count();
-    if tags > 0 && tags < filters.len() {
-        return Err(ApiError::new("InvalidFilterKey", ""));
-    }
+    check_length(filters.len(), 0, 1, "filters")?;
     for InstanceFilter { key, values } in filters {
-        // `None`: any value is allowed.
-        let allowed: Option<&[&str]> = match key.as_str() {
-            "PingStatus" => Some(&["Online", "ConnectionLost", "Inactive"]),
-            "PlatformTypes" => Some(&["Windows", "Linux", "MacOS"]),
-            "ResourceType" => Some(&["EC2Instance", "ManagedInstance"]),
-            "ActivationIds" | "AgentVersion" | "AssociationStatus" | "IamRole" | "InstanceIds" => None,
-            key if is_tag(key) => None,
-            _ => return Err(ApiError::new("InvalidFilterKey", "")),
-        };
-        check_length(values.len(), 1, 100, "filters.1.member.values")?;
-        if key == "InstanceIds" && !values.iter().all(|id| is_instance_id(id)) {
-            return Err(ApiError::new("InvalidInstanceId", "An instance ID is not valid."));
+        if key != "InstanceIds" {
+            return Err(ApiError::new("InvalidFilterKey", ""));
         }
-        let unknown = |value: &&String| allowed.is_some_and(|allowed| !allowed.contains(&value.as_str()));
-        if let Some(value) = values.iter().find(unknown) {
-            let message = format!("{value} is not valid.");
-            return Err(ApiError::new("InvalidInstanceInformationFilterValue", message));
+        check_length(values.len(), 1, 100, "filters.1.member.values")?;
+        if !values.iter().all(|id| is_instance_id(id)) {
+            return Err(ApiError::new("InvalidInstanceId", "An instance ID is not valid."));
         }
     }
     Ok(())
-}
-
-impl InstanceFilter {
-    fn matches(&self, host: &Host, ping: &str) -> bool {
-        let is = |value: &str| self.values.iter().any(|one| one == value);
-        match self.key.as_str() {
-            "InstanceIds" => true,
-            "PingStatus" => is(ping),
-            "PlatformTypes" => is(host.platform.as_str()),
-            "ResourceType" => is("EC2Instance"),
-            "AgentVersion" => is(AGENT_VERSION),
-            "IamRole" => is("ecsInstanceRole"),
-            // The modelled instances have no tags, activations or associations.
-            _ => false,
-        }
-    }
 }
 
 const AGENT_VERSION: &str = "3.3.987.0";
@@ -152,45 +120,21 @@ pub(super) fn describe_parameters(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let listed = parameters
         .into_iter()
         .filter(|one| page.reaches(&one.name))
-        .filter(|one| filters.iter().all(|filter| filter.matches(one)));
+        .filter(|one| filters.iter().all(|filter| filter.values.contains(&one.name)));
     let (listed, token) = page.take(listed, |one| one.name.clone());
     let shown: Vec<_> = listed.into_iter().map(show_parameter).collect();
     answer_with_token(json!({ "Parameters": shown }), token)
 }
 
 impl ParameterFilter {
+    /// The functions ask for parameters by their names, and in no other way.
     fn check(&self) -> Result<(), ApiError> {
-        let options: &[&str] = match self.key.as_str() {
-            "Path" => &["Recursive", "OneLevel"],
-            "Name" => &["Equals", "BeginsWith", "Contains"],
-            "Type" | "KeyId" | "Tier" | "DataType" => &["Equals", "BeginsWith"],
-            key if key.starts_with("tag:") => &["Equals", "BeginsWith"],
-            _ => return Err(ApiError::new("InvalidFilterKey", "")),
-        };
         check_length(self.values.len(), 1, 50, "parameterFilters")?;
-        match self.option.as_deref() {
-            Some(option) if !options.contains(&option) => {
-                Err(ApiError::new("InvalidFilterOption", format!("Valid options are {options:?}.")))
-            }
-            _ => Ok(()),
+        match (self.key.as_str(), self.option.as_deref()) {
+            ("Name", None | Some("Equals")) => Ok(()),
+            ("Name", Some(_)) => Err(ApiError::new("InvalidFilterOption", "The valid option is Equals.")),
+            _ => Err(ApiError::new("InvalidFilterKey", "")),
         }
-    }
-
-    fn matches(&self, parameter: &Parameter) -> bool {
-        let subject = match self.key.as_str() {
-            "Name" => parameter.name.as_str(),
-            "Type" => parameter.kind(),
-            "Tier" => "Standard",
-            "DataType" => "text",
-            "KeyId" if parameter.secure => "alias/aws/ssm",
-            "Path" => return !parameter.name.trim_start_matches('/').contains('/'),
-            _ => return false,
-        };
-        self.values.iter().any(|value| match self.option.as_deref() {
-            Some("BeginsWith") => subject.starts_with(value.as_str()),
-            Some("Contains") => subject.contains(value.as_str()),
-            _ => subject == value,
-        })
     }
 }
 

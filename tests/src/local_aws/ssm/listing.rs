@@ -8,15 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::commands::{Command, Invocation, counts_as_error, is_final};
-use super::filters::{AskedFilter, Filter, Listing, filters};
-use super::{answer_with_token, check_command_id, check_instance_id, check_length, page};
+use super::filters::{AskedFilter, Filter, filters};
+use super::{answer_with_token, check_command_id, page};
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
 use crate::local_aws::{LocalAws, REGION};
 
 /// The limit of a plugin's `Output` in a listing, in characters.
 const MOST_OUTPUT: usize = 2500;
-/// The limit of `StandardOutputContent` in `GetCommandInvocation`, in characters.
-const MOST_STDOUT: usize = 24_000;
 
 /// The `Status` of an invocation with that `StatusDetails`.
 pub(crate) fn invocation_status(details: &str) -> &'static str {
@@ -36,17 +34,15 @@ fn command_status(details: &str) -> &'static str {
     match details {
         // A whole command is never delayed.
         "Delayed" => "InProgress",
-        "NoInstancesInTag" => "Success",
         "Incomplete" => "Failed",
         details => invocation_status(details),
     }
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct List {
     command_id: Option<String>,
-    instance_id: Option<String>,
     max_results: Option<i64>,
     next_token: Option<String>,
     filters: Option<Vec<AskedFilter>>,
@@ -62,11 +58,6 @@ fn candidates(aws: &LocalAws, asked: &List, before: Option<u64>) -> Result<Vec<u
         return Ok(vec![*key]);
     }
     let before = before.unwrap_or(u64::MAX);
-    if let Some(id) = &asked.instance_id {
-        check_instance_id(id)?;
-        let of = aws.ssm.by_instance.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
-        return Ok(of.iter().rev().map(|(key, _)| *key).filter(|key| *key <= before).collect());
-    }
     Ok(aws.ssm.commands.range(..=before).rev().map(|(key, _)| *key).collect())
 }
 
@@ -74,14 +65,7 @@ pub(super) fn list_commands(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let mut asked: List = request(body)?;
     let page = page("commands", asked.max_results, 1, asked.next_token.as_deref())?;
     let before = page.start.as_deref().and_then(|at| at.parse().ok());
-    let filters = filters(asked.filters.take(), Listing::Commands)?;
-    if let Some(id) = &asked.instance_id {
-        check_instance_id(id)?;
-        // SSM refuses this combination, since a pending command has not reached the instance.
-        if filters.iter().any(|filter| matches!(filter, Filter::Status(status) if status == "Pending")) {
-            return Err(ApiError::new("InvalidFilterKey", ""));
-        }
-    }
+    let filters = filters(asked.filters.take())?;
     let at = aws.now - aws.lag.ssm;
     let oldest = oldest(&filters);
     let (mut shown, mut token) = (Vec::new(), None);
@@ -90,10 +74,8 @@ pub(super) fn list_commands(aws: &mut LocalAws, body: &[u8]) -> Outcome {
         if oldest.is_some_and(|oldest| command.requested < oldest) {
             break;
         }
-        let of = asked.instance_id.as_deref();
         let details = command.details_at(at);
         let meant = command.requested <= at
-            && of.is_none_or(|id| command.invocations.iter().any(|one| *one.instance == *id))
             && filters.iter().all(|filter| filter.matches(command, details, command_status(details)));
         if !meant {
             continue;
@@ -130,8 +112,7 @@ impl LocalAws {
     pub(crate) fn describe_command(&self, command: &Command, at: Timestamp) -> Value {
         let details = command.details_at(at);
         let all = || command.invocations.iter().map(|one| one.details_at(at));
-        let by_target = command.targets.as_array().is_some_and(|targets| !targets.is_empty());
-        let named = command.invocations.iter().map(|one| &*one.instance);
+        let instances: Vec<&str> = command.invocations.iter().map(|one| &*one.instance).collect();
         json!({
             "CommandId": &*command.id,
             "DocumentName": &*command.document,
@@ -139,8 +120,8 @@ impl LocalAws {
             "Comment": command.comment,
             "ExpiresAfter": seconds(command.expires),
             "Parameters": command.parameters,
-            "InstanceIds": if by_target { Vec::new() } else { named.collect::<Vec<_>>() },
-            "Targets": command.targets,
+            "InstanceIds": instances,
+            "Targets": [],
             "RequestedDateTime": seconds(command.requested),
             "Status": command_status(details),
             "StatusDetails": self.show_details(details),
@@ -152,7 +133,7 @@ impl LocalAws {
             "CompletedCount": all().filter(|details| is_final(details)).count(),
             "ErrorCount": all().filter(|details| counts_as_error(details)).count(),
             "DeliveryTimedOutCount": all().filter(|details| *details == "DeliveryTimedOut").count(),
-            "ServiceRole": command.service_role,
+            "ServiceRole": "",
             "NotificationConfig": {"NotificationArn": "", "NotificationEvents": []},
             "CloudWatchOutputConfig": {"CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": false},
             "TimeoutSeconds": command.timeout.as_secs(),
@@ -183,7 +164,7 @@ struct ShownInvocation<'a> {
     standard_output_url: &'static str,
     standard_error_url: &'static str,
     command_plugins: Vec<ShownPlugin<'a>>,
-    service_role: &'a str,
+    service_role: &'static str,
 }
 
 #[derive(Serialize)]
@@ -217,9 +198,7 @@ pub(super) fn list_command_invocations(aws: &mut LocalAws, body: &[u8]) -> Outco
     let start = page.start.as_deref().and_then(|at| at.split_once('.'));
     let start =
         start.and_then(|(key, target)| Some((key.parse::<u64>().ok()?, target.parse::<usize>().ok()?)));
-    let filters = filters(asked.filters.take(), Listing::Invocations)?;
-    let instance = asked.instance_id.as_deref();
-    instance.map_or(Ok(()), check_instance_id)?;
+    let filters = filters(asked.filters.take())?;
     let at = aws.now - aws.lag.ssm;
     let oldest = oldest(&filters);
     let mut answer_body = Invocations { command_invocations: Vec::new(), next_token: None };
@@ -235,9 +214,7 @@ pub(super) fn list_command_invocations(aws: &mut LocalAws, body: &[u8]) -> Outco
         for (target, invocation) in command.invocations.iter().enumerate().skip(from) {
             let details = invocation.details_at(at);
             let status = invocation_status(details);
-            let meant = instance.is_none_or(|id| *invocation.instance == *id)
-                && filters.iter().all(|filter| filter.matches(command, details, status));
-            if !meant {
+            if !filters.iter().all(|filter| filter.matches(command, details, status)) {
                 continue;
             }
             if page.is_full(&answer_body.command_invocations) {
@@ -294,7 +271,7 @@ fn show<'a>(
         standard_output_url: "",
         standard_error_url: "",
         command_plugins: started.map(plugin).into_iter().collect(),
-        service_role: &command.service_role,
+        service_role: "",
     }
 }
 
@@ -309,65 +286,4 @@ fn output(invocation: &Invocation) -> Cow<'_, str> {
     } else {
         Cow::Owned(text.chars().take(MOST_OUTPUT).collect())
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct GetCommandInvocation {
-    #[serde(default)]
-    command_id: String,
-    #[serde(default)]
-    instance_id: String,
-    plugin_name: Option<String>,
-}
-
-pub(super) fn get_command_invocation(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let GetCommandInvocation { command_id: id, instance_id: instance, plugin_name } = request(body)?;
-    check_command_id(&id)?;
-    check_instance_id(&instance)?;
-    if let Some(name) = &plugin_name {
-        check_length(name.chars().count(), 4, usize::MAX, "pluginName")?;
-        if name != STEP {
-            return Err(ApiError::new("InvalidPluginName", ""));
-        }
-    }
-    let at = aws.now - aws.lag.ssm;
-    let missing = || ApiError::new("InvocationDoesNotExist", "");
-    let command =
-        aws.ssm.by_id.get(id.as_str()).and_then(|key| aws.ssm.commands.get(key)).ok_or_else(missing)?;
-    let invocation = command.invocations.iter().find(|one| *one.instance == *instance).ok_or_else(missing)?;
-    if command.requested > at {
-        return Err(missing());
-    }
-    let details = invocation.details_at(at);
-    let finished = invocation.finished.filter(|finished| *finished <= at);
-    let started = invocation.started.filter(|started| *started <= at);
-    let time = |at: Option<Timestamp>| at.map_or_else(String::new, |at| format!("{at:.3}"));
-    let elapsed = started.zip(finished).map_or_else(String::new, |(started, finished)| {
-        let millis = finished.as_millisecond() - started.as_millisecond();
-        format!("PT{}.{:03}S", millis / 1000, millis % 1000)
-    });
-    let content = |text: &str, most: usize| match finished {
-        Some(_) => text.chars().take(most).collect(),
-        None => String::new(),
-    };
-    answer(&json!({
-        "CommandId": &*command.id,
-        "InstanceId": &*invocation.instance,
-        "Comment": command.comment,
-        "DocumentName": &*command.document,
-        "DocumentVersion": command.version,
-        "PluginName": STEP,
-        "ResponseCode": if finished.is_some() { invocation.exit_code } else { -1 },
-        "ExecutionStartDateTime": time(started),
-        "ExecutionElapsedTime": elapsed,
-        "ExecutionEndDateTime": time(finished),
-        "Status": invocation_status(details),
-        "StatusDetails": aws.show_details(details),
-        "StandardOutputContent": content(&invocation.stdout, MOST_STDOUT),
-        "StandardOutputUrl": "",
-        "StandardErrorContent": content(&invocation.stderr, 8000),
-        "StandardErrorUrl": "",
-        "CloudWatchOutputConfig": {"CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": false},
-    }))
 }

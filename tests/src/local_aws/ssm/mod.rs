@@ -34,10 +34,8 @@ pub struct Ssm {
 operations! {
     "AmazonSSM";
     "SendCommand", SendCommand, send::send_command;
-    "CancelCommand", Ssm, send::cancel_command;
     "ListCommands", Ssm, listing::list_commands;
     "ListCommandInvocations", Ssm, listing::list_command_invocations;
-    "GetCommandInvocation", Ssm, listing::get_command_invocation;
     "DescribeInstanceInformation", Ssm, inventory::describe_instance_information;
     "DescribeParameters", Ssm, inventory::describe_parameters;
 }
@@ -69,15 +67,10 @@ pub(crate) fn check_command_id(id: &str) -> Result<(), ApiError> {
 
 /// The page that a request asks for, by its `MaxResults` from `least` to 50 and its `NextToken`.
 fn page(kind: &'static str, max: Option<i64>, least: i64, token: Option<&str>) -> Result<Page, ApiError> {
+    // The default of the one operation with a minimum of 5 is 10; that of all others is 50.
+    let default = if least > 1 { 10 } else { 50 };
     let size = match max {
-        // The default of the one operation with a minimum of 5 is 10; that of all others is 50.
-        None => {
-            if least > 1 {
-                10
-            } else {
-                50
-            }
-        }
+        None => default,
         Some(count) if (least..=50).contains(&count) => usize::try_from(count).unwrap_or(50),
         Some(count) => {
             let constraint = format!("Member must have value between {least} and 50");

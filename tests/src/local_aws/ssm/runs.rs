@@ -156,12 +156,7 @@ impl LocalAws {
     }
 
     fn report(&mut self, key: u64, target: usize, exit_code: i64, stdout: String) {
-        let cancelling = self.invocation(key, target).is_some_and(|one| one.details == "Cancelling");
-        let details = match exit_code {
-            _ if cancelling => "Cancelled",
-            0 => "Success",
-            _ => "Failed",
-        };
+        let details = if exit_code == 0 { "Success" } else { "Failed" };
         self.finish(key, target, details, exit_code, stdout);
     }
 
@@ -175,11 +170,6 @@ impl LocalAws {
         let instance = invocation.instance.clone();
         self.world.host(&instance).runs.retain(|run| *run != (key, target));
         self.finish(key, target, "ExecutionTimedOut", -1, String::new());
-    }
-
-    /// A cancelled script has stopped.
-    pub(crate) fn cancelled(&mut self, key: u64, target: usize) {
-        self.finish(key, target, "Cancelled", -1, String::new());
     }
 
     /// A reboot ended the script: the agent reports a failure without output.

@@ -1,15 +1,15 @@
-//! `SendCommand` and `CancelCommand`. Both refuse the whole call for one invalid instance, and neither names it.
+//! `SendCommand`. It refuses the whole call for one invalid instance, and does not name it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::commands::{Command, Invocation, Phase};
-use super::{check_command_id, check_instance_id, check_length};
-use crate::fleet::{Document, InstanceId, OnLinux, Platform, Power};
+use super::commands::{Command, Invocation};
+use super::{check_instance_id, check_length};
+use crate::fleet::{Document, InstanceId, Power};
 use crate::local_aws::LocalAws;
 use crate::local_aws::advance::Timer;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request};
@@ -21,13 +21,12 @@ const MOST_BYTES: usize = 64 * 1024;
 /// How long SSM keeps its command history.
 const HISTORY: Duration = Duration::from_secs(30 * 86_400);
 
+/// The members that the functions use; any other is refused.
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct SendCommand {
     #[serde(default)]
     instance_ids: Vec<String>,
-    #[serde(default)]
-    targets: Vec<Target>,
     #[serde(default)]
     document_name: String,
     document_version: Option<String>,
@@ -40,8 +39,6 @@ struct SendCommand {
     max_concurrency: String,
     #[serde(default = "default_errors")]
     max_errors: String,
-    service_role_arn: Option<String>,
-    notification_config: Option<Value>,
 }
 
 type Parameters = serde_json::Map<String, Value>;
@@ -52,13 +49,6 @@ fn default_concurrency() -> String {
 
 fn default_errors() -> String {
     "0".to_owned()
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Target {
-    key: Option<String>,
-    values: Option<Vec<String>>,
 }
 
 pub(super) fn send_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
@@ -75,8 +65,8 @@ pub(super) fn send_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     }
     check_parameters(document, &asked.parameters)?;
     let (document_name, execution_timeout) = (document_name.clone(), document.execution_timeout);
-    let instances = targets(aws, &asked)?;
-    check_instances(aws, &instances, document.on_linux)?;
+    let instances = targets(aws, &asked.instance_ids)?;
+    check_instances(aws, &instances)?;
     let count = instances.len();
     let command = Command {
         id: Arc::from(aws.uuid()),
@@ -84,7 +74,6 @@ pub(super) fn send_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
         version: asked.document_version.unwrap_or_default(),
         comment: asked.comment,
         parameters: Value::Object(asked.parameters),
-        targets: json!(asked.targets),
         requested: aws.now,
         expires: aws.now + timeout + execution_timeout,
         timeout,
@@ -93,12 +82,10 @@ pub(super) fn send_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
         errors_allowed: share_of(&asked.max_errors, count),
         max_concurrency: asked.max_concurrency,
         max_errors: asked.max_errors,
-        service_role: asked.service_role_arn.unwrap_or_default(),
         invocations: instances.into_iter().map(Invocation::new).collect(),
         next: 0,
         slots_taken: 0,
         errors: 0,
-        cancelled: false,
     };
     let shown = json!({ "Command": aws.describe_command(&command, aws.now) });
     aws.begin_command(command);
@@ -140,7 +127,6 @@ impl LocalAws {
 fn check(asked: &SendCommand) -> Result<Duration, ApiError> {
     check_length(asked.instance_ids.len(), 0, MOST_INSTANCES, "instanceIds")?;
     asked.instance_ids.iter().try_for_each(|id| check_instance_id(id))?;
-    check_length(asked.targets.len(), 0, 5, "targets")?;
     let name = asked.document_name.as_str();
     let word = |c: char| c.is_ascii_alphanumeric() || "_-.:/".contains(c);
     if !(3..=128).contains(&name.len()) || !name.chars().all(word) {
@@ -162,12 +148,6 @@ fn check(asked: &SendCommand) -> Result<Duration, ApiError> {
     };
     numbers(&asked.max_concurrency, "maxConcurrency", 1)?;
     numbers(&asked.max_errors, "maxErrors", 0)?;
-    if let Some(role) = asked.service_role_arn.as_ref().filter(|role| !role.starts_with("arn:aws:iam::")) {
-        return Err(ApiError::new("InvalidRole", format!("{role} is no ARN of a role.")));
-    }
-    if asked.notification_config.is_some() && asked.service_role_arn.is_none() {
-        return Err(ApiError::new("InvalidNotificationConfig", "Notifications need a service role."));
-    }
     match asked.timeout_seconds {
         None => Ok(Duration::from_secs(3600)),
         Some(seconds @ 30..=2_592_000) => Ok(Duration::from_secs(seconds.unsigned_abs())),
@@ -205,36 +185,29 @@ fn check_parameters(document: &Document, given: &Parameters) -> Result<(), ApiEr
     Ok(())
 }
 
-/// The instances that the call names. The modelled instances have no tags, so a tag names none.
-fn targets(aws: &LocalAws, asked: &SendCommand) -> Result<Vec<InstanceId>, ApiError> {
-    if asked.instance_ids.is_empty() && asked.targets.is_empty() {
-        return Err(ApiError::new("InvalidParameters", "Either instance IDs or targets must be specified."));
+/// The instances that the call names.
+fn targets(aws: &LocalAws, ids: &[String]) -> Result<Vec<InstanceId>, ApiError> {
+    if ids.is_empty() {
+        return Err(ApiError::new("InvalidParameters", "Instance IDs must be specified."));
     }
-    let by_id = asked.targets.iter().filter(|target| target.key.as_deref() == Some("InstanceIds"));
-    let ids =
-        || asked.instance_ids.iter().chain(by_id.clone().flat_map(|target| target.values.iter().flatten()));
     let mut seen = BTreeSet::new();
-    if !ids().all(|id| seen.insert(id.as_str())) {
+    if !ids.iter().all(|id| seen.insert(id)) {
         return Err(ApiError::new("DuplicateInstanceId", ""));
     }
     let known = |id: &String| {
         let host = aws.world.hosts.get_key_value(id.as_str());
         host.map(|(id, _)| id.clone()).ok_or_else(invalid_instance)
     };
-    ids().map(known).collect()
+    ids.iter().map(known).collect()
 }
 
-fn check_instances(aws: &LocalAws, instances: &[InstanceId], on_linux: OnLinux) -> Result<(), ApiError> {
+fn check_instances(aws: &LocalAws, instances: &[InstanceId]) -> Result<(), ApiError> {
     for id in instances {
         let host = &aws.world.hosts[id];
         // By the documentation a stopped instance is a valid target, but an agent that does not answer is not.
         let gone = matches!(host.power, Power::ShuttingDown | Power::Terminated);
         if gone || host.ping_status(aws.now) != Some("Online") {
             return Err(invalid_instance());
-        }
-        if on_linux == OnLinux::Refused && host.platform != Platform::Windows {
-            let message = "The document does not support the platform.";
-            return Err(ApiError::new("UnsupportedPlatformType", message));
         }
     }
     Ok(())
@@ -250,49 +223,4 @@ fn share_of(text: &str, count: usize) -> usize {
         Some(percent) => percent.parse::<usize>().unwrap_or(0) * count / 100,
         None => text.parse().unwrap_or(0),
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CancelCommand {
-    #[serde(default)]
-    command_id: String,
-    #[serde(default)]
-    instance_ids: Vec<String>,
-}
-
-pub(super) fn cancel_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
-    let CancelCommand { command_id: id, instance_ids: ids } = request(body)?;
-    check_command_id(&id)?;
-    check_length(ids.len(), 0, MOST_INSTANCES, "instanceIds")?;
-    let mut seen = BTreeSet::new();
-    for id in &ids {
-        check_instance_id(id)?;
-        if !seen.insert(id.as_str()) {
-            return Err(ApiError::new("DuplicateInstanceId", ""));
-        }
-    }
-    let Some(&key) = aws.ssm.by_id.get(id.as_str()) else {
-        return Err(ApiError::new("InvalidCommandId", ""));
-    };
-    let command = aws.ssm.commands.get_mut(&key).expect("indexed");
-    if ids.iter().any(|id| command.invocations.iter().all(|one| *one.instance != **id)) {
-        return Err(invalid_instance());
-    }
-    command.cancelled |= ids.is_empty();
-    let meant = |one: &Invocation| ids.is_empty() || seen.contains(&*one.instance);
-    for target in command.indexes(meant) {
-        let invocation = aws.invocation(key, target).expect("indexed");
-        match invocation.phase {
-            Phase::Waiting | Phase::Sent => aws.finish(key, target, "Cancelled", -1, String::new()),
-            Phase::Running => {
-                // The agent is told to stop the script.
-                invocation.details = "Cancelling".into();
-                invocation.stopped = true;
-                aws.after(Duration::from_secs(2), Timer::Cancelled(key, target));
-            }
-            Phase::Done => {}
-        }
-    }
-    answer(&json!({}))
 }

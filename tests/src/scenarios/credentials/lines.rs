@@ -23,11 +23,11 @@ fn of_command(command: &Command) -> String {
     let action = command.parameter("Action").unwrap_or_default();
     let mut results: BTreeMap<String, usize> = BTreeMap::new();
     for one in command.invocations() {
-        let line: serde_json::Value = serde_json::from_str(one.stdout()).unwrap_or_default();
-        let word = line["cause"].as_str().or(line["smbMapping"].as_str()).unwrap_or(one.details());
+        let line: serde_json::Value = serde_json::from_str(&one.stdout).unwrap_or_default();
+        let word = line["cause"].as_str().or(line["smbMapping"].as_str()).unwrap_or(&one.details);
         let changed = if line["changed"] == true { " changed" } else { "" };
         *results.entry(format!("{word}{changed}")).or_default() += 1;
     }
-    let first = command.invocations().first().map(|one| one.instance().to_string()).unwrap_or_default();
+    let first = command.invocations().first().map(|one| one.instance.to_string()).unwrap_or_default();
     format!("{action} to {} ({first}…): {results:?}", command.invocations().len())
 }

@@ -59,7 +59,7 @@ impl Budget {
         let changed = step.aws.world.parameters.existing().map(|one| millis(one.modified)).max();
         let read = history_read_at(step);
         let sent = Sent { at: command.requested(), run, read, is_of_wave, changed };
-        self.sent.insert(command.id().to_owned(), sent);
+        self.sent.insert(command.id.to_string(), sent);
     }
 
     /// The row up to a refusal is no longer than it may be.
@@ -177,6 +177,6 @@ fn is_refused_host(step: &Step<'_>, run: &Run, refusals: &Refusals, id: &str, ch
     is_known
         && requested > changed.max(oldest)
         && refusals.all.iter().rev().any(|one| {
-            one.command == command.id() && *one.instance == *id && one.presented == Presented::Parameters
+            *one.command == *command.id && *one.instance == *id && one.presented == Presented::Parameters
         })
 }

@@ -11,11 +11,10 @@ use shared::cause::Cause;
 use shared::config::{Mode, Policy, ROW_GAP};
 use shared::state::{Drain, State};
 
-use crate::fleet::{Agent, Hang, Host, Letter, Power, World};
+use crate::fleet::{Agent, Hang, Host, Letter, Power, REMOTE, World};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::Status;
 use crate::simulation::ground_truth::{Actor, DEADLINE, GroundTruth, Registration};
-use crate::simulation::world::REMOTE;
 
 /// How one host must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -39,12 +39,11 @@ fn has_lasting_fault(step: &Step<'_>, one: &Registration, read: Timestamp) -> Ch
         return Err("it is not unmapped".to_owned());
     };
     let class = cause.class();
-    ensure(judged.duration_since(*failing_since) >= policy.drain_after, || {
-        "it has not failed for long enough".to_owned()
-    })?;
-    ensure(*attempts > quick_retries(cause, policy.max_attempts), || {
-        "its quick retries are not used up".to_owned()
-    })?;
+    ensure(
+        judged.duration_since(*failing_since) >= policy.drain_after,
+        || "it has not failed for long enough",
+    )?;
+    ensure(*attempts > quick_retries(cause, policy.max_attempts), || "its quick retries are not used up")?;
     let results = step.ground_truth.results(step.aws, &one.ec2);
     let while_failing: Vec<(Timestamp, TrueResult)> =
         results.filter(|(at, _)| at >= failing_since && at <= judged).collect();
@@ -57,9 +56,10 @@ fn has_lasting_fault(step: &Step<'_>, one: &Registration, read: Timestamp) -> Ch
     ensure(first.is_some_and(|(_, result)| is_failure(result)), || {
         format!("the result of its first failure is {first:?}")
     })?;
-    ensure(!while_failing.iter().any(|(_, result)| matches!(result, TrueResult::Mapped { .. })), || {
-        "it was mapped meanwhile".to_owned()
-    })?;
+    ensure(
+        !while_failing.iter().any(|(_, result)| matches!(result, TrueResult::Mapped { .. })),
+        || "it was mapped meanwhile",
+    )?;
     match class {
         Class::Host => Ok(()),
         Class::Network | Class::Directory => {
@@ -156,16 +156,17 @@ impl Bounds {
     fn is_within(&self, step: &Step<'_>, run: RunId, one: &Registration) -> CheckResult {
         let key = (run, one.cluster.clone());
         let best = self.views.get(&key).copied().unwrap_or_default();
-        ensure(best.half_stays, || "less than half stays".to_owned())?;
-        ensure(best.breaker_shut, || "the breaker is open".to_owned())?;
+        ensure(best.half_stays, || "less than half stays")?;
+        ensure(best.breaker_shut, || "the breaker is open")?;
         let policy = &step.ground_truth.policy;
         let budget = (best.counted * policy.max_drain_percent as usize / 100).max(1);
         let run = &step.ground_truth.runs[run];
         let counted_at = run.counted_draining.unwrap_or(run.began) - step.ground_truth.ecs_lag;
         let draining = |other: &&Registration| {
-            other.status == Status::Draining && other.status_since <= counted_at && other.id != one.id
+            let is_counted = other.cluster == one.cluster && other.counts() && other.id != one.id;
+            is_counted && other.status == Status::Draining && other.status_since <= counted_at
         };
-        let draining = step.ground_truth.counting(&one.cluster).filter(draining).count();
+        let draining = step.ground_truth.registrations.values().filter(draining).count();
         ensure(draining < budget + run.overlapping, || {
             format!("{draining} of {} were draining, the budget is {budget}", best.counted)
         })

@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{CheckResult, Step, ensure};
-use crate::fleet::{Host, InstanceId, Letter};
+use crate::fleet::{Host, InstanceId, Letter, REMOTE};
 use crate::local_aws::LocalAws;
-use crate::simulation::world::REMOTE;
 
 /// More than the slowest host of a plan takes.
 const LONGEST_SCRIPT: SignedDuration = SignedDuration::from_mins(30);
@@ -65,7 +64,7 @@ fn check_change(step: &Step<'_>, host: &Host, before: &Letter, since: Timestamp)
         // A script may go on after its command has expired.
         let may_run = invocation
             .finished()
-            .is_none_or(|at| at >= since || !invocation.stopped && invocation.stdout().is_empty());
+            .is_none_or(|at| at >= since || !invocation.stopped && invocation.stdout.is_empty());
         command.parameter("Action") == Some("map") && is_recent && may_run
     });
     ensure(ran_map, || format!("{before:?} became {:?} without a `map`", host.letter))?;
@@ -81,7 +80,7 @@ fn check_change(step: &Step<'_>, host: &Host, before: &Letter, since: Timestamp)
                 world.account.refuses_with.is_some() || world.account.refuses_alone.contains_key(&host.id);
             let can_log_on = !is_refused && !world.account.is_locked(now);
             let is_readable = is_served && can_log_on && mapping.password == world.account.password;
-            ensure(!is_readable, || "a readable mapping was replaced".to_owned())
+            ensure(!is_readable, || "a readable mapping was replaced")
         }
         Letter::Smb(_) | Letter::Disk => Err(format!("{before:?}, which is not ours, was removed")),
     }

@@ -40,9 +40,10 @@ pub(in crate::simulation) fn are_deleted_once_handled(
     returned: &[Value],
 ) -> CheckResult {
     let run = &ground_truth.runs[run];
-    ensure(returned.is_empty() || run.failed_calls > 0, || {
-        "a message returned to the queue though no call failed".to_owned()
-    })?;
+    ensure(
+        returned.is_empty() || run.failed_calls > 0,
+        || "a message returned to the queue though no call failed",
+    )?;
     if ground_truth.policy.mode == Mode::Report {
         return Ok(());
     }

@@ -26,8 +26,8 @@ use crate::local_aws::{Call, LocalAws};
 /// `Err` says what was found instead.
 type CheckResult = Result<(), String>;
 
-fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> CheckResult {
-    if holds { Ok(()) } else { Err(otherwise()) }
+fn ensure<T: Into<String>>(holds: bool, otherwise: impl FnOnce() -> T) -> CheckResult {
+    if holds { Ok(()) } else { Err(otherwise().into()) }
 }
 
 /// A broken invariant.

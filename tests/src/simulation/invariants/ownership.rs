@@ -50,7 +50,7 @@ fn given_back(step: &Step<'_>, run: &Run, before: &Registration) -> CheckResult 
     ensure(before.status == Status::Draining, || format!("it was {:?}", before.status))?;
     let drained_again = was_drained_again_unnoticed(step, run, before);
     let is_our_drain = matches!(before.status_by, Actor::Run(_)) || drained_again;
-    ensure(is_our_drain, || "we had not drained it".to_owned())?;
+    ensure(is_our_drain, || "we had not drained it")?;
     ensure(matches!(before.attributes.drain, Drain::Released { .. }), || {
         format!("its drain attribute is {:?}", before.attributes.drain)
     })?;

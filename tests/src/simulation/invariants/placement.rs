@@ -12,8 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::refusals::Refusals;
 use super::silence::is_unhealthy;
 use super::{CheckResult, Step, ensure};
+use crate::fleet::REMOTE;
 use crate::simulation::ground_truth::{DEADLINE, Registration, TrueResult};
-use crate::simulation::world::REMOTE;
 
 const THREE_RECONCILE_RUNS: SignedDuration = SignedDuration::from_mins(3);
 
@@ -53,8 +53,8 @@ impl Placements {
             return Ok(());
         }
         let tasks = CLUSTERS.iter().flat_map(|name| step.aws.tasks(name));
-        for task in tasks.filter(|task| task.created() == now && task.family() == "share") {
-            let Some(one) = step.ground_truth.registrations.get(task.container_instance_id()) else {
+        for task in tasks.filter(|task| task.created == now && task.family == "share") {
+            let Some(one) = step.ground_truth.registrations.get(&task.instance) else {
                 continue;
             };
             self.placed += 1;

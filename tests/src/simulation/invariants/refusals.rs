@@ -53,7 +53,7 @@ impl Refusals {
                 at: log_on.at,
                 instance: log_on.instance.clone(),
                 presented: log_on.presented,
-                command: command.id().to_owned(),
+                command: command.id.to_string(),
             });
         }
         self.seen = log_ons.len();
@@ -90,7 +90,7 @@ impl Refusals {
             recent.flat_map(|command| command.invocations().iter().map(move |one| (command, one)));
         let is_refused = |command: &Command, one: &Invocation| {
             let mut known = self.all.iter().rev().take_while(|refusal| refusal.at > oldest);
-            known.any(|refusal| refusal.command == command.id() && refusal.instance == *one.instance())
+            known.any(|refusal| *refusal.command == *command.id && refusal.instance == one.instance)
         };
         let is_one = |(command, one): &(&Command, &Invocation)| match true_result(command, one, now) {
             TrueResult::Failed { cause, .. } => {
@@ -141,7 +141,7 @@ fn is_said_to_be_let_in(step: &Step<'_>, oldest: Timestamp, counts: impl Fn(&Com
             && matches!(true_result(command, invocation, step.aws.now()), TrueResult::Mapped { .. })
             && step.ground_truth.registrations.values().any(|one| {
                 let is_opened = one.mapped_since() == Some(millis(command.requested()));
-                *one.ec2 == **invocation.instance() && (is_opened || !one.is_open())
+                *one.ec2 == *invocation.instance && (is_opened || !one.is_open())
             })
     })
 }

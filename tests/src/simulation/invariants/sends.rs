@@ -67,7 +67,7 @@ pub(super) fn no_instance_has_two_commands_in_flight(step: &Step<'_>) -> CheckRe
         // If the record changed after the run read it, an older command may have counted.
         let since = if one.state_since > run.began { step.aws.now() } else { judged };
         let pending = in_flight(step.aws, history_read_at(step)).find(|command| {
-            let target = command.invocations().iter().find(|target| &**target.instance() == id);
+            let target = command.invocations().iter().find(|target| &*target.instance == id);
             millis(command.requested()) > since && target.is_some_and(|target| target.finished().is_none())
         });
         let pending = pending.map(Command::requested);

@@ -72,7 +72,9 @@ pub(super) fn is_unhealthy(aws: &LocalAws, ground_truth: &GroundTruth, read: Tim
     let late = period + period.min(policy.base * 20);
     let (mut open, mut overdue) = (0_usize, 0_usize);
     for one in ground_truth.registrations.values().filter(|one| one.counts() && one.connected_since <= read) {
-        let newest = ground_truth.unjudged_script_result(aws, one);
+        let is_of_script =
+            |result: &TrueResult| matches!(result, TrueResult::Mapped { .. } | TrueResult::Failed { .. });
+        let newest = ground_truth.unjudged_results(aws, one).find(|(_, result)| is_of_script(result));
         // A gate that is about to be opened counts already.
         if !one.is_open() && !matches!(newest, Some((_, TrueResult::Mapped { .. }))) {
             continue;

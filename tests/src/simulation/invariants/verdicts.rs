@@ -66,11 +66,12 @@ impl Record<'_> {
     fn check(&self) -> CheckResult {
         let judged = self.state.judged();
         if let Some(earlier) = self.before.state() {
-            ensure(self.is_raced || judged > earlier.judged(), || {
-                "a result was judged twice, or after a later one".to_owned()
-            })?;
+            ensure(
+                self.is_raced || judged > earlier.judged(),
+                || "a result was judged twice, or after a later one",
+            )?;
         }
-        ensure(judged > self.after.registered_at, || "a result from before the registration".to_owned())?;
+        ensure(judged > self.after.registered_at, || "a result from before the registration")?;
         // Two senders may share a millisecond: the result of either is right.
         let history = self.step.ground_truth.history(self.step.aws, &self.after.ec2);
         let mut checked = Err("no command was requested then".to_owned());
@@ -97,7 +98,7 @@ impl Record<'_> {
         let (before, state) = (self.before, self.state);
         match (result, state) {
             (TrueResult::Mapped { changed }, State::Mapped { logon, .. }) => {
-                ensure(self.after.is_open() || self.is_raced, || "proven, and shut".to_owned())?;
+                ensure(self.after.is_open() || self.is_raced, || "proven, and shut")?;
                 let expected =
                     if *changed { Some(state.judged()) } else { before.state().and_then(State::logon) };
                 ensure(*logon == expected || self.is_raced, || format!("the log-on must be {expected:?}"))
@@ -124,12 +125,12 @@ impl Record<'_> {
         };
         let known = Cause::new(true_cause);
         ensure(cause.as_str() == known.as_str(), || format!("the script failed with {true_cause}"))?;
-        ensure(true_cause != "busy", || "busy does not count as an attempt".to_owned())?;
+        ensure(true_cause != "busy", || "busy does not count as an attempt")?;
         if self.is_raced {
             return Ok(());
         }
         let logon = before.state().and_then(State::logon);
-        ensure(state.logon() == logon, || "the log-on was lost".to_owned())?;
+        ensure(state.logon() == logon, || "the log-on was lost")?;
         let may_pass = matches!(known.class(), Class::Network | Class::Directory);
         let is_first = before.is_mapped() && matches!(state, State::Unmapped { .. });
         ensure(!(may_pass && is_first), || {
@@ -138,9 +139,9 @@ impl Record<'_> {
         if !matches!(state, State::Doubtful { .. }) {
             return ensure(!after.is_open(), || format!("open though the script failed with {true_cause}"));
         }
-        ensure(after.is_open() && before.is_open(), || "doubtful is for open gates".to_owned())?;
+        ensure(after.is_open() && before.is_open(), || "doubtful is for open gates")?;
         ensure(may_pass, || format!("{true_cause} does not pass"))?;
-        ensure(!matches!(before.state(), Some(State::Doubtful { .. })), || "doubtful twice".to_owned())
+        ensure(!matches!(before.state(), Some(State::Doubtful { .. })), || "doubtful twice")
     }
 
     /// Failures count from the last proof or the last change of class, as the run has read them.
