@@ -82,6 +82,8 @@ pub struct Budget {
     pub parameters_changed: Option<Timestamp>,
     /// The evidence is incomplete, so nothing is sent.
     pub is_unreadable: bool,
+    /// Instances that may have a mapping, whose saved credential a `map` tries first.
+    mapped_instances: BTreeSet<InstanceId>,
     maps_in_flight: u32,
     last_map_in_flight: Option<Timestamp>,
     is_refused_instance_in_flight: bool,
@@ -93,21 +95,30 @@ impl Budget {
         self.row.iter().map(|refusal| refusal.weight).sum()
     }
 
-    /// One more log-on that is refused would still be within the budget.
-    pub fn has_room(&self) -> bool {
-        !self.is_unreadable && self.spent() + self.possible < self.of
+    /// How many log-ons of a `map` may be refused. Where the instance has a mapping, the script reads it first, which is a
+    /// log-on with the saved credential.
+    pub fn refusals_of_map(&self, id: &InstanceId) -> u32 {
+        1 + u32::from(self.mapped_instances.contains(id))
     }
 
-    /// One instance may try the current password, though it is not fresh.
-    pub fn allows_canary(&self, policy: &Policy, now: Timestamp) -> bool {
+    /// All log-ons of a `map` on the instance may be refused, and it would still be within the budget. A password that was
+    /// written after the last refusal is tried even where only one more may be refused.
+    pub fn has_room(&self, id: &InstanceId) -> bool {
+        let refusals = if self.has_changed_since_last_refusal() { 1 } else { self.refusals_of_map(id) };
+        !self.is_unreadable && self.spent() + self.possible + refusals <= self.of
+    }
+
+    /// The instance may try the current password, though it is not fresh.
+    pub fn allows_canary(&self, id: &InstanceId, policy: &Policy, now: Timestamp) -> bool {
         let is_free =
             self.last_map_in_flight.is_none_or(|last| now.duration_since(last) >= policy.canary_overlap());
-        is_free && self.has_room() && self.spares_last_refusal(self.maps_in_flight)
+        is_free && self.has_room(id) && self.spares_last_refusal(self.maps_in_flight)
     }
 
-    /// Nothing but the commands in flight keeps a canary from being sent.
-    pub fn canary_waits_for_commands(&self) -> bool {
-        !self.is_unreadable && self.possible > 0 && self.spent() < self.of && self.spares_last_refusal(0)
+    /// Nothing but the commands in flight keeps the instance from being the canary.
+    pub fn allows_canary_after_commands(&self, id: &InstanceId) -> bool {
+        let later = Budget { possible: 0, ..self.clone() };
+        later.has_room(id) && later.spares_last_refusal(0)
     }
 
     /// An instance that was refused alone may try again: only where no other refusal counts or may come.
@@ -142,9 +153,9 @@ impl Budget {
         most.min(self.of.saturating_sub(self.spent()).saturating_sub(possible))
     }
 
-    /// The same with one more log-on that may be refused.
-    pub fn with_one_more(&self) -> Self {
-        Budget { possible: self.possible + 1, ..self.clone() }
+    /// The same while a `map` is in flight on the instance.
+    pub fn with_map(&self, id: &InstanceId) -> Self {
+        Budget { possible: self.possible + self.refusals_of_map(id), ..self.clone() }
     }
 
     /// When the row is over if nothing else is refused; `None` where it is empty.
@@ -176,12 +187,13 @@ impl Budget {
 
     /// The last refusal of the budget is kept for a password that was written after the others: its right correction is
     /// then tried at once.
-    pub fn spares_last_refusal(&self, maps_in_flight: u32) -> bool {
-        let changed_since = self
-            .row
-            .last()
-            .is_some_and(|last| self.parameters_changed.is_some_and(|changed| changed > last.at));
-        changed_since || self.refused_with_current() + maps_in_flight + 1 < self.of
+    fn spares_last_refusal(&self, maps_in_flight: u32) -> bool {
+        self.has_changed_since_last_refusal() || self.refused_with_current() + maps_in_flight + 1 < self.of
+    }
+
+    fn has_changed_since_last_refusal(&self) -> bool {
+        let last = self.row.last();
+        last.is_some_and(|last| self.parameters_changed.is_some_and(|changed| changed > last.at))
     }
 }
 

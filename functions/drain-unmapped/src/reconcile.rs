@@ -113,8 +113,9 @@ fn is_about_to_change(memory: &Memory, fleet: &Fleet, plan: &Plan, policy: &Poli
         let is_new = instance.is_unknown() && now < later(instance.floor(), policy.agent_wait());
         is_new && !instance.is_in_flight()
     };
-    let may_send = plan.budget.is_fresh || plan.budget.allows_canary(policy, now);
-    map_in_flight || (may_send && fleet.counted().any(is_waiting))
+    let may_be_sent =
+        |instance: &Instance| plan.budget.is_fresh || plan.budget.allows_canary(&instance.id, policy, now);
+    map_in_flight || fleet.counted().any(|instance| is_waiting(instance) && may_be_sent(instance))
 }
 
 fn log_what_would_be_done(plan: &Plan) {

@@ -271,7 +271,7 @@ pub(crate) fn may_present(
 ) -> Result<Vec<InstanceId>, Outcome> {
     match origin {
         _ if budget.is_unreadable => Err(Outcome::Not(Reason::Doubt)),
-        Origin::Hand if targets.len() == 1 && budget.has_room() => Ok(Vec::new()),
+        Origin::Hand if targets.len() == 1 && targets.keys().all(|id| budget.has_room(id)) => Ok(Vec::new()),
         _ if budget.is_fresh => {
             Ok(targets.keys().filter(|id| budget.refused_instances.contains(*id)).cloned().collect())
         }

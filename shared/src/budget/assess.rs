@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::evidence::{Attempt, Evidence, InFlight, Parameters, Stamps};
 use super::{Budget, Credential, LetIn, Refusal};
-use crate::cause::Cause;
+use crate::cause::{Cause, Class};
 use crate::config::{Policy, ROW_GAP};
 use crate::history::Action;
 use crate::ids::InstanceId;
@@ -23,18 +23,28 @@ pub fn assess(evidence: &Evidence<'_>, policy: &Policy, now: Timestamp) -> Budge
     let is_fresh =
         !is_unreadable && let_in.as_ref().is_some_and(|one| now.duration_since(one.at) <= policy.freshness());
     let refused_instances = refused_instances(evidence, &attempts, &logons);
+    let mapped_instances = mapped_instances(evidence, &attempts);
     let of_maps = || evidence.in_flight.iter().filter(|command| command.action == Action::Map);
-    // What is sent while the password is fresh is reckoned to be let in.
-    let counts = |command: &&InFlight| !(is_fresh && command.action == Action::Map);
+    // What is sent a `map` while the password is fresh is reckoned to be let in, unless it was refused that password.
+    let may_be_refused = |action: Action, id: &InstanceId| match action {
+        Action::Map if is_fresh && !refused_instances.contains(id) => 0,
+        Action::Map => 1 + u32::from(mapped_instances.contains(id)),
+        Action::Check => 1,
+    };
+    let possible = |command: &InFlight| {
+        let of_targets = command.instances.iter().map(|id| may_be_refused(command.action, id));
+        command.possible_refusals(of_targets)
+    };
     Budget {
         of: policy.refusal_budget,
         row: row(refusals, now),
-        possible: evidence.in_flight.iter().filter(counts).map(InFlight::possible_refusals).sum(),
+        possible: evidence.in_flight.iter().map(possible).sum(),
         let_in,
         is_fresh,
         is_refused_instance_in_flight: of_maps()
             .any(|map| map.instances.iter().any(|id| refused_instances.contains(id))),
         refused_instances,
+        mapped_instances,
         parameters_changed: evidence.parameters.changed(),
         is_unreadable,
         maps_in_flight: of_maps().map(|map| map.unfinished).sum(),
@@ -61,8 +71,12 @@ impl<'e> Logons<'e> {
 
     /// The credential that the instance had saved when a command was requested.
     fn credential_before(&self, id: &InstanceId, requested: Timestamp) -> Credential {
-        let before = self.by_instance.get(id).and_then(|logons| logons.range(..requested).next_back());
-        self.parameters.credential(before.copied())
+        self.parameters.credential(self.before(id, requested))
+    }
+
+    /// Its last log-on before that.
+    fn before(&self, id: &InstanceId, requested: Timestamp) -> Option<Timestamp> {
+        self.by_instance.get(id)?.range(..requested).next_back().copied()
     }
 }
 
@@ -115,7 +129,7 @@ fn row(mut refusals: Vec<Refusal>, now: Timestamp) -> Vec<Refusal> {
 
 /// The last instance that was let in with the current password, by a command requested after the last refusal's end. It
 /// logged on: a `map` that made the mapping, or the proof that opened the gate of an instance which has that password
-/// saved and had lost its session. A check under an open gate proves nothing, since a live session makes no log-on.
+/// saved and had lost its session. Any other check proves nothing, since a live session makes no log-on.
 fn let_in(
     evidence: &Evidence<'_>,
     attempts: &[&Attempt],
@@ -130,11 +144,68 @@ fn let_in(
             matches!(attempt.result, InvocationResult::Mapped(_))
                 && stamps.opened_by == Some(attempt.requested_at)
                 && logons.credential_before(&attempt.instance, attempt.requested_at) == Credential::Current
+                && had_lost_its_session(attempt, attempts, logons)
         };
         attempt.requested_at > since && (is_log_on(attempt) || opened())
     };
     let last = attempts.iter().rfind(is_one)?;
     Some(LetIn { at: last.ended_at, instance: last.instance.clone() })
+}
+
+/// Whether the instance had no session when it proved its mapping: it has booted since it was last known to have one; or a
+/// log-on failed since; or the file server was away, which more instances than this one tell.
+fn had_lost_its_session(proof: &Attempt, attempts: &[&Attempt], logons: &Logons<'_>) -> bool {
+    let last_words = last_words(attempts, |word| word.requested_at < proof.requested_at);
+    let class = |word: &Attempt| match &word.result {
+        InvocationResult::Failed(failure) => Some(failure.cause.class()),
+        _ => None,
+    };
+    let own = last_words.get(&proof.instance).copied();
+    match own.and_then(class) {
+        Some(Class::Directory) => return true,
+        Some(Class::Network) => {
+            let failing = last_words.values().filter(|word| class(word) == Some(Class::Network));
+            return failing.count() > 1;
+        }
+        Some(_) if own.is_some_and(|word| refusal(word, logons).is_some()) => return true,
+        _ => {}
+    }
+    let proven = own.filter(|word| matches!(word.result, InvocationResult::Mapped(_)));
+    let had_one = proven.map(|word| word.ended_at).max(logons.before(&proof.instance, proof.requested_at));
+    let booted = match &proof.result {
+        InvocationResult::Mapped(proof) => proof.boot,
+        _ => None,
+    };
+    had_one.is_some() && booted > had_one
+}
+
+/// The instances that may have a mapping, by their last log-on and the last word that tells.
+fn mapped_instances(evidence: &Evidence<'_>, attempts: &[&Attempt]) -> BTreeSet<InstanceId> {
+    let logged_on = evidence.stamps.iter().filter_map(|(id, stamps)| Some((id, stamps.logon?, true)));
+    let told = attempts.iter().filter_map(|one| Some((&one.instance, one.requested_at, shows_mapping(one)?)));
+    let mut last: BTreeMap<&InstanceId, (Timestamp, bool)> = BTreeMap::new();
+    for (id, at, is_mapped) in logged_on.chain(told) {
+        let known = last.entry(id).or_insert((at, is_mapped));
+        if at >= known.0 {
+            *known = (at, is_mapped);
+        }
+    }
+    last.into_iter().filter(|(_, (_, is_mapped))| *is_mapped).map(|(id, _)| id.clone()).collect()
+}
+
+/// Whether the instance has a mapping, by one word of the script; `None` where it does not tell. The script has removed an
+/// older mapping before it creates one.
+fn shows_mapping(attempt: &Attempt) -> Option<bool> {
+    match &attempt.result {
+        InvocationResult::Mapped(_) => Some(true),
+        InvocationResult::Failed(failure) if failure.cause == Cause::NOT_MAPPED => Some(false),
+        InvocationResult::Failed(failure) => match failure.step.as_str() {
+            "create" => Some(false),
+            "read" | "prove" => Some(true),
+            _ => None,
+        },
+        InvocationResult::NoResult(_) | InvocationResult::Pending => None,
+    }
 }
 
 /// The instances whose last word is a refusal of the current password, in the history or, where that says nothing of them,
@@ -144,13 +215,7 @@ fn refused_instances(
     attempts: &[&Attempt],
     logons: &Logons<'_>,
 ) -> BTreeSet<InstanceId> {
-    let mut last_words: BTreeMap<&InstanceId, &Attempt> = BTreeMap::new();
-    for attempt in attempts.iter().filter(|attempt| is_word(attempt)) {
-        let last = last_words.entry(&attempt.instance).or_insert(attempt);
-        if attempt.requested_at >= last.requested_at {
-            *last = attempt;
-        }
-    }
+    let last_words = last_words(attempts, |_| true);
     let in_history = last_words.iter().filter(|(_, attempt)| {
         refusal(attempt, logons)
             .is_some_and(|refusal| refusal.is_of_current_password && refusal.cause.is_refused_logon())
@@ -161,6 +226,21 @@ fn refused_instances(
         is_newer && last_words.get(id).is_none_or(|word| Some(word.requested_at) < *refused_by)
     });
     in_history.map(|(id, _)| (*id).clone()).chain(in_state.map(|(id, _)| id.clone())).collect()
+}
+
+/// What the script said last on each instance, of the attempts asked for.
+fn last_words<'a>(
+    attempts: &[&'a Attempt],
+    is_asked: impl Fn(&Attempt) -> bool,
+) -> BTreeMap<&'a InstanceId, &'a Attempt> {
+    let mut last_words: BTreeMap<&InstanceId, &Attempt> = BTreeMap::new();
+    for attempt in attempts.iter().filter(|attempt| is_word(attempt) && is_asked(attempt)) {
+        let last = last_words.entry(&attempt.instance).or_insert(attempt);
+        if attempt.requested_at >= last.requested_at {
+            *last = attempt;
+        }
+    }
+    last_words
 }
 
 /// The script said how it went.

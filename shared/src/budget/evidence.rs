@@ -104,8 +104,11 @@ impl InFlight {
         })
     }
 
-    pub(super) fn possible_refusals(&self) -> u32 {
-        self.unfinished.min(self.at_a_time)
+    /// How many log-ons may yet be refused, of targets that may be refused so often each.
+    pub(super) fn possible_refusals(&self, of_targets: impl Iterator<Item = u32>) -> u32 {
+        let mut most: Vec<u32> = of_targets.collect();
+        most.sort_unstable_by(|a, b| b.cmp(a));
+        most.iter().take(self.unfinished.min(self.at_a_time) as usize).sum()
     }
 }
 

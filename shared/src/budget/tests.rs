@@ -19,8 +19,8 @@ fn id(n: u32) -> InstanceId {
     InstanceId::parse(&format!("i-{n:08x}")).unwrap()
 }
 
-/// `map` or `check` on an instance, with a cause and its step, `mapped`, `changed`, or `no` and a cause. It was requested
-/// ten seconds before it ended.
+/// `map` or `check` on an instance, with a cause, its step and how many log-ons were refused; `mapped` and the second of
+/// the last boot; `changed`; or `no` and a cause. It was requested ten seconds before it ended.
 fn attempt(n: u32, ended: i64, text: &str) -> Attempt {
     let words: Vec<&str> = text.split(' ').collect();
     let proof = |changed| {
@@ -30,6 +30,7 @@ fn attempt(n: u32, ended: i64, text: &str) -> Attempt {
             remote: r"\\fs\share".to_owned(),
             status: None,
             privacy: None,
+            boot: words.get(2).map(|second| at(second.parse().unwrap())),
         })
     };
     let result = match words[1] {
@@ -112,8 +113,8 @@ impl Case {
         self.budget_at(NOW)
     }
 
-    fn allows_canary(&self) -> bool {
-        self.budget().allows_canary(&Policy::default(), at(NOW))
+    fn allows_canary(&self, n: u32) -> bool {
+        self.budget().allows_canary(&id(n), &Policy::default(), at(NOW))
     }
 }
 
@@ -185,22 +186,6 @@ fn a_password_is_fresh_for_a_minute_after_an_instance_was_let_in() {
             case(&[attempt(2, NOW - 11, "map 1326"), attempt(1, NOW, "map changed")]),
             true,
         ),
-        (
-            "the check that opened the gate of one that holds it",
-            case(&[attempt(1, NOW, "check mapped")]).logon(1, 1).opened(1, NOW - 10),
-            true,
-        ),
-        ("a check of an open gate", case(&[attempt(1, NOW, "check mapped")]).logon(1, 1).opened(1, 1), false),
-        (
-            "the check that opened the gate of one that holds an older one",
-            case(&[attempt(1, NOW, "check mapped")]).logon(1, -1).opened(1, NOW - 10),
-            false,
-        ),
-        (
-            "the check that opened the gate of one whose log-on is not known",
-            case(&[attempt(1, NOW, "check mapped")]).opened(1, NOW - 10),
-            false,
-        ),
     ];
     for (name, case, fresh) in table {
         assert_eq!(case.budget().is_fresh, fresh, "{name}");
@@ -208,6 +193,72 @@ fn a_password_is_fresh_for_a_minute_after_an_instance_was_let_in() {
             assert!(!Case { parameters, ..case.clone() }.budget().is_fresh, "{name}, {parameters:?}");
         }
     }
+}
+
+#[test]
+fn a_check_that_opened_a_gate_makes_the_password_fresh_where_the_instance_had_lost_its_session() {
+    let opening = |earlier: &[&str], text: &str| {
+        let words = (NOW - 600..).step_by(60).zip(earlier);
+        let mut attempts: Vec<Attempt> = words.map(|(second, text)| attempt(1, second, text)).collect();
+        attempts.push(attempt(1, NOW, text));
+        case(&attempts).opened(1, NOW - 10).logon(1, 1)
+    };
+    let with_another = |mut case: Case, text: &str| {
+        case.attempts.push(attempt(2, NOW - 60, text));
+        case
+    };
+    let table = [
+        ("it may have its session yet", opening(&[], "check mapped"), false),
+        ("it booted before it logged on", opening(&[], "check mapped 1"), false),
+        ("it has booted since", opening(&[], "check mapped 2"), true),
+        ("a map that found the mapping is as good", opening(&[], "map mapped 2"), true),
+        ("the gate was open before", opening(&[], "check mapped 2").opened(1, 1), false),
+        ("it holds an older password", opening(&[], "check mapped 2").logon(1, -1), false),
+        ("it booted before the last proof", opening(&["check mapped"], "check mapped 2"), false),
+        ("it was refused", opening(&["check 1326 read"], "check mapped"), false),
+        ("no domain controller answered", opening(&["check 1311 read"], "check mapped"), true),
+        ("it did not reach the file server", opening(&["check port-445 port-445"], "check mapped"), false),
+        (
+            "nor did another one",
+            with_another(opening(&["check port-445 port-445"], "check mapped"), "check port-445 port-445"),
+            true,
+        ),
+        (
+            "another one did",
+            with_another(opening(&["check port-445 port-445"], "check mapped"), "check mapped"),
+            false,
+        ),
+        ("another cause", opening(&["map parameter-store parameters"], "check mapped"), false),
+    ];
+    for (name, case, fresh) in table {
+        assert_eq!(case.budget().is_fresh, fresh, "{name}");
+    }
+    let unknown = case(&[attempt(1, NOW, "check mapped 2")]).opened(1, NOW - 10);
+    assert!(!unknown.budget().is_fresh, "its log-on is not known");
+}
+
+#[test]
+fn a_map_on_an_instance_with_a_mapping_may_be_refused_twice() {
+    let table = [
+        ("nothing is known of it", case(&[]), 1),
+        ("it logged on", case(&[]).logon(9, 1), 2),
+        ("a map made its mapping", case(&[attempt(9, 500, "map changed")]), 2),
+        ("a check found its mapping", case(&[attempt(9, 500, "check mapped")]), 2),
+        ("its mapping could not be read", case(&[attempt(9, 500, "check 1326 read")]), 2),
+        ("its mapping could not be made", case(&[attempt(9, 500, "map 1326 create")]).logon(9, 1), 1),
+        ("it has no mapping", case(&[attempt(9, 500, "check not-mapped look-up")]).logon(9, 1), 1),
+        ("it logged on since", case(&[attempt(9, 500, "check not-mapped look-up")]).logon(9, 900), 2),
+        ("the file server was away", case(&[attempt(9, 500, "check port-445 port-445")]).logon(9, 1), 2),
+        ("a silent script", case(&[attempt(9, 500, "map no timeout")]), 1),
+    ];
+    for (name, case, refusals) in table {
+        assert_eq!(case.budget().refusals_of_map(&id(9)), refusals, "{name}");
+        let map = in_flight(Action::Map, NOW - 95, 9..10, 50);
+        assert_eq!(case.flying(map).budget().possible, refusals, "{name}");
+    }
+    let twice = case(&[attempt(1, NOW - 60, "map 1326 create 2")]).logon(9, 1);
+    assert!(!twice.allows_canary(9) && twice.allows_canary(8));
+    assert!(twice.changed(NOW - 30).allows_canary(9), "a parameter changed since");
 }
 
 #[test]
@@ -237,9 +288,9 @@ fn a_canary_is_sent_alone_and_leaves_the_last_refusal_for_a_changed_password() {
         ),
     ];
     for (name, case, expected) in table {
-        assert_eq!(case.allows_canary(), expected, "{name}");
+        assert_eq!(case.allows_canary(8), expected, "{name}");
         let unread = Case { parameters: Parameters::Unread, ..case };
-        assert!(!unread.allows_canary(), "{name}, parameters unread");
+        assert!(!unread.allows_canary(8), "{name}, parameters unread");
     }
 }
 
@@ -273,7 +324,10 @@ fn maps_in_flight_are_reckoned_to_be_let_in_while_the_password_is_fresh() {
     let fresh = case(&[attempt(1, NOW - 9, "map changed")]).flying(wave);
     assert_eq!(fresh.budget().possible, 0);
     let check = in_flight(Action::Check, NOW - 5, 60..85, 2);
-    assert_eq!(fresh.flying(check).budget().possible, 2);
+    assert_eq!(fresh.clone().flying(check).budget().possible, 2);
+    let mut refused = fresh;
+    refused.attempts.push(attempt(7, NOW - GAP - 60, "map 1326"));
+    assert_eq!(refused.budget().possible, 1, "one target was refused this password");
 }
 
 #[test]
@@ -312,6 +366,13 @@ fn an_instance_that_was_refused_alone_waits_until_nothing_else_may_be_refused() 
     assert!(!case(&[attempt(1, NOW - GAP + 1, "map 1326")]).budget().allows_refused_instance());
     let check = in_flight(Action::Check, NOW - 5, 5..6, 2);
     assert!(!case(&[]).flying(check).budget().allows_refused_instance());
+    let another = case(&[attempt(1, NOW - GAP, "map 1326"), attempt(2, NOW - 20, "map changed")])
+        .flying(in_flight(Action::Map, NOW - 5, 1..2, 50));
+    assert!(another.budget().is_fresh);
+    assert!(
+        !another.budget().allows_refused_instance(),
+        "another one tries again, though the password is fresh"
+    );
 }
 
 /// Causes and actions at random, on a few instances, in a row.
@@ -357,18 +418,19 @@ proptest! {
         let policy = Policy::default();
         let mut history: Vec<Attempt> = Vec::new();
         let mut second = NOW;
-        for (n, (kind, wait, holds_current)) in (10..).zip(steps) {
+        for (n, (kind, wait, holds_current)) in (1000..).step_by(100).zip(steps) {
             second += wait;
             let known = case(&history);
             let known = if holds_current { known.logon(n, 1) } else { known };
+            let map = if holds_current { "map 1326 create 2" } else { "map 1326" };
             let budget = known.budget_at(second);
             let credential = if holds_current { Credential::Current } else { Credential::Unknown };
             let (text, most) = match kind {
-                0 => ("map 1326", u32::from(budget.allows_canary(&policy, at(second)))),
+                0 => (map, u32::from(budget.allows_canary(&id(n), &policy, at(second)))),
                 1 => ("check 1326 read", budget.checks_at_a_time(credential)),
-                _ => ("map 1326", u32::from(budget.allows_refused_instance())),
+                _ => (map, u32::from(budget.allows_refused_instance())),
             };
-            history.extend((0..most).map(|more| attempt(n * 100 + more, second + 10, text)));
+            history.extend((0..most).map(|more| attempt(n + more, second + 10, text)));
             let spent = case(&history).budget_at(second + 10).spent();
             prop_assert!(spent <= 3, "{spent} refused in a row");
         }

@@ -46,6 +46,7 @@ pub enum Mode {
 /// | [`ssm_unwell_after`](Self::ssm_unwell_after) | `verify_every` + `verify_every`, at most `base` × 20 | 40 min | the age at which a proof is overdue |
 /// | [`silent_after`](Self::silent_after) | `verify_every` × 2 | 60 min | the age of a proof at which its instance counts as silent |
 /// | [`history_window`](Self::history_window) | 31 min × `REFUSAL_BUDGET` | 93 min | how far back SSM's history is read |
+/// | [`turn_memory`](Self::turn_memory) | 62 min × `REFUSAL_BUDGET` | 186 min | how long the time of an instance's last command orders the next ones |
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// What may be done at all.
@@ -129,6 +130,11 @@ impl Policy {
     /// How far back SSM's history is read: a row of as many refusals as the budget allows is always seen whole.
     pub fn history_window(&self) -> SignedDuration {
         ROW_GAP * i32::try_from(self.refusal_budget).unwrap_or(i32::MAX)
+    }
+
+    /// How long the time of an instance's last command orders the next ones: longer than the checks of a large fleet take.
+    pub fn turn_memory(&self) -> SignedDuration {
+        self.history_window() * 2
     }
 
     /// How long a password stays fresh after an instance was let in with it.

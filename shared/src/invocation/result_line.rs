@@ -1,5 +1,6 @@
 //! The script's result line: one line of JSON in a command's output.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::cause::Cause;
@@ -26,6 +27,8 @@ pub struct Proof {
     pub status: Option<String>,
     /// Whether the mapping was made with `RequirePrivacy`; without it containers lose access when idle.
     pub privacy: Option<bool>,
+    /// When Windows started, by the host's own clock.
+    pub boot: Option<Timestamp>,
 }
 
 /// The script reported why it failed.
@@ -80,6 +83,7 @@ struct RawLine {
     remote: Option<String>,
     status: Option<String>,
     privacy: Option<bool>,
+    boot: Option<String>,
     cause: Option<String>,
     step: Option<String>,
     refused: Option<u32>,
@@ -113,6 +117,7 @@ impl ResultLine {
                 remote,
                 status: raw.status,
                 privacy: raw.privacy,
+                boot: raw.boot.and_then(|text| text.parse().ok()),
             })),
             ("failed", _, _, Some(said)) => Ok(ResultLine::Failed(Failure {
                 cause: Cause::new(&said),

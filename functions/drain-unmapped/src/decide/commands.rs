@@ -93,8 +93,12 @@ pub(super) fn agents_to_ask(fleet: &Fleet, budget: &Budget, policy: &Policy, now
     }
     // Those that fail are asked in any case, because the report says whose agent is offline.
     all.extend(canaries.iter().filter(|one| one.state().is_some()).map(|one| one.id.clone()));
-    let in_turn = canaries.into_iter().map(|one| one.id.clone()).collect();
-    AgentsToAsk { all, in_turn, enough: usize::from(budget.allows_canary(policy, now)) }
+    let in_turn = canaries
+        .into_iter()
+        .map(|one| one.id.clone())
+        .filter(|id| budget.allows_canary(id, policy, now))
+        .collect();
+    AgentsToAsk { all, in_turn, enough: 1 }
 }
 
 /// What is sent now, in this order: due maps or the canary, an instance that was refused alone, renewals, checks.
@@ -104,7 +108,7 @@ pub(super) fn plan_commands(
     policy: &Policy,
     now: Timestamp,
 ) -> PlannedCommands {
-    let oldest = now - policy.history_window();
+    let oldest = now - policy.turn_memory();
     let Due { maps, canaries, renewals, checks, refused } =
         due(fleet, budget, policy, now, |instance| instance.agent == AgentState::Online);
     let mut commands: Vec<PlannedCommand> = oldest_first(maps)
@@ -116,13 +120,13 @@ pub(super) fn plan_commands(
     let mut waiting = HeldBack { maps: canaries, refused, checks: Vec::new() };
     let mut holds_checks = false;
     let mut budget = budget.clone();
-    if !waiting.maps.is_empty() {
-        if budget.allows_canary(policy, now) {
-            commands.push(map(&[waiting.maps.remove(0)], "canary"));
-            budget = budget.with_one_more();
-        } else {
-            holds_checks = budget.canary_waits_for_commands();
-        }
+    if let Some(n) = waiting.maps.iter().position(|id| budget.allows_canary(id, policy, now)) {
+        let canary = waiting.maps.remove(n);
+        budget = budget.with_map(&canary);
+        commands.push(map(&[canary], "canary"));
+    } else if !waiting.maps.is_empty() {
+        holds_checks =
+            budget.possible > 0 && waiting.maps.iter().any(|id| budget.allows_canary_after_commands(id));
     } else if !waiting.refused.is_empty() && budget.row.is_empty() {
         // While it tries, nothing else may be refused.
         holds_checks = true;
@@ -193,7 +197,7 @@ fn due<'f>(
     now: Timestamp,
     is_ready: impl Fn(&Instance) -> bool,
 ) -> Due<'f> {
-    let (triggers, oldest) = (Triggers::of(fleet, budget, now), now - policy.history_window());
+    let (triggers, oldest) = (Triggers::of(fleet, budget, now), now - policy.turn_memory());
     let (mut due, mut refused) = (Due::default(), Vec::new());
     for instance in fleet.counted().filter(|one| is_free(fleet, one, policy, now) && is_ready(one)) {
         let Some((at, attempt)) = next_attempt(instance, &triggers, policy) else { continue };
@@ -211,7 +215,7 @@ fn due<'f>(
             Wanted::CheckFirst => due.checks.push(waiting.before_others()),
         }
     }
-    due.canaries.sort_by_cached_key(|instance| canary::rank(instance));
+    due.canaries.sort_by_cached_key(|instance| canary::rank(instance, budget));
     due.refused = oldest_first(refused);
     due
 }

@@ -26,7 +26,8 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// By what is known of its last turn. The history tells of none before `oldest`.
+    /// By what is known of its last turn. Which of those before `oldest` was the earlier is not known: an instance that
+    /// hangs is never judged, and the history no longer tells when it was sent a command.
     pub(super) fn new(instance: &Instance, credential: Credential, oldest: Timestamp) -> Self {
         let last = turns(instance).max_by_key(|result| result.requested_at);
         let sent = last.map_or(Timestamp::MIN, |result| result.requested_at);
@@ -50,8 +51,8 @@ fn turns(instance: &Instance) -> impl Iterator<Item = &CommandResult> {
 }
 
 /// The longest wait first. Instances whose last turn is unknown count as the one of them that waited longest, and are
-/// shuffled anew each time; so are those whose last turn has left SSM's history. Without that, two instances that take no
-/// command, or ten that hang, would keep the same others waiting for ever.
+/// shuffled anew each time; so are those whose last turn is older than the policy's memory. Without that, two instances
+/// that take no command, or ten that hang, would keep the same others waiting for ever.
 pub(super) fn in_turn(mut waiting: Vec<Waiting>, oldest: Timestamp, now: Timestamp) -> Vec<Waiting> {
     let unsure = waiting.iter().filter(|one| one.is_unsure).map(|one| one.last_turn).min();
     waiting.sort_by_cached_key(|one| {

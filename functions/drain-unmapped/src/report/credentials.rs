@@ -101,10 +101,9 @@ fn row_entry(refusal: &Refusal) -> RowEntry {
 fn next(plan: &Plan, now: Timestamp) -> Option<(Timestamp, String)> {
     let (budget, waiting) = (&plan.budget, &plan.waiting);
     let after_row = budget.row_ends().unwrap_or(now).max(now);
-    let canary = waiting.maps.first().map(|id| {
-        let at = if budget.spares_last_refusal(0) && budget.spent() < budget.of { now } else { after_row };
-        (at, format!("canary {id}"))
-    });
+    let next_canary = waiting.maps.iter().find(|id| budget.allows_canary_after_commands(id));
+    let canary = next_canary.map(|id| (now, format!("canary {id}")));
+    let canary = canary.or_else(|| waiting.maps.first().map(|id| (after_row, format!("canary {id}"))));
     let checks = (!waiting.checks.is_empty()).then(|| (after_row, "checks".to_owned()));
     let refused = waiting.refused.first().map(|id| (after_row, format!("retry of {id}")));
     canary.or(checks).or(refused)

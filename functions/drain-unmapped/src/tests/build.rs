@@ -1,8 +1,8 @@
 //! Builders that show only what matters to a case.
 //!
 //! Gate and state are written as in the attributes, the gate (`open` or `shut`) first and every time as an offset from
-//! [`NOW`]: `open mapped -2d -20m -`. A command's result is `map -1m` and one of: `mapped`, `changed` (mapped, with a
-//! log-on), a cause from the result line, `no` and a cause without a result line, `wait`, or `?` where it was not read
+//! [`NOW`]: `open mapped -2d -20m -`. A command's result is `map -1m` and one of: `mapped` and the
+//! time of the last boot, `changed` (mapped, with a log-on), a cause from the result line, `no` and a cause without a result line, `wait`, or `?` where it was not read
 //! again.
 
 use std::collections::BTreeMap;
@@ -202,20 +202,21 @@ pub(super) fn result(text: &str) -> CommandResult {
     let mut words = text.split(' ');
     let mut next = || words.next().unwrap_or_else(|| panic!("{text:?} is no result"));
     let (action, requested, word) = (next(), next(), next());
-    let proof = |changed| {
+    let proof = |changed, boot: Option<&str>| {
         InvocationResult::Mapped(Proof {
             changed,
             drive: "G:".to_owned(),
             remote: r"\\fs\share".to_owned(),
             status: Some("OK".to_owned()),
             privacy: Some(true),
+            boot: boot.map(at),
         })
     };
     let action = Action::parse(action).unwrap_or_else(|| panic!("{text:?} has no action"));
     let step = if action == Action::Map { "create" } else { "read" };
     let result = match word {
-        "mapped" => Some(proof(false)),
-        "changed" => Some(proof(true)),
+        "mapped" => Some(proof(false, words.next())),
+        "changed" => Some(proof(true, None)),
         "wait" => Some(InvocationResult::Pending),
         "?" => None,
         "no" => Some(InvocationResult::NoResult(Cause::new(next()))),

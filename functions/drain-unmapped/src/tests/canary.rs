@@ -131,7 +131,7 @@ fn restarted_instances_that_hold_the_password_are_checked_and_the_first_proof_ma
     assert_eq!(lines(restarted("-1d")), ["check 0..=8 (2/0)"]);
     assert_eq!(lines(restarted("-3d")), ["map 0 (50/all)"], "with an older one");
     assert_eq!(lines(restarted("-")), ["map 0 (50/all)"], "with an unknown one");
-    let proven = host(20, "shut restarted -1m -1d").result("check -10s mapped");
+    let proven = host(20, "shut restarted -1m -1d").result("check -10s mapped -1m");
     let sent = lines(restarted("-1d").into_iter().chain([proven]).collect());
     assert_eq!(sent[0], "map 0..=8 (50/all)", "{sent:?}");
 }

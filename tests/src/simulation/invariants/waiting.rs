@@ -17,9 +17,9 @@ use shared::state::State;
 use super::convergence::{gives_no_result, has_a_fault};
 use super::refusals::{Refusals, is_map};
 use super::{CLOCK_SKEW, CheckResult, Step, ensure};
+use crate::fleet::REMOTE;
 use crate::fleet::{Agent, Host, Letter, Power, World};
 use crate::simulation::ground_truth::{DEADLINE, Registration, Run};
-use crate::fleet::REMOTE;
 
 /// Reconcile runs that fail are no others' failures.
 const THREE_RECONCILE_RUNS: SignedDuration = SignedDuration::from_mins(3);
