@@ -215,7 +215,7 @@ fn a_check_that_opened_a_gate_makes_the_password_fresh_where_the_instance_had_lo
         ("the gate was open before", opening(&[], "check mapped 2").opened(1, 1), false),
         ("it holds an older password", opening(&[], "check mapped 2").logon(1, -1), false),
         ("it booted before the last proof", opening(&["check mapped"], "check mapped 2"), false),
-        ("it was refused", opening(&["check 1326 read"], "check mapped"), false),
+        ("it was refused", opening(&["check 1326 read"], "check mapped"), true),
         ("no domain controller answered", opening(&["check 1311 read"], "check mapped"), true),
         ("it did not reach the file server", opening(&["check port-445 port-445"], "check mapped"), false),
         (
