@@ -144,7 +144,7 @@ fn let_in(
             matches!(attempt.result, InvocationResult::Mapped(_))
                 && stamps.opened_by == Some(attempt.requested_at)
                 && logons.credential_before(&attempt.instance, attempt.requested_at) == Credential::Current
-                && had_lost_its_session(attempt, attempts, logons)
+                && had_lost_its_session(attempt, &stamps, attempts, logons)
         };
         attempt.requested_at > since && (is_log_on(attempt) || opened())
     };
@@ -154,14 +154,19 @@ fn let_in(
 
 /// Whether the instance had no session when it proved its mapping: it has booted since it was last known to have one; or a
 /// log-on failed since; or the file server was away, which more instances than this one tell.
-fn had_lost_its_session(proof: &Attempt, attempts: &[&Attempt], logons: &Logons<'_>) -> bool {
+fn had_lost_its_session(
+    proof: &Attempt,
+    stamps: &Stamps,
+    attempts: &[&Attempt],
+    logons: &Logons<'_>,
+) -> bool {
     let last_words = last_words(attempts, |word| word.requested_at < proof.requested_at);
     let class = |word: &Attempt| match &word.result {
         InvocationResult::Failed(failure) => Some(failure.cause.class()),
         _ => None,
     };
-    let own = last_words.get(&proof.instance).copied();
-    match own.and_then(class) {
+    let own = last_words.get(&proof.instance).filter(|word| stamps.unread < Some(word.requested_at));
+    match own.and_then(|word| class(word)) {
         Some(Class::Directory) => return true,
         Some(Class::Network) => {
             let failing = last_words.values().filter(|word| class(word) == Some(Class::Network));
@@ -171,7 +176,8 @@ fn had_lost_its_session(proof: &Attempt, attempts: &[&Attempt], logons: &Logons<
         _ => {}
     }
     let proven = own.filter(|word| matches!(word.result, InvocationResult::Mapped(_)));
-    let had_one = proven.map(|word| word.ended_at).max(logons.before(&proof.instance, proof.requested_at));
+    let had_one = proven.map(|word| word.ended_at).max(stamps.unread);
+    let had_one = had_one.max(logons.before(&proof.instance, proof.requested_at));
     let booted = match &proof.result {
         InvocationResult::Mapped(proof) => proof.boot,
         _ => None,

@@ -119,6 +119,8 @@ pub struct Stamps {
     pub logon: Option<Timestamp>,
     /// Request time of the command whose proof opened the gate.
     pub opened_by: Option<Timestamp>,
+    /// Request time of the last command before that whose result was not read, because it did not fail.
+    pub unread: Option<Timestamp>,
     /// Request time of a command that was refused, where that is the last thing recorded.
     pub refused_by: Option<Timestamp>,
 }

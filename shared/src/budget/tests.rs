@@ -207,6 +207,10 @@ fn a_check_that_opened_a_gate_makes_the_password_fresh_where_the_instance_had_lo
         case.attempts.push(attempt(2, NOW - 60, text));
         case
     };
+    let unread = |mut case: Case, second| {
+        case.stamps.entry(id(1)).or_default().unread = Some(at(second));
+        case
+    };
     let table = [
         ("it may have its session yet", opening(&[], "check mapped"), false),
         ("it booted before it logged on", opening(&[], "check mapped 1"), false),
@@ -215,6 +219,17 @@ fn a_check_that_opened_a_gate_makes_the_password_fresh_where_the_instance_had_lo
         ("the gate was open before", opening(&[], "check mapped 2").opened(1, 1), false),
         ("it holds an older password", opening(&[], "check mapped 2").logon(1, -1), false),
         ("it booted before the last proof", opening(&["check mapped"], "check mapped 2"), false),
+        (
+            "it booted before a command that did not fail",
+            unread(opening(&[], "check mapped 2"), NOW - 900),
+            false,
+        ),
+        ("which was before it booted", unread(opening(&[], "check mapped 20"), 19), true),
+        (
+            "it was proven after its failure",
+            unread(opening(&["check 1311 read"], "check mapped"), NOW - 500),
+            false,
+        ),
         ("it was refused", opening(&["check 1326 read"], "check mapped"), true),
         ("no domain controller answered", opening(&["check 1311 read"], "check mapped"), true),
         ("it did not reach the file server", opening(&["check port-445 port-445"], "check mapped"), false),

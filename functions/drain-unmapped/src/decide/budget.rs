@@ -10,7 +10,7 @@ use shared::config::Policy;
 use shared::ids::InstanceId;
 use shared::state::State;
 
-use crate::fleet::{Fleet, UnconfirmedSend};
+use crate::fleet::{Fleet, Instance, UnconfirmedSend};
 
 /// Asks the budget.
 pub(super) fn ask(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Budget {
@@ -48,7 +48,8 @@ fn stamps(fleet: &Fleet, now: Timestamp) -> BTreeMap<InstanceId, Stamps> {
             _ => (None, None),
         };
         let logon = past(instance.state().and_then(State::logon));
-        stamps.insert(instance.id.clone(), Stamps { logon, opened_by, refused_by });
+        let unread = opened_by.and_then(|opened| last_unread(instance, opened));
+        stamps.insert(instance.id.clone(), Stamps { logon, opened_by, unread, refused_by });
     }
     for record in &fleet.stale_registrations {
         let Some(id) = &record.instance_id else { continue };
@@ -57,4 +58,9 @@ fn stamps(fleet: &Fleet, now: Timestamp) -> BTreeMap<InstanceId, Stamps> {
         known.logon = known.logon.max(logon);
     }
     stamps
+}
+
+fn last_unread(instance: &Instance, before: Timestamp) -> Option<Timestamp> {
+    let results = instance.results.iter().filter(|result| result.result.is_none());
+    results.map(|result| result.requested_at).filter(|at| *at < before).max()
 }
