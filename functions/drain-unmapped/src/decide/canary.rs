@@ -1,22 +1,53 @@
-//! The canary: the one instance that tries the parameters' password while it is not fresh.
+//! The instance that is sent a `map` alone: the canary, which tries the parameters' password while it is not fresh, or an
+//! instance that was refused the password with which others are let in.
 
 use jiff::Timestamp;
 use shared::budget::Budget;
 use shared::cause::Cause;
-use shared::ids::ContainerInstanceArn;
+use shared::config::Policy;
+use shared::ids::{ContainerInstanceArn, InstanceId};
 use shared::state::State;
 
 use crate::fleet::Instance;
 
+/// What is to be done about the candidates now.
+#[derive(Debug, Default)]
+pub(super) struct Choice {
+    /// The one that is sent a `map`.
+    pub(super) chosen: Option<InstanceId>,
+    /// None is, until the commands in flight have ended: no check is sent meanwhile.
+    pub(super) holds_checks: bool,
+}
+
+/// The first candidate in this order that the budget allows. One that was refused before needs a budget of which nothing
+/// is spent or in flight; where only what is in flight is in its way, it is waited for, or it would never have its turn
+/// beside others that fail again and again.
+pub(super) fn choose(candidates: &[&Instance], budget: &Budget, policy: &Policy, now: Timestamp) -> Choice {
+    for Instance { id, .. } in candidates {
+        let is_refused = budget.refused_instances.contains(id);
+        let is_allowed =
+            if is_refused { budget.allows_refused_instance() } else { budget.allows_canary(id, policy, now) };
+        if is_allowed {
+            return Choice { chosen: Some(id.clone()), holds_checks: is_refused };
+        }
+        if is_refused && budget.row.is_empty() {
+            return Choice { chosen: None, holds_checks: true };
+        }
+    }
+    let waits = |one: &&Instance| budget.possible > 0 && budget.allows_canary_after_commands(&one.id);
+    Choice { chosen: None, holds_checks: candidates.iter().any(waits) }
+}
+
 /// The order of the candidates: first those that are due for more than a renewal, then those without a failed `map`, then
-/// those with the fewest log-ons that may be refused, then the least recently judged, then by ARN.
+/// the least recently judged, then by ARN. Among those without one the fewest log-ons that may be refused come first.
 pub(super) fn rank(
     instance: &Instance,
     budget: &Budget,
 ) -> (bool, bool, u32, Timestamp, ContainerInstanceArn) {
     let judged = instance.state().map_or(Timestamp::MIN, State::judged);
-    let refusals = budget.refusals_of_map(&instance.id);
-    (instance.is_open(), has_failed_map(instance), refusals, judged, instance.record.arn.clone())
+    let has_failed = has_failed_map(instance) || budget.refused_instances.contains(&instance.id);
+    let refusals = if has_failed { 0 } else { budget.refusals_of_map(&instance.id) };
+    (instance.is_open(), has_failed, refusals, judged, instance.record.arn.clone())
 }
 
 fn has_failed_map(instance: &Instance) -> bool {

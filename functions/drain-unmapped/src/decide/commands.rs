@@ -13,7 +13,7 @@ use shared::ids::InstanceId;
 use shared::send::{MaxErrors, RateControl, TARGETS_A_COMMAND};
 use shared::state::{State, StateAttribute};
 
-use super::canary;
+use super::canary::{self, Choice};
 use super::schedule::{Attempt, Triggers, next_attempt};
 use super::turns::{Waiting, in_turn, was_not_delivered};
 use crate::fleet::{AgentState, Fleet, Instance};
@@ -84,8 +84,10 @@ impl HeldBack {
 
 /// The agents of the instances that may be sent something now.
 pub(super) fn agents_to_ask(fleet: &Fleet, budget: &Budget, policy: &Policy, now: Timestamp) -> AgentsToAsk {
-    let Due { maps, canaries, renewals, checks, refused } = due(fleet, budget, policy, now, |_| true);
+    let Due { maps, canaries, renewals, checks } = due(fleet, budget, policy, now, |_| true);
     let waiting = renewals.into_iter().chain(checks).map(|waiting| waiting.id);
+    let is_refused = |one: &&&Instance| budget.refused_instances.contains(&one.id);
+    let refused = canaries.iter().filter(is_refused).map(|one| one.id.clone());
     let mut all: BTreeSet<InstanceId> = waiting.chain(refused).collect();
     if budget.is_fresh {
         let enough = room_for_maps(fleet, policy, now) * TARGETS_A_COMMAND;
@@ -101,7 +103,7 @@ pub(super) fn agents_to_ask(fleet: &Fleet, budget: &Budget, policy: &Policy, now
     AgentsToAsk { all, in_turn, enough: 1 }
 }
 
-/// What is sent now, in this order: due maps or the canary, an instance that was refused alone, renewals, checks.
+/// What is sent now, in this order: due maps; the canary or an instance that was refused alone; renewals; checks.
 pub(super) fn plan_commands(
     fleet: &Fleet,
     budget: &Budget,
@@ -109,31 +111,22 @@ pub(super) fn plan_commands(
     now: Timestamp,
 ) -> PlannedCommands {
     let oldest = now - policy.turn_memory();
-    let Due { maps, canaries, renewals, checks, refused } =
+    let Due { maps, canaries, renewals, checks } =
         due(fleet, budget, policy, now, |instance| instance.agent == AgentState::Online);
     let mut commands: Vec<PlannedCommand> = oldest_first(maps)
         .chunks(TARGETS_A_COMMAND)
         .take(room_for_maps(fleet, policy, now))
         .map(|targets| map(targets, "due, and an instance was let in a moment ago"))
         .collect();
-    let canaries = canaries.into_iter().map(|one| one.id.clone()).collect();
-    let mut waiting = HeldBack { maps: canaries, refused, checks: Vec::new() };
-    let mut holds_checks = false;
-    let mut budget = budget.clone();
-    if let Some(n) = waiting.maps.iter().position(|id| budget.allows_canary(id, policy, now)) {
-        let canary = waiting.maps.remove(n);
-        budget = budget.with_map(&canary);
-        commands.push(map(&[canary], "canary"));
-    } else if !waiting.maps.is_empty() {
-        holds_checks =
-            budget.possible > 0 && waiting.maps.iter().any(|id| budget.allows_canary_after_commands(id));
-    } else if !waiting.refused.is_empty() && budget.row.is_empty() {
-        // While it tries, nothing else may be refused.
-        holds_checks = true;
-        if budget.allows_refused_instance() {
-            commands.push(map(&[waiting.refused.remove(0)], "refused alone, tried again"));
-        }
-    }
+    let Choice { chosen, holds_checks } = canary::choose(&canaries, budget, policy, now);
+    let unchosen = canaries.iter().map(|one| one.id.clone()).filter(|id| Some(id) != chosen.as_ref());
+    let (refused, maps) = unchosen.partition(|id| budget.refused_instances.contains(id));
+    let mut waiting = HeldBack { maps, refused, checks: Vec::new() };
+    let budget = chosen.as_ref().map_or_else(|| budget.clone(), |id| budget.with_map(id));
+    commands.extend(chosen.map(|id| {
+        let is_refused = budget.refused_instances.contains(&id);
+        map(&[id], if is_refused { "refused alone, tried again" } else { "canary" })
+    }));
     if !renewal_at_work(fleet, policy, now) {
         let renewals: Vec<InstanceId> =
             in_turn(renewals, oldest, now).into_iter().take(RENEWALS_A_COMMAND).map(|one| one.id).collect();
@@ -182,12 +175,10 @@ fn check(waiting: Vec<Waiting>, budget: &Budget) -> Option<PlannedCommand> {
 struct Due<'f> {
     /// To be sent a `map`, all at once.
     maps: Vec<(Timestamp, InstanceId)>,
-    /// To be sent a `map`, one at a time, in this order.
+    /// To be sent a `map`, one at a time, in this order; among them those that were refused the current password.
     canaries: Vec<&'f Instance>,
     renewals: Vec<Waiting>,
     checks: Vec<Waiting>,
-    /// Refused the current password, the one that was tried least recently first.
-    refused: Vec<InstanceId>,
 }
 
 fn due<'f>(
@@ -198,7 +189,7 @@ fn due<'f>(
     is_ready: impl Fn(&Instance) -> bool,
 ) -> Due<'f> {
     let (triggers, oldest) = (Triggers::of(fleet, budget, now), now - policy.turn_memory());
-    let (mut due, mut refused) = (Due::default(), Vec::new());
+    let mut due = Due::default();
     for instance in fleet.counted().filter(|one| is_free(fleet, one, policy, now) && is_ready(one)) {
         let Some((at, attempt)) = next_attempt(instance, &triggers, policy) else { continue };
         if at > now {
@@ -207,8 +198,7 @@ fn due<'f>(
         let waiting = Waiting::new(instance, fleet.credential(instance), oldest);
         match wanted(instance, attempt, fleet, budget) {
             Wanted::Map if budget.is_fresh => due.maps.push((at, instance.id.clone())),
-            Wanted::Map => due.canaries.push(instance),
-            Wanted::MapAlone => refused.push((at, instance.id.clone())),
+            Wanted::Map | Wanted::MapAlone => due.canaries.push(instance),
             Wanted::Renewal if budget.is_fresh => due.renewals.push(waiting),
             Wanted::Renewal if budget.refused_with_current() == 0 => due.canaries.push(instance),
             Wanted::Renewal | Wanted::Check => due.checks.push(waiting),
@@ -216,7 +206,6 @@ fn due<'f>(
         }
     }
     due.canaries.sort_by_cached_key(|instance| canary::rank(instance, budget));
-    due.refused = oldest_first(refused);
     due
 }
 

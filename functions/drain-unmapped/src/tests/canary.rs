@@ -139,6 +139,7 @@ fn restarted_instances_that_hold_the_password_are_checked_and_the_first_proof_ma
 #[test]
 fn an_instance_that_was_refused_alone_tries_again_once_nothing_else_may_be_refused() {
     let due = "open mapped -9d -40m -1d";
+    let failed = |n, ago: &str| host(n, &format!("shut unmapped 9 {ago} - 53 -9h"));
     let table = [
         ("a row that is over", fleet([refused(1, "-31m")]), Some(1)),
         ("a row", fleet([refused(1, "-1859s")]), None),
@@ -147,6 +148,18 @@ fn an_instance_that_was_refused_alone_tries_again_once_nothing_else_may_be_refus
         ("one at a time", fleet([refused(1, "-40m"), refused(2, "-50m")]), Some(2)),
         ("while a check runs", fleet([refused(1, "-40m"), host(2, due).result("check -1m wait")]), None),
         ("others first", fleet([refused(1, "-40m"), host(2, "shut")]).not_fresh(), Some(2)),
+        ("before one that failed later", fleet([refused(1, "-60m"), failed(2, "-40m")]).not_fresh(), Some(1)),
+        (
+            "after one that failed earlier",
+            fleet([refused(1, "-40m"), failed(2, "-60m")]).not_fresh(),
+            Some(2),
+        ),
+        ("not before its row is over", fleet([refused(1, "-30m"), failed(2, "-20m")]).not_fresh(), Some(2)),
+        (
+            "it is waited for",
+            fleet([refused(1, "-60m"), failed(2, "-40m"), host(3, due).result("check -1m wait")]).not_fresh(),
+            None,
+        ),
         ("the password changed", fleet([refused(1, "-5m")]).not_fresh().changed("-1m"), Some(1)),
     ];
     for (name, fleet, expected) in table {
