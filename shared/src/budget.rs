@@ -112,13 +112,13 @@ impl Budget {
     pub fn allows_canary(&self, id: &InstanceId, policy: &Policy, now: Timestamp) -> bool {
         let is_free =
             self.last_map_in_flight.is_none_or(|last| now.duration_since(last) >= policy.canary_overlap());
-        is_free && self.has_room(id) && self.spares_last_refusal(self.maps_in_flight)
+        is_free && self.has_room(id) && self.spares_last_refusal()
     }
 
     /// Nothing but the commands in flight keeps the instance from being the canary.
     pub fn allows_canary_after_commands(&self, id: &InstanceId) -> bool {
-        let later = Budget { possible: 0, ..self.clone() };
-        later.has_room(id) && later.spares_last_refusal(0)
+        let later = self.after_commands();
+        later.has_room(id) && later.spares_last_refusal()
     }
 
     /// An instance that was refused alone may try again: only where no other refusal counts or may come.
@@ -129,19 +129,7 @@ impl Budget {
     /// How many instances may be checked at a time whose saved credential is this. A check of a mapping without a live
     /// session logs on with it.
     pub fn checks_at_a_time(&self, credential: Credential) -> u32 {
-        if self.is_refused_instance_in_flight {
-            return 0;
-        }
-        self.checks_if_possible(self.possible, credential)
-    }
-
-    /// Nothing may be checked, whatever becomes of the commands in flight.
-    pub fn withholds_checks(&self) -> bool {
-        [Credential::Current, Credential::Unknown].iter().all(|one| self.checks_if_possible(0, *one) == 0)
-    }
-
-    fn checks_if_possible(&self, possible: u32, credential: Credential) -> u32 {
-        if self.is_unreadable {
+        if self.is_unreadable || self.is_refused_instance_in_flight {
             return 0;
         }
         let most = match credential {
@@ -150,7 +138,13 @@ impl Budget {
                 self.of.saturating_sub(2).max(1).saturating_sub(self.spent_on_other_passwords())
             }
         };
-        most.min(self.of.saturating_sub(self.spent()).saturating_sub(possible))
+        most.min(self.of.saturating_sub(self.spent()).saturating_sub(self.possible))
+    }
+
+    /// Nothing may be checked, whatever becomes of the commands in flight.
+    pub fn withholds_checks(&self) -> bool {
+        let later = self.after_commands();
+        [Credential::Current, Credential::Unknown].iter().all(|one| later.checks_at_a_time(*one) == 0)
     }
 
     /// The same while a `map` is in flight on the instance.
@@ -187,8 +181,20 @@ impl Budget {
 
     /// The last refusal of the budget is kept for a password that was written after the others: its right correction is
     /// then tried at once.
-    fn spares_last_refusal(&self, maps_in_flight: u32) -> bool {
-        self.has_changed_since_last_refusal() || self.refused_with_current() + maps_in_flight + 1 < self.of
+    fn spares_last_refusal(&self) -> bool {
+        self.has_changed_since_last_refusal()
+            || self.refused_with_current() + self.maps_in_flight + 1 < self.of
+    }
+
+    /// The same if the commands in flight end without a refusal.
+    fn after_commands(&self) -> Self {
+        Budget {
+            possible: 0,
+            maps_in_flight: 0,
+            last_map_in_flight: None,
+            is_refused_instance_in_flight: false,
+            ..self.clone()
+        }
     }
 
     fn has_changed_since_last_refusal(&self) -> bool {

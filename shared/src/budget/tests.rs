@@ -318,6 +318,11 @@ fn checks_leave_room_for_what_may_yet_be_refused() {
         ("nothing is known", case(&[]), (2, 1)),
         ("two at a time are in flight", case(&[]).flying(check.clone()), (1, 1)),
         ("a canary is in flight", case(&[]).flying(map(9)), (2, 1)),
+        (
+            "a wave is in flight, and one was let in",
+            case(&[attempt(1, NOW, "map changed")]).flying(in_flight(Action::Map, NOW - 5, 9..40, 50)),
+            (2, 1),
+        ),
         ("one refused with the current one", case(&[with_current.clone()]).logon(1, 1), (1, 1)),
         ("one refused with another one", case(&[with_current.clone()]), (2, 0)),
         ("the row is over", case(&[attempt(1, NOW - GAP, "check 1326 read")]), (2, 1)),
