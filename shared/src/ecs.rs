@@ -23,7 +23,7 @@ use crate::state::AttributeNames;
 pub const INSTANCES_A_CALL: usize = 100;
 
 /// Custom attributes that ECS allows on an instance.
-pub const ATTRIBUTES_AN_INSTANCE: usize = 10;
+const ATTRIBUTES_AN_INSTANCE: usize = 10;
 
 /// The container instances of a cluster that match a filter, in any status but INACTIVE.
 /// Filters: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html>

@@ -82,7 +82,7 @@ mod tests {
         let names = AttributeNames::new(DriveLetter::parse("H").unwrap());
         let attributes =
             InstanceAttributes::read(&names, [("smb.G", Some("mapped")), ("smb.hold", None)].into_iter());
-        assert_eq!((attributes.gate, attributes.any, attributes.hold), (Gate::Shut, false, true));
+        assert_eq!((attributes.gate, attributes.any(), attributes.hold), (Gate::Shut, false, true));
     }
 
     fn timestamps() -> impl Strategy<Value = Timestamp> {

@@ -48,7 +48,7 @@ pub async fn uninstall(app: &App, deadline: Timestamp) -> Result<Value, Error> {
 
 /// The registrations that have an attribute of ours.
 fn ours(found: &Registrations) -> impl Iterator<Item = &ContainerInstance> {
-    found.records.iter().filter(|record| record.attributes.any)
+    found.records.iter().filter(|record| record.attributes.any())
 }
 
 struct Uninstall<'a> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use shared::budget::Budget;
-use shared::ecs::{ATTRIBUTES_AN_INSTANCE, ContainerInstance, NewAttribute, Status, current_registration};
+use shared::ecs::{ContainerInstance, NewAttribute, Status, current_registration};
 use shared::history::Command;
 use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State, StateAttribute};
@@ -187,6 +187,9 @@ pub(crate) fn allows(live: &ContainerInstance, history: History<'_>) -> Result<I
     }
     let ecs = EcsStatus { is_active: live.status == Status::Active, is_connected: live.is_connected };
     check_wants_command(&live.attributes, ecs)?;
+    if live.lacks_room() {
+        return Err(Reason::AttributeLimit);
+    }
     match named_since(history, &id, live.registered_at) {
         Some(reason) => Err(reason),
         None => Ok(id),
@@ -208,6 +211,9 @@ pub(crate) fn allows_by_hand(
         return Err(Reason::NotActive);
     }
     let id = live.instance_id.clone().ok_or(Reason::External)?;
+    if live.lacks_room() && live.attributes.gate == Gate::Shut {
+        return Err(Reason::AttributeLimit);
+    }
     let since =
         live.attributes.state.state().map_or(live.registered_at, |s| s.judged().max(live.registered_at));
     match named_since(history, &id, since) {
@@ -239,13 +245,16 @@ pub(crate) fn shut(
     if state.is_some_and(|state| at <= state.judged()) {
         return Err(Reason::OlderThanProof);
     }
-    // An absent gate is shut already.
-    if !live.attributes.any && live.custom_attributes + 2 > ATTRIBUTES_AN_INSTANCE {
-        return Err(Reason::AttributeLimit);
-    }
-    let restarted = State::Restarted { at, logon: state.and_then(State::logon) };
     let gate = (names.gate.clone(), Gate::Shut.as_str().to_owned());
-    Ok(vec![gate, (names.state.clone(), restarted.print())])
+    match live.attributes.gate {
+        Gate::Mapped if live.lacks_room() => Ok(vec![gate]),
+        // An absent gate is shut already.
+        Gate::Shut if live.lacks_room() => Err(Reason::AttributeLimit),
+        _ => {
+            let restarted = State::Restarted { at, logon: state.and_then(State::logon) };
+            Ok(vec![gate, (names.state.clone(), restarted.print())])
+        }
+    }
 }
 
 /// What the coming end of an instance writes on a registration: the drain, if provably ours, is released, so that the

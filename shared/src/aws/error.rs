@@ -76,6 +76,19 @@ impl AwsError {
     pub fn is_target_gone(&self) -> bool {
         self.code == "TargetNotFoundException"
     }
+
+    /// `PutAttributes` refuses the whole call, and the reason may be one of its targets: it was deregistered, has no room,
+    /// is named wrongly, or a policy excludes it, for example by a tag.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PutAttributes.html#API_PutAttributes_Errors>
+    pub fn may_be_one_targets(&self) -> bool {
+        let of_a_target = [
+            "AttributeLimitExceededException",
+            "InvalidParameterException",
+            "ClientException",
+            "AccessDeniedException",
+        ];
+        self.is_target_gone() || of_a_target.contains(&self.code.as_str())
+    }
 }
 
 /// Whether an AWS error code means that a call rate is exceeded.

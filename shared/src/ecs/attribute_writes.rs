@@ -32,11 +32,16 @@ pub enum WriteResult {
     Failed(AwsError),
 }
 
+/// So many targets refused in a row: the reason is not one of them.
+const REFUSED_IN_A_ROW: usize = ATTRIBUTES_A_CALL;
+
 /// The writes to one cluster that are still to be made, in order.
 #[derive(Debug)]
 pub struct AttributeWrites<'a, T> {
     cluster: &'a ClusterRef,
     groups: VecDeque<Vec<AttributeWrite<'a, T>>>,
+    /// Targets that were refused alone since the last success.
+    refused: usize,
 }
 
 impl<'a, T> AttributeWrites<'a, T> {
@@ -57,11 +62,11 @@ impl<'a, T> AttributeWrites<'a, T> {
                 }
             }
         }
-        AttributeWrites { cluster, groups }
+        AttributeWrites { cluster, groups, refused: 0 }
     }
 
-    /// Makes the next writes, and says which and what became of them; `None` when none is left. A call that ECS refuses
-    /// because one of its targets is gone, without saying which, is repeated in halves.
+    /// Makes the next writes, and says which and what became of them; `None` when none is left. ECS refuses a whole call
+    /// for one of its targets, without saying which: such a call is repeated in halves.
     pub async fn write_next(
         &mut self,
         client: &Client,
@@ -73,15 +78,23 @@ impl<'a, T> AttributeWrites<'a, T> {
             let request: Vec<_> =
                 group.iter().map(|write| (write.arn, write.attributes.as_slice())).collect();
             let result = match put_attributes(client, self.cluster, &request).await {
-                Ok(()) => WriteResult::Written,
-                Err(error) if error.is_target_gone() && group.len() > 1 => {
+                Ok(()) => {
+                    self.refused = 0;
+                    WriteResult::Written
+                }
+                Err(error)
+                    if error.may_be_one_targets() && group.len() > 1 && self.refused < REFUSED_IN_A_ROW =>
+                {
                     let second = group.split_off(group.len() / 2);
                     self.groups.push_front(second);
                     self.groups.push_front(group);
                     continue;
                 }
-                Err(error) if error.is_target_gone() => WriteResult::Gone,
-                Err(error) => WriteResult::Failed(error),
+                Err(error) if error.is_target_gone() && group.len() == 1 => WriteResult::Gone,
+                Err(error) => {
+                    self.refused += usize::from(error.may_be_one_targets());
+                    WriteResult::Failed(error)
+                }
             };
             return Some((group, result));
         }

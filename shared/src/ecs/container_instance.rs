@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::ATTRIBUTES_AN_INSTANCE;
 use crate::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
-use crate::state::{AttributeNames, InstanceAttributes};
+use crate::state::{AttributeNames, Drain, InstanceAttributes};
 use crate::time;
 
 /// A container instance's status in ECS.
@@ -67,6 +68,17 @@ impl ContainerInstance {
             attributes: InstanceAttributes::read(names, attributes()),
             custom_attributes: attributes().filter(|(name, _)| is_custom(name)).count(),
         })
+    }
+
+    /// Gate or state is missing, and ECS has no room for what is missing: neither can be recorded.
+    pub fn lacks_room(&self) -> bool {
+        let missing = usize::from(!self.attributes.has_gate) + usize::from(!self.attributes.has_state);
+        missing > 0 && self.custom_attributes + missing > ATTRIBUTES_AN_INSTANCE
+    }
+
+    /// The drain attribute is missing, and ECS has no room for it.
+    pub fn lacks_room_for_drain(&self) -> bool {
+        self.attributes.drain == Drain::Absent && self.custom_attributes >= ATTRIBUTES_AN_INSTANCE
     }
 
     /// Whether this registration counts instead of another of the same EC2 instance: the newest connected one counts,

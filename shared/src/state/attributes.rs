@@ -124,8 +124,10 @@ pub struct InstanceAttributes {
     pub drain: Drain,
     /// An operator set [`HOLD`].
     pub hold: bool,
-    /// The instance has at least one attribute of this letter.
-    pub any: bool,
+    /// The gate's attribute exists, whatever its value.
+    pub has_gate: bool,
+    /// The state's attribute exists, whatever its value.
+    pub has_state: bool,
 }
 
 /// The state attribute as it was found.
@@ -166,13 +168,18 @@ impl InstanceAttributes {
                 _ => {}
             }
         }
-        let any = gate.is_some() || state.is_some() || drain.is_some();
+        let (has_gate, has_state) = (gate.is_some(), state.is_some());
         let gate = Gate::parse(gate);
         let state = match (state.and_then(State::parse), gate) {
             (Some(state), _) => StateAttribute::Known(state),
             (None, Gate::Mapped) => StateAttribute::Unreadable,
             (None, Gate::Shut) => StateAttribute::Absent,
         };
-        InstanceAttributes { gate, state, drain: Drain::parse(drain), hold, any }
+        InstanceAttributes { gate, state, drain: Drain::parse(drain), hold, has_gate, has_state }
+    }
+
+    /// The instance has at least one attribute of this letter.
+    pub fn any(&self) -> bool {
+        self.has_gate || self.has_state || self.drain != Drain::Absent
     }
 }

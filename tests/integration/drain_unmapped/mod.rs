@@ -1,5 +1,6 @@
 //! `drain-unmapped` over the local AWS, in virtual time: whole runs of the handler that ships.
 
+mod attribute_limit;
 mod crash;
 mod drains;
 mod faults;

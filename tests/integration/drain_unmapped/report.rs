@@ -50,7 +50,7 @@ async fn release_gives_back_what_is_ours_and_removes_every_attribute() {
     assert_eq!(stack.status(DISK), Status::Active);
     for id in stack.instances("apps") {
         let attributes = stack.attributes(&id);
-        assert!(!attributes.any && attributes.drain == Drain::Absent, "{id}");
+        assert!(!attributes.any() && attributes.drain == Drain::Absent, "{id}");
     }
     let again = stack.ask(json!({ "release": true })).await.unwrap();
     assert_eq!([&again["done"], &again["cleaned"]], [&json!(true), &json!(0)]);

@@ -50,6 +50,8 @@ pub struct Host {
     pub capacity: (i64, i64),
     /// Custom attributes at registration.
     pub attributes: Vec<(String, String)>,
+    /// Whether a policy denies `PutAttributes` on it, by a tag.
+    pub denies_attributes: bool,
     /// Whether an operator drained it before the world begins.
     pub drained_by_operator: bool,
     /// The id of its first registration with ECS, where a test or a sample event names it; random otherwise.
@@ -231,6 +233,7 @@ impl Host {
             os_family: if platform == Platform::Windows { "WINDOWS_SERVER_2022_CORE" } else { "LINUX" },
             capacity: (2048, 7680),
             attributes: Vec::new(),
+            denies_attributes: false,
             drained_by_operator: false,
             container_instance_id: None,
             script_ends: booted,

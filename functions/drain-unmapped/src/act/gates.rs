@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 
 use shared::ecs::{self, AttributeWrite, AttributeWrites, ContainerInstance, NewAttribute, WriteResult};
 use shared::ids::{ClusterRef, ContainerInstanceArn};
-use shared::state::StateAttribute;
 
 use crate::app::App;
-use crate::decide::{GateWrite, Why};
+use crate::decide::{GateWrite, Why, set};
 use crate::fleet::Fleet;
 use crate::run::{Run, instance_id};
 
@@ -20,14 +19,14 @@ struct Write<'p> {
 }
 
 impl Write<'_> {
-    /// The attributes that it sets: the state, and the gate where it changes.
+    /// The attributes that it sets: the gate where it changes, and the state where there is room for it.
     fn attributes(&self, app: &App) -> Vec<NewAttribute> {
         let verdict = &self.planned.verdict;
-        let mut attributes = vec![(app.names.state.clone(), verdict.state.print())];
-        if verdict.gate != self.before.attributes.gate {
-            attributes.insert(0, (app.names.gate.clone(), verdict.gate.as_str().to_owned()));
-        }
-        attributes
+        let is_new_gate = verdict.gate != self.before.attributes.gate;
+        let gate = is_new_gate.then(|| (app.names.gate.clone(), verdict.gate.as_str().to_owned()));
+        let has_room = !self.before.lacks_room();
+        let state = has_room.then(|| (app.names.state.clone(), verdict.state.print()));
+        gate.into_iter().chain(state).collect()
     }
 }
 
@@ -121,7 +120,5 @@ fn written(run: &mut Run<'_>, fleet: &mut Fleet, write: Write<'_>) {
         "judged"
     );
     run.statistics.written(write.before, write.planned, run.app.clients.now());
-    instance.record.attributes.gate = verdict.gate;
-    instance.record.attributes.state = StateAttribute::Known(verdict.state.clone());
-    instance.record.attributes.any = true;
+    set(&mut instance.record, verdict);
 }

@@ -241,7 +241,12 @@ fn wanted(instance: &Instance, attempt: Attempt, fleet: &Fleet, budget: &Budget)
 }
 
 fn is_free(fleet: &Fleet, instance: &Instance, policy: &Policy, now: Timestamp) -> bool {
-    instance.counts() && !instance.is_in_flight() && !fleet.may_be_on_its_way(&instance.id, policy, now)
+    // What it answers could not be recorded.
+    let is_recorded = instance.is_open() || !instance.record.lacks_room();
+    is_recorded
+        && instance.counts()
+        && !instance.is_in_flight()
+        && !fleet.may_be_on_its_way(&instance.id, policy, now)
 }
 
 /// How many more `map` commands may be sent now, whichever function sent the last ones.

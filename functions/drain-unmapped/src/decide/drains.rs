@@ -150,6 +150,7 @@ fn own_rule(witnesses: &Witnesses, instance: &Instance, cause: &Cause, policy: &
         // An operator activated it again; `released` is written in this run.
         Drain::Done { .. } => return Some(Rule::Released),
         Drain::Foreign => return Some(Rule::DrainAttributeNotOurs),
+        Drain::Absent if instance.record.lacks_room_for_drain() => return Some(Rule::AttributeLimit),
         Drain::Absent | Drain::Requested { .. } => {}
     }
     match cause.class() {

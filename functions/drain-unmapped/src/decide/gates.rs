@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use shared::cause::Cause;
 use shared::config::Policy;
+use shared::ecs::ContainerInstance;
 use shared::ids::{CommandId, ContainerInstanceArn};
 use shared::invocation::{Failure, InvocationResult, Proof};
 use shared::state::{Gate, State, StateAttribute};
@@ -60,7 +61,7 @@ impl Why {
     }
 }
 
-/// Judges every connected instance's newest result.
+/// Judges every connected instance's newest result. What ECS has no room for is not recorded; only an open gate is shut.
 pub(super) fn apply_results(fleet: &mut Fleet) -> Vec<GateWrite> {
     let mut writes = Vec::new();
     for (arn, instance) in &mut fleet.instances {
@@ -68,6 +69,9 @@ pub(super) fn apply_results(fleet: &mut Fleet) -> Vec<GateWrite> {
             continue;
         }
         let Some((result, verdict)) = judge(instance) else { continue };
+        if instance.record.lacks_room() && !(instance.is_open() && verdict.gate == Gate::Shut) {
+            continue;
+        }
         let why = match &result.result {
             Some(InvocationResult::Mapped(proof)) => Why::Proof(proof.clone()),
             Some(InvocationResult::Failed(failure)) => Why::Failure(failure.clone()),
@@ -91,16 +95,14 @@ pub(super) fn reconcile_attributes(fleet: &mut Fleet, policy: &Policy, now: Time
                 Verdict { gate: Gate::Shut, state: state.clone() }
             }
             // Counts as mapped and due. It is written, so that the time until it counts as silent runs.
-            StateAttribute::Unreadable => {
+            StateAttribute::Unreadable if !instance.record.lacks_room() => {
                 let registered = instance.record.registered_at;
                 // With checks switched off it must at least not look like a fresh proof.
                 let judged =
                     policy.verify_every.map_or(registered, |period| later(now, -period).max(registered));
                 Verdict { gate: Gate::Mapped, state: State::Mapped { since: judged, judged, logon: None } }
             }
-            StateAttribute::Known(State::Mapped { .. } | State::Doubtful { .. }) | StateAttribute::Absent => {
-                continue;
-            }
+            _ => continue,
         };
         writes.push(apply(arn, instance, verdict, Why::Contradiction));
     }
@@ -176,12 +178,20 @@ fn stopped_commands(fleet: &Fleet) -> BTreeSet<CommandId> {
     results.filter(failed).map(|result| result.command.clone()).collect()
 }
 
+/// What the attributes are once a verdict is written: without room for a state it has none.
+pub fn set(record: &mut ContainerInstance, verdict: &Verdict) {
+    let has_room = !record.lacks_room();
+    let attributes = &mut record.attributes;
+    attributes.has_gate |= verdict.gate != attributes.gate;
+    attributes.has_state |= has_room;
+    attributes.gate = verdict.gate;
+    attributes.state =
+        if has_room { StateAttribute::Known(verdict.state.clone()) } else { StateAttribute::Absent };
+}
+
 /// Applies a verdict to the fleet, and says what to write for it.
 fn apply(arn: &ContainerInstanceArn, instance: &mut Instance, verdict: Verdict, why: Why) -> GateWrite {
-    let attributes = &mut instance.record.attributes;
-    let gate_before = attributes.gate;
-    attributes.gate = verdict.gate;
-    attributes.state = StateAttribute::Known(verdict.state.clone());
-    attributes.any = true;
+    let gate_before = instance.record.attributes.gate;
+    set(&mut instance.record, &verdict);
     GateWrite { arn: arn.clone(), gate_before, verdict, why }
 }

@@ -37,7 +37,7 @@ use commands::PlannedCommands;
 
 pub use commands::{AgentsToAsk, HeldBack, PlannedCommand};
 pub use drains::{DrainAction, PlannedDrain, drain_budget};
-pub use gates::{GateWrite, Why};
+pub use gates::{GateWrite, Why, set};
 pub use rule::Rule;
 pub use schedule::{Attempt, Triggers, later, next_attempt};
 pub use verdict::Verdict;

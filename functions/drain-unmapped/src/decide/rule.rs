@@ -14,6 +14,8 @@ pub enum Rule {
     Released,
     /// `smb.G.drain` holds a value that we did not write.
     DrainAttributeNotOurs,
+    /// ECS has no room for `smb.G.drain`.
+    AttributeLimit,
     /// A command for it is in flight.
     InFlight,
     /// Credentials, configuration and unknown causes never drain.
@@ -36,11 +38,12 @@ pub enum Rule {
 
 impl Rule {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Rule; 13] = [
+    pub const ALL: [Rule; 14] = [
         Rule::Mode,
         Rule::Hold,
         Rule::Released,
         Rule::DrainAttributeNotOurs,
+        Rule::AttributeLimit,
         Rule::InFlight,
         Rule::CauseNotTheHosts,
         Rule::NoWitnesses,
@@ -59,6 +62,7 @@ impl Rule {
             Rule::Hold => "hold",
             Rule::Released => "released",
             Rule::DrainAttributeNotOurs => "drain-attribute-not-ours",
+            Rule::AttributeLimit => "attribute-limit",
             Rule::InFlight => "in-flight",
             Rule::CauseNotTheHosts => "cause-not-the-hosts",
             Rule::NoWitnesses => "no-witnesses",
@@ -80,6 +84,9 @@ impl Rule {
                 "you made it `ACTIVE` again, or it is about to be terminated; it is not drained until it is proven once"
             }
             Rule::DrainAttributeNotOurs => "somebody else wrote `smb.<letter>.drain`",
+            Rule::AttributeLimit => {
+                "ECS allows ten custom attributes, and there is no room for `smb.<letter>.drain`"
+            }
             Rule::InFlight => "a command for it is in flight",
             Rule::CauseNotTheHosts => {
                 "its cause is of class credentials, configuration or unknown: another host would fare no better"

@@ -35,7 +35,7 @@ shared::metrics! {
         |run| count(run.survey.disconnected);
     StackAndCluster "StaleCredentials" "instances that logged on before a parameter last changed" =
         |run| count(run.survey.stale);
-    StackAndCluster "AttributeLimit" "instances that have no room for our attributes" =
+    StackAndCluster "AttributeLimit" "instances that have no room for gate and state" =
         |run| count(run.survey.at_attribute_limit);
     StackAndCluster "BreakerOpen" "1 while the breaker of a cluster is open" =
         |run| count(run.is_breaker_open());

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use shared::budget::Credential;
 use shared::config::Policy;
-use shared::ecs::{ATTRIBUTES_AN_INSTANCE, ContainerInstance, Status};
+use shared::ecs::{ContainerInstance, Status};
 use shared::ids::ClusterRef;
 use shared::state::{Drain, State};
 
@@ -63,8 +63,7 @@ pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now:
         survey.unproven += u32::from(is_unproven(record));
         survey.stale += u32::from(is_stale(fleet, instance));
         survey.unreachable += u32::from(is_unreachable(policy, instance, now));
-        let is_full = record.custom_attributes >= ATTRIBUTES_AN_INSTANCE && !record.attributes.any;
-        survey.at_attribute_limit += u32::from(is_full);
+        survey.at_attribute_limit += u32::from(record.lacks_room());
         if let Some(State::Unmapped { failing_since, cause, .. }) = instance.state() {
             survey.unmapped += 1;
             let minutes = now.duration_since(*failing_since).as_secs_f64() / 60.0;

@@ -107,7 +107,7 @@ pub(super) fn host(n: u32, stands: &str) -> Instance {
         ),
     };
     let registered = if state == StateAttribute::Absent { "-5m" } else { "-10d" };
-    let any = gate == Gate::Mapped || state != StateAttribute::Absent;
+    let (has_gate, has_state) = (gate == Gate::Mapped, matches!(state, StateAttribute::Known(_)));
     let arn = format!("arn:aws:ecs:eu-west-1:111122223333:container-instance/windows/{n:032}");
     let id = InstanceId::parse(&format!("i-{n:017}")).unwrap();
     Instance {
@@ -120,7 +120,14 @@ pub(super) fn host(n: u32, stands: &str) -> Instance {
             is_windows: true,
             registered_at: at(registered),
             version: 1,
-            attributes: InstanceAttributes { gate, state, drain: Drain::Absent, hold: false, any },
+            attributes: InstanceAttributes {
+                gate,
+                state,
+                drain: Drain::Absent,
+                hold: false,
+                has_gate,
+                has_state,
+            },
             custom_attributes: 2,
         },
         id,

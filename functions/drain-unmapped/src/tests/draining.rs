@@ -42,6 +42,10 @@ fn only_an_active_connected_instance_without_a_hold_is_drained() {
     check("released", broken().drain("released -5m"), &["1: released"]);
     check("re-activated", broken().drain("done 8 -5m"), &["1: released"]);
     check("not our value", broken().drain("by the night shift"), &["1: drain-attribute-not-ours"]);
+    let full = |n| broken().with(|i| i.record.custom_attributes = n);
+    check("no room for the drain attribute", full(10), &["1: attribute-limit"]);
+    check("room for it", full(9), &["1"]);
+    check("no room, and it has the attribute", full(10).drain("requested 8 -5m"), &["1"]);
     check("requested before a crash", broken().drain("requested 8 -5m"), &["1"]);
     check("a command is in flight", broken().result("map -30s wait"), &["1: in-flight"]);
     check("gate opened by hand", host(1, &BROKEN.replace("shut", "open")), &["1"]);

@@ -49,8 +49,12 @@ fn every_instance_is_counted_for_what_it_is() {
         (host(1, WELL).disconnected(), Survey { disconnected: 1, ..Survey::default() }),
         (host(1, "open mapped -9d -10m -3d"), Survey { mapped: 1, stale: 1, ..none.clone() }),
         (
-            host(1, "shut").registered("-1m").with(|i| i.record.custom_attributes = 10),
+            host(1, "shut").registered("-1m").with(|i| i.record.custom_attributes = 9),
             Survey { unknown: 1, at_attribute_limit: 1, ..none.clone() },
+        ),
+        (
+            host(1, "shut").registered("-1m").with(|i| i.record.custom_attributes = 8),
+            Survey { unknown: 1, ..none.clone() },
         ),
         (host(1, WELL).with(|i| i.record.custom_attributes = 10), Survey { mapped: 1, ..none.clone() }),
         (host(1, "shut").registered("-1h").offline(), Survey { unknown: 1, unreachable: 1, ..none }),

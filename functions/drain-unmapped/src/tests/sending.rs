@@ -128,6 +128,29 @@ fn the_instance_that_waited_longest_is_sent_a_map_first() {
 }
 
 #[test]
+fn nothing_is_planned_for_an_instance_without_room_for_its_attributes() {
+    let full = |stands: &str, n| host(1, stands).with(|i| i.record.custom_attributes = n);
+    let table = [
+        ("no room for the two", full("shut", 9), &[][..]),
+        ("room for the two", full("shut", 8), &["map 1 (50/all)"][..]),
+        ("its result is not recorded", full("shut", 9).result("map -1m changed"), &[]),
+        ("nor its failure", full("shut", 9).result("map -1m 53"), &[]),
+        ("no room for the gate", full("shut unmapped 1 -9m - 53 -9m", 10), &[]),
+        ("it has both", full("open mapped -99m -1m -", 10), &[]),
+        // The state was deleted. An open gate can be shut without it.
+        ("open without room for the state", full("open", 10), &["check 1 (1/0)"]),
+        ("which failed", full("open", 10).result("check -1m not-mapped"), &["write 1: shut"]),
+    ];
+    for (name, instance, expected) in table {
+        let lines = decided(&fleet([instance]), &policy());
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let is_as_expected = lines.len() == expected.len()
+            && lines.iter().zip(expected).all(|(line, start)| line.starts_with(start));
+        assert!(is_as_expected, "{name}: {lines:?}");
+    }
+}
+
+#[test]
 fn the_number_of_checks_follows_the_budget() {
     let holds_it = |range| hosts(range, "open mapped -99m -40m -1d");
     check_sent(&fleet(holds_it(0..120)), &["check 0..=49 (2/0)"]);

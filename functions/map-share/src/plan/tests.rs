@@ -262,6 +262,12 @@ fn a_restart_shuts_what_was_proven_before_it_and_nothing_else() {
         Err(Reason::AttributeLimit)
     );
     assert_eq!(written(&ContainerInstance { custom_attributes: 8, ..live(1) }, 9), restarted(9, None));
+    let full = ContainerInstance { custom_attributes: 10, ..with_state(1, "mapped", &mapped(5)) };
+    assert_eq!(written(&full, 9), restarted(9, Some(1)), "both are there");
+    let names = names();
+    let only_gate = InstanceAttributes::read(&names, [(names.gate.as_str(), Some("mapped"))].into_iter());
+    let full = ContainerInstance { custom_attributes: 10, attributes: only_gate, ..live(1) };
+    assert_eq!(written(&full, 9), Ok(vec!["shut".to_owned()]), "the gate is shut without a state");
 }
 
 #[test]

@@ -86,6 +86,12 @@ fn check_text(what: &str, text: &str, special: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
+fn is_denied(aws: &LocalAws, cluster: &str, target: &Target) -> bool {
+    let host =
+        aws.ecs.instance(cluster, &target.id).and_then(|one| aws.world.hosts.get(&one.ec2_instance_id));
+    host.is_some_and(|host| host.denies_attributes)
+}
+
 pub(super) fn put_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: ChangeAttributes = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
@@ -96,6 +102,10 @@ pub(super) fn put_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
             change(aws, &cluster, &targets, put);
         }
         return Err(error);
+    }
+    if let Some(denied) = targets.iter().find(|target| is_denied(aws, &cluster, target)) {
+        let message = format!("not authorized to perform ecs:PutAttributes on {}", denied.id);
+        return Err(ApiError::new("AccessDeniedException", message));
     }
     for target in &targets {
         let instance = aws.ecs.instance(&cluster, &target.id).expect("looked up");

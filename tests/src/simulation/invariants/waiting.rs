@@ -103,7 +103,8 @@ impl Waiting {
         let recent = || step.aws.commands().rev().take_while(|one| one.requested() > changed - DEADLINE);
         // Whatever is in flight may be refused.
         let is_tried = recent().any(|one| is_map(one) && one.requested() > changed);
-        let is_in_flight = recent().any(|one| one.invocations().iter().any(|one| one.finished().is_none()));
+        let ends = || recent().flat_map(|one| one.invocations()).map(|one| one.finished());
+        let is_in_flight = ends().any(|end| end.is_none());
         if is_over || is_tried || is_in_flight || spent >= ground_truth.policy.refusal_budget as usize {
             return Ok(());
         }
@@ -117,6 +118,7 @@ impl Waiting {
         };
         let Some(one) = ours.find(is_refused) else { return Ok(()) };
         let from = changed.max(one.state_since).max(budget_returns(step, refusals));
+        let from = ends().flatten().fold(from, Timestamp::max);
         let from = from + ground_truth.ecs_lag + ground_truth.ssm_lag;
         let after =
             |run: &&Run| run.is_reconcile_run && run.began > from + CLOCK_SKEW && run.ended_well.is_some();
