@@ -31,7 +31,7 @@ async fn run_successfully(arguments: &[&str]) -> String {
 #[tokio::test]
 async fn forty_instances_are_mapped_and_the_one_with_a_disk_is_drained() {
     let out = run_successfully(&[]).await;
-    assert!(out.contains("one command, map, to 31 instances"), "{out}");
+    assert!(out.contains("commands were enough for 31 instances of the scale-out"), "{out}");
     assert!(out.contains("drained for drive-in-use: i-"), "{out}");
 }
 
@@ -54,8 +54,9 @@ async fn five_hundred_instances_stay_readable() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_presented_by_the_canary_alone_and_once_corrected_maps_everything() {
+async fn a_wrong_password_is_presented_by_at_most_two_canaries_and_once_corrected_maps_everything() {
     let out = run_successfully(&["--wrong-password"]).await;
+    assert!(out.contains("of 3 refused log-ons spent"), "{out}");
     assert!(out.contains("unmapped, 1326: i-"), "{out}");
 }
 

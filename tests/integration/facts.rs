@@ -94,7 +94,7 @@ async fn drain_unmapped_makes_every_call_and_emits_every_metric_that_it_lists_an
         .windows_instance("apps", |host| host.disk_on_letter());
     let mut stack = Stack::new(world);
     stack.minutes(40).await;
-    // Only an instance that comes when the password is proven is mapped without having been checked before.
+    // Only a new instance is mapped without having been checked before.
     stack.local.aws().launch(Platform::Windows, Some("apps"), |host| host);
     stack.minutes(20).await;
     for metric in metrics("drain-unmapped") {
@@ -111,7 +111,7 @@ async fn map_share_makes_every_call_that_it_lists_and_no_other() {
         .windows_instance("apps", map_share::mapped)
         .windows_instance("apps", map_share::mapped)
         .windows_instance("apps", |host| host);
-    let setup = Setup::new(world);
+    let setup = Setup::fresh(world).await;
     let restart = state_change(&map_share::id(2), "stopping", map_share::base());
     setup.batch(&[setup.event(&map_share::id(3)), restart]).await;
     assert_eq!(called(&setup.local, map_share::CALLER), listed("map-share"));

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use shared::config::Config;
 use shared::metrics::Metrics;
 
-use crate::fleet::{Host, Pace, World};
+use crate::fleet::{Host, Pace, REMOTE, Scripted, World};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::cluster_arn;
 use crate::local_aws::in_process::{Local, Process};
@@ -39,7 +39,10 @@ pub fn world() -> World {
     World::new(7, base()).pace(Pace { steady: true, ..Pace::default() }).cluster("apps")
 }
 
-/// A mapped host that logged on with the parameters' password ten minutes ago. One such host proves the password.
+/// The instance that [`Setup::let_in`] sends to. It is in no cluster, as one that has been deregistered since.
+const LET_IN: &str = "i-00000000000letin0";
+
+/// A mapped host that logged on with the parameters' password ten minutes ago.
 pub fn mapped(host: Host) -> Host {
     mapped_at(host, base() - Duration::from_secs(600))
 }
@@ -48,6 +51,12 @@ pub fn mapped(host: Host) -> Host {
 pub fn mapped_at(host: Host, at: Timestamp) -> Host {
     let at = format!("{at:.3}");
     host.attribute("smb.G", "mapped").attribute("smb.G.state", &format!("mapped {at} {at} {at}"))
+}
+
+/// The script's result line for a mapped share. `changed`: whether the run made the mapping.
+pub fn mapped_line(changed: &str) -> String {
+    let remote = json!(REMOTE);
+    format!(r#"{{"smbMapping":"mapped","v":1,"changed":{changed},"drive":"G:","remote":{remote}}}"#)
 }
 
 /// The n-th host of a world.
@@ -67,7 +76,30 @@ pub struct Setup {
 impl Setup {
     /// The default configuration for `apps`.
     pub fn new(world: World) -> Self {
+        let world = world.foreign_instance(|host| host.named(LET_IN));
         Setup { local: Local::new(LocalAws::new(world)), written: Arc::default(), variables: BTreeMap::new() }
+    }
+
+    /// The same, and the password is fresh.
+    pub async fn fresh(world: World) -> Self {
+        let setup = Setup::new(world);
+        setup.let_in().await;
+        setup
+    }
+
+    /// Lets three seconds pass, in which an instance is let in with the parameters' password. So the password is fresh for
+    /// a minute.
+    pub async fn let_in(&self) {
+        self.local.aws().world.host(LET_IN).scripted.push_back(Scripted::success(&mapped_line("true")));
+        self.run("map", LET_IN).await;
+        self.local.wait(Duration::from_secs(3)).await;
+    }
+
+    /// Sends a command to one instance, as an operator may.
+    pub async fn run(&self, action: &str, id: &str) {
+        let ssm = Process::new(&self.local, "operator").ssm();
+        let send = ssm.send_command().document_name("ecs-smb-mapper-G").instance_ids(id);
+        send.parameters("Action", vec![action.to_owned()]).send().await.unwrap();
     }
 
     /// With another environment variable.
@@ -120,13 +152,13 @@ impl Setup {
         calls
     }
 
-    /// The targets of every command, in the order of the requests.
+    /// The targets of every command of the functions, which have a comment, in the order of the requests.
     pub fn commands(&self) -> Vec<Vec<String>> {
         let aws = self.local.aws();
         let targets = |command: &crate::local_aws::ssm::Command| {
             command.invocations().iter().map(|one| one.instance.to_string()).collect()
         };
-        aws.commands().map(targets).collect()
+        aws.commands().filter(|command| !command.comment.is_empty()).map(targets).collect()
     }
 
     /// The value of an attribute of an instance.

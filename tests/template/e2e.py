@@ -28,7 +28,7 @@ def main():
         check_packages()
         check_patterns(emulator)
         first_instance_is_mapped_by_reconcile_runs(aws)
-        new_instance_is_mapped_from_its_event(emulator, deployment, aws)
+        new_instance_is_mapped(emulator, deployment, aws)
         report_by_hand(deployment)
         invalid_task_definition_raises_its_alarm(deployment)
         poison_message_ends_in_the_dead_letter_queue(emulator, deployment, aws)
@@ -82,7 +82,8 @@ def first_instance_is_mapped_by_reconcile_runs(aws):
           lambda: aws.attributes(aws.first).get("smb.G") == "mapped")
 
 
-def new_instance_is_mapped_from_its_event(emulator, deployment, aws):
+def new_instance_is_mapped(emulator, deployment, aws):
+    """By map-share, if its event arrives within a minute after the first instance was let in; else by a reconcile run."""
     (instance,) = aws.control("POST", "hosts", {"cluster": CLUSTER})["instanceIds"]
     say(f"{instance} starts")
     delivered = []
@@ -92,12 +93,14 @@ def new_instance_is_mapped_from_its_event(emulator, deployment, aws):
             delivered.extend(deliver_event(emulator, deployment, event))
         return aws.attributes(instance).get("smb.G") == "mapped"
 
-    until(f"a message on the deployed queue ends as {instance} mapped with an open gate", 150, deliver)
+    until(f"a message is on the deployed queue, and {instance} ends mapped with an open gate", 150, deliver)
     check("ContainerInstanceRule" in delivered, f"its event passed the rule ({', '.join(sorted(set(delivered)))})")
-    commands = [value for _, _, name, value in deployment.metrics("map-share") if name == "Commands"]
-    check(sum(commands) >= 1, "map-share says that it sent a command")
+    handled = [value for _, _, name, value in deployment.metrics("map-share") if name == "EventsContainerInstance"]
+    check(sum(handled) >= 1, "map-share says that it handled the event")
     state = aws.attributes(instance)["smb.G.state"]
     check(state.startswith("mapped "), f"the state is written: {state}")
+    answer = deployment.invoke("map-share", {"instanceIds": [instance]})
+    check(answer["sent"] != [], f"map-share sends a command by hand: {answer}")
 
 
 def deliver_event(emulator, deployment, event):

@@ -26,12 +26,13 @@ fn with_disk(seed: u64, others: usize) -> World {
     fleet(seed, others).windows_instance("apps", |host| host.named(DISK).disk_on_letter())
 }
 
-/// A fleet in operation, with every gate open.
+/// A fleet in operation, with every gate open. Its instances are older than the deployment, so they are checked before one
+/// is sent `map`, one at a time.
 async fn mapped_fleet(seed: u64, instances: usize) -> Stack {
     // The SDK's jitter and the halving of refused groups use this thread's generator.
     fastrand::seed(seed);
     let stack = Stack::new(fleet(seed, instances));
-    stack.minutes(5).await;
+    stack.minutes(5 + instances as u64 / 40).await;
     assert_eq!(open(&stack).len(), instances);
     stack
 }

@@ -26,7 +26,9 @@ async fn the_report_has_causes_and_remedies_and_changes_nothing() {
     assert_eq!(row["cause"]["code"], "drive-in-use");
     assert!(row["cause"]["remedy"].as_str().is_some_and(|text| !text.is_empty()));
     assert_eq!((&row["drain"], &row["status"]), (&json!("ours"), &json!("DRAINING")));
-    assert_eq!(report["password"], "proven");
+    let credentials = &report["credentials"];
+    assert_eq!([&credentials["spent"], &credentials["of"]], [&json!(0), &json!(3)]);
+    assert_eq!(credentials.get("why"), None, "nothing waits for the budget: {credentials}");
     for writing in ["SendCommand", "PutAttributes", "DeleteAttributes", "UpdateContainerInstancesState"] {
         assert_eq!(calls(&stack, writing), 0);
     }

@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_of_new_instances_becomes_one_command() {
-    let setup = Setup::new(world().windows_instance("apps", mapped).windows_instances("apps", 3));
+    let setup = Setup::fresh(world().windows_instance("apps", mapped).windows_instances("apps", 3)).await;
     assert!(setup.batch(&setup.events(2..=4)).await.is_empty());
     assert_eq!(setup.commands(), [[id(2), id(3), id(4)]]);
     assert_eq!(
@@ -16,8 +16,6 @@ async fn a_batch_of_new_instances_becomes_one_command() {
             "DescribeContainerInstances",
             "DescribeInstanceInformation",
             "DescribeParameters",
-            "ListContainerInstances",
-            "DescribeContainerInstances",
             "ListCommandInvocations",
             "SendCommand",
         ]
@@ -30,13 +28,13 @@ async fn a_batch_of_new_instances_becomes_one_command() {
     ]);
     assert_eq!(setup.metrics(), expected);
     let aws = setup.local.aws();
-    let command = aws.commands().next().unwrap();
+    let command = aws.commands().last().unwrap();
     assert_eq!(command.parameter("Action"), Some("map"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_response_to_a_single_event_is_a_report() {
-    let setup = Setup::new(world().windows_instance("apps", mapped).windows_instances("apps", 1));
+    let setup = Setup::fresh(world().windows_instance("apps", mapped).windows_instances("apps", 1)).await;
     let answer = setup.invoke(setup.event(&id(2))).await.unwrap();
     assert_eq!(answer["sent"][0]["instanceIds"], json!([id(2)]));
     assert_eq!(setup.commands(), [[id(2)]]);

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers belong to the tests")]
 
 mod answers;
-mod brake;
+mod budget;
 mod calls;
 mod order;
 mod property;

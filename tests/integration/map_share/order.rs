@@ -6,12 +6,13 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_is_written_before_a_command_is_sent() {
-    let setup = Setup::new(
+    let setup = Setup::fresh(
         world()
             .windows_instance("apps", mapped)
             .windows_instance("apps", mapped)
             .windows_instances("apps", 1),
-    );
+    )
+    .await;
     let process = Process::new(&setup.local, CALLER);
     // The new host's event is the first of the batch; the restarted host's registration event is the last.
     let mut reconnected = setup.event(&id(2));
@@ -45,7 +46,7 @@ async fn a_batch_whose_run_was_killed_has_its_full_effect_when_it_is_received_ag
     // Two new hosts, one restarted host, and one terminating host that we drained. Every call is killed at, before and
     // after its effect.
     let setup = || {
-        Setup::new(
+        Setup::fresh(
             world()
                 .windows_instance("apps", mapped)
                 .windows_instance("apps", mapped)
@@ -66,7 +67,7 @@ async fn a_batch_whose_run_was_killed_has_its_full_effect_when_it_is_received_ag
             setup.local.aws().container_instance(&id(3)).unwrap().attribute("smb.G.drain").map(str::to_owned);
         (setup.commands(), (1..=5).map(|n| setup.attributes(&id(n))).collect::<Vec<_>>(), drain)
     };
-    let undisturbed = setup();
+    let undisturbed = setup().await;
     let events_once = events(&undisturbed);
     assert!(undisturbed.batch(&events_once).await.is_empty());
     let (expected, calls) = (end(&undisturbed), undisturbed.calls().len());
@@ -75,7 +76,7 @@ async fn a_batch_whose_run_was_killed_has_its_full_effect_when_it_is_received_ag
     assert!(calls >= 10, "{calls}");
     for call in 1..=u32::try_from(calls).unwrap() {
         for moment in [Moment::Before, Moment::After] {
-            let setup = setup();
+            let setup = setup().await;
             let events = events(&setup);
             let process = Process::new(&setup.local, CALLER).kill_at(call, moment);
             let killed = process.run(setup.invoke_as(&process, sqs(&events))).await;

@@ -21,9 +21,9 @@ enum Effect {
     Nothing,
 }
 
-/// The host that an event names, and one that proves the password.
-fn setup(host: HostKind) -> Setup {
-    Setup::new(host.add(world().cluster("others"), mapped).windows_instance("apps", mapped))
+/// The host that an event names, beside a mapped one. The password is fresh.
+async fn setup(host: HostKind) -> Setup {
+    Setup::fresh(host.add(world().cluster("others"), mapped).windows_instance("apps", mapped)).await
 }
 
 fn effect(setup: &Setup) -> Effect {
@@ -43,7 +43,7 @@ fn effect(setup: &Setup) -> Effect {
     match instance.attribute("smb.G.state") {
         Some(state) if state.starts_with("restarted") => {
             assert_eq!(instance.attribute("smb.G"), Some("shut"), "gate and state are written together");
-            let at = ["12:00:00", "11:58:00", "11:40:00"];
+            let at = ["12:00:00", "12:00:03", "11:58:00", "11:40:00"];
             Effect::Shut(at.into_iter().find(|at| state.contains(at)).unwrap())
         }
         _ => {
@@ -71,7 +71,7 @@ async fn check(
     events: impl FnOnce(&Setup) -> Vec<Value>,
     expected: (Effect, &str),
 ) {
-    let setup = setup(host);
+    let setup = setup(host).await;
     let events = events(&setup);
     setup.calls();
     assert!(setup.batch(&events).await.is_empty(), "{case}: acknowledged");
@@ -178,7 +178,7 @@ async fn instance_state_change() {
     )
     .await;
     let ahead = |_: &Setup| vec![state_change(&id(1), "running", minutes_before(-600))];
-    check("ahead of our clock", HostKind::Mapped, ahead, (Shut("12:00:00"), "EventsHandled 1")).await;
+    check("ahead of our clock", HostKind::Mapped, ahead, (Shut("12:00:03"), "EventsHandled 1")).await;
     for state in ["pending", "shutting-down", "terminated", "something-new"] {
         let other = |_: &Setup| vec![state_change(&id(1), state, base())];
         check(state, HostKind::Mapped, other, (NoCall, "EventsSkipped 1")).await;
@@ -267,7 +267,7 @@ async fn other_events_are_acknowledged_and_counted() {
     };
     check("other kinds", HostKind::Mapped, other, (NoCall, "EventsSkipped 3")).await;
 
-    let setup = setup(HostKind::New);
+    let setup = setup(HostKind::New).await;
     let good = setup.event(&id(1)).to_string();
     let bodies =
         ["", "not JSON", "null", "7", "[]", "{}", r#"{"detail-type": 7}"#, r#"{"Message": "from SNS"}"#];
@@ -293,7 +293,7 @@ async fn by_hand() {
         (HostKind::OtherCluster, false),
         (HostKind::NotRegistered, false),
     ] {
-        let setup = setup(host);
+        let setup = setup(host).await;
         let answer = setup.by_hand(&[&id(1)]).await;
         assert_eq!(answer["sent"].as_array().unwrap().len(), usize::from(is_sent), "{host:?}: {answer}");
         assert_eq!(setup.commands().len(), usize::from(is_sent), "{host:?}");
@@ -303,7 +303,7 @@ async fn by_hand() {
             assert_eq!(again["skipped"][0]["reason"], "a command for it is in flight");
         }
     }
-    let setup = setup(HostKind::New);
+    let setup = setup(HostKind::New).await;
     for payload in [
         json!({}),
         json!(null),
@@ -327,7 +327,7 @@ async fn by_hand() {
 
 #[tokio::test(start_paused = true)]
 async fn an_operators_drain_is_read_from_ecs() {
-    let setup = setup(HostKind::New);
+    let setup = setup(HostKind::New).await;
     let event = setup.event(&id(1));
     setup.local.aws().operator_sets_status(&id(1), Status::Draining);
     assert!(setup.batch(&[event]).await.is_empty());

@@ -99,6 +99,7 @@ fn expected(file: &str) -> Expected {
 async fn every_payload_has_the_effect_that_its_name_tells() {
     for (file, payload) in tests::events::of("map-share") {
         let setup = setup();
+        setup.let_in().await;
         let answer = setup.invoke(payload).await.unwrap_or_else(|error| panic!("{file}: {error}"));
         if answer.get("batchItemFailures").is_some() {
             assert!(failures(&answer).is_empty(), "{file}: {answer}");

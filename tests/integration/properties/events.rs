@@ -158,6 +158,7 @@ fn a_new_host_gets_one_command_whatever_else_is_in_its_batch() {
     check(600, batches, |(mut bodies, position)| {
         in_virtual_time(async {
             let story = story();
+            story.let_in().await;
             let mut registration = story.event(NEW_HOST);
             registration["detail"]["clusterArn"] = json!(cluster_arn("windows"));
             bodies.insert(position.index(bodies.len() + 1), registration.to_string());

@@ -1,14 +1,18 @@
 //! What a run must reach. Pure: it is given what was seen, and says what is wrong.
 
-use super::deployment::NAMES;
 use super::fleet_setup::Kind;
 use super::observations::Observations;
 use super::options::Options;
 use super::view::InstanceView;
 use shared::state::{Drain, Gate, State};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// The rule by which a drain is withheld because others drain already.
 pub(super) const BUDGET: &str = "budget";
+
+/// The longest time from a decision to the command.
+pub(super) const SENDING: Duration = Duration::from_millis(1500);
 
 /// What the validator must find in the samples. Empty: the sample is valid.
 const FINDINGS: [(&str, &str); 3] =
@@ -23,11 +27,11 @@ pub struct Check {
     pub wrong: Option<String>,
 }
 
-/// Everything that must hold at the end.
-pub(super) fn checks(options: &Options, seen: &Observations) -> Vec<Check> {
+/// Everything that must hold at the end. `freshness`: how long the others follow one that was let in.
+pub(super) fn checks(options: &Options, freshness: Duration, seen: &Observations) -> Vec<Check> {
     let all_of = |is_meant: fn(Kind) -> bool| seen.views.iter().filter(move |view| is_meant(view.kind));
     let id = |view: &InstanceView| view.id.to_string();
-    let was_sent = |view: &&InstanceView| seen.first_sender.contains_key(&*view.id);
+    let was_sent = |view: &&InstanceView| seen.first_command.contains_key(&*view.id);
     let draining = all_of(Kind::is_watched).filter(|view| view.is_draining()).count();
     let is_operators = |view: &&InstanceView| view.is_draining() && view.drain == Drain::Absent;
     let mut all = vec![
@@ -40,6 +44,11 @@ pub(super) fn checks(options: &Options, seen: &Observations) -> Vec<Check> {
             all_of(|kind| kind == Kind::LateAgent).filter(|view| !was_sent(view)).map(id),
         ),
         disk(seen),
+        check(
+            "several instances at once were sent map only after one was let in",
+            seen.longest_since_let_in <= freshness + SENDING,
+            format!("once {:.1?} after it", seen.longest_since_let_in),
+        ),
         check("drains stay within the budget", draining <= budget(seen), format!("{draining} are draining")),
         all_right(
             "the operator's drain is still the operator's",
@@ -70,7 +79,7 @@ pub(super) fn checks(options: &Options, seen: &Observations) -> Vec<Check> {
     if options.wrong_password {
         all.extend(wrong_password(seen));
     } else {
-        all.extend(commands(seen));
+        all.push(commands(seen));
     }
     let drained = format!("{} were", seen.wrong_drains);
     all.push(check(
@@ -143,19 +152,20 @@ fn disk(seen: &Observations) -> Check {
     check(text, holds, format!("{}; withheld by {withheld:?}", describe(disk)))
 }
 
-fn commands(seen: &Observations) -> [Check; 2] {
+/// The commands are few.
+fn commands(seen: &Observations) -> Check {
     let at_once = |kind: Kind| matches!(kind, Kind::ScaleOut | Kind::DiskOnLetter) || kind.is_faulty();
     let together: Vec<_> = seen.views.iter().filter(|view| at_once(view.kind)).collect();
-    let is_first = |view: &InstanceView| seen.first_sender.get(&*view.id) == Some(&NAMES[0]);
-    let others = together.iter().filter(|view| !is_first(view)).map(|view| view.id.to_string());
-    let count = together.len();
-    // A batch has at most 500 events, about three an instance, and each batch may leave one group of 50 unfilled.
-    let most = count.div_ceil(50) + count / 150;
-    let sent = seen.commands_by(NAMES[0]);
-    [
-        all_right(format!("map-share was the first to send to {count} instances of the scale-out"), others),
-        check(format!("map-share sent 1 to {most} commands"), (1..=most).contains(&sent), sent.to_string()),
-    ]
+    let sent: BTreeSet<_> =
+        together.iter().filter_map(|view| seen.first_command.get(&*view.id)).copied().collect();
+    // A faulty instance that tries the password lets nobody follow.
+    let faulty = together.iter().filter(|view| view.kind.is_faulty()).count();
+    let (count, most) = (together.len(), 4 + together.len() / 10 + faulty);
+    check(
+        format!("1 to {most} commands were enough for {count} instances of the scale-out"),
+        (1..=most).contains(&sent.len()),
+        sent.len().to_string(),
+    )
 }
 
 fn wrong_password(seen: &Observations) -> [Check; 2] {
@@ -212,7 +222,7 @@ mod tests {
         }
         let mut seen = Observations::default();
         for view in views.iter().filter(|view| view.kind.is_watched()) {
-            seen.first_sender.insert(view.id.to_string(), NAMES[0]);
+            seen.first_command.insert(view.id.to_string(), 1);
             seen.logs.withheld.insert(view.id.to_string(), vec![BUDGET.to_owned()]);
         }
         seen.validations = FINDINGS
@@ -222,13 +232,12 @@ mod tests {
                 errors: if rule.is_empty() { Vec::new() } else { vec![rule.to_owned()] },
             })
             .into();
-        seen.calls.insert((NAMES[0].to_owned(), "SendCommand".to_owned()), [1, 0]);
         seen.logs.metrics.insert("CredentialsRefused".to_owned(), 1.0);
         Observations { views, log_ons_while_wrong: 1, ..seen }
     }
 
     fn wrong(options: &Options, seen: &Observations) -> Vec<String> {
-        checks(options, seen)
+        checks(options, Duration::from_secs(2), seen)
             .into_iter()
             .filter(|check| check.wrong.is_some())
             .map(|check| check.text)
@@ -254,13 +263,15 @@ mod tests {
 
     #[test]
     fn every_wrong_ending_is_found() {
-        let sent_twice: Change = |seen| seen.calls.values_mut().for_each(|[made, _]| *made = 2);
+        let one_by_one: Change = |seen| {
+            seen.first_command.values_mut().enumerate().for_each(|(n, number)| *number = n);
+        };
         let table: &[(&str, Change)] = &[
             ("end mapped", |seen| of(seen, Kind::ScaleOut).gate = Gate::Shut),
             ("end mapped", |seen| of(seen, Kind::Existing).share_mapped = false),
             ("end mapped", |seen| of(seen, Kind::DrainedByOperator).state = None),
             ("end mapped", |seen| of(seen, Kind::DiskOnLetter).state = None),
-            ("late agent", |seen| _ = seen.first_sender.remove("i-32")),
+            ("late agent", |seen| _ = seen.first_command.remove("i-32")),
             ("disk on G: is drained", |seen| of(seen, Kind::DiskOnLetter).drain = Drain::Absent),
             ("disk on G: is drained", |seen| of(seen, Kind::DiskOnLetter).status = "ACTIVE"),
             ("drains stay within", |seen| {
@@ -268,16 +279,15 @@ mod tests {
             }),
             ("operator's drain", |seen| of(seen, Kind::DrainedByOperator).status = "ACTIVE"),
             ("operator's drain", |seen| of(seen, Kind::DrainedByOperator).drain = Drain::parse(Some(DONE))),
-            ("nothing was sent", |seen| _ = seen.first_sender.insert("i-34".to_owned(), NAMES[1])),
-            ("the first to send", |seen| _ = seen.first_sender.insert("i-3".to_owned(), NAMES[1])),
+            ("nothing was sent", |seen| _ = seen.first_command.insert("i-34".to_owned(), 1)),
+            ("only after one was let in", |seen| seen.longest_since_let_in = Duration::from_secs(4)),
             ("seen open", |seen| _ = seen.open_without_share.insert("i-3".to_owned())),
             ("task with the constraint", |seen| seen.misplaced_tasks = 1),
             ("three task definitions", |seen| _ = seen.validations.pop()),
             ("three task definitions", |seen| seen.validations[0].valid = false),
             ("three task definitions", |seen| seen.validations[1].errors.clear()),
             ("no function failed", |seen| seen.failures.push("map-share crashed".to_owned())),
-            ("1 to 1 commands", sent_twice),
-            ("1 to 1 commands", |seen| seen.calls.clear()),
+            ("1 to 7 commands", one_by_one),
         ];
         each_is_found(&Options::default(), 30, table);
     }
@@ -292,6 +302,7 @@ mod tests {
     #[test]
     fn a_wrong_password_is_presented_once_or_twice_and_raises_the_alarm() {
         let table: &[(&str, Change)] = &[
+            ("only after one was let in", |seen| seen.longest_since_let_in = Duration::MAX),
             ("once or twice", |seen| seen.log_ons_while_wrong = 0),
             ("once or twice", |seen| seen.log_ons_while_wrong = 3),
             ("no healthy instance was drained", |seen| seen.wrong_drains = 1),

@@ -12,6 +12,8 @@ pub(super) struct Logs {
     pub(super) metrics: BTreeMap<String, f64>,
     /// Why the drain of an instance was withheld, each reason once.
     pub(super) withheld: BTreeMap<String, Vec<String>>,
+    /// How many refused log-ons are spent, in words.
+    spent: String,
 }
 
 /// A log line that the timeline shows: its text, and the instance that stands for `#` in it.
@@ -39,6 +41,14 @@ impl Logs {
                 rules.push(rule);
                 Some((Tone::Warn, text, Some(instance)))
             }
+            "reconcile run done" => {
+                let part =
+                    text("summary").split("; ").find(|part| part.contains("log-ons spent (")).unwrap_or("");
+                let spent = part.split(" (").next().unwrap_or_default();
+                let is_news = !spent.is_empty() && spent != self.spent;
+                self.spent = spent.to_owned();
+                is_news.then(|| (Tone::Warn, spent.to_owned(), None))
+            }
             message if text("level") == "ERROR" => bad(format!("{message} {}", text("error"))),
             _ => None,
         }
@@ -60,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metrics_errors_and_the_reasons_of_withheld_drains_are_read() {
+    fn metrics_errors_and_the_reasons_of_what_waits_are_read() {
         let mut logs = Logs::default();
         let withheld = |rule| {
             format!(r#"{{"level":"WARN","message":"drain withheld","instance_id":"i-1","rule":"{rule}"}}"#)
@@ -68,6 +78,8 @@ mod tests {
         let metric = |n| {
             format!(r#"{{"_aws":{{"CloudWatchMetrics":[{{"Metrics":[{{"Name":"Runs"}}]}}]}},"Runs":{n}}}"#)
         };
+        let done = |summary| format!(r#"{{"message":"reconcile run done","summary":"0 mapped{summary}"}}"#);
+        let spent = done("; 2 of 3 refused log-ons spent (i-1 a map, i-2 a map); 5 hosts wait");
         let error = r#"{"level":"ERROR","message":"failed","error":"ecs:PutAttributes"}"#;
         let table = [
             (Stream::Out, withheld("budget"), Some("drain withheld (budget): #")),
@@ -76,6 +88,9 @@ mod tests {
             (Stream::Out, metric(1), None),
             (Stream::Out, metric(3), None),
             (Stream::Out, metric(2), None),
+            (Stream::Out, done(""), None),
+            (Stream::Out, spent.clone(), Some("2 of 3 refused log-ons spent")),
+            (Stream::Out, spent, None),
             (Stream::Out, error.to_owned(), Some("failed ecs:PutAttributes")),
             (Stream::Err, "thread 'main' panicked".to_owned(), Some("thread 'main' panicked")),
         ];

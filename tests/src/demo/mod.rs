@@ -47,19 +47,21 @@ use tokio::task::JoinSet;
 pub async fn run(options: Options, binaries: &Path) -> io::Result<Vec<Check>> {
     let base = Server::wall_clock();
     let (world, instances) = fleet_setup::world(&options, base);
-    let deployment = Deployment::open(LocalAws::new(world), binaries, waits(&options)).await?;
+    let waits = waits(&options);
+    let freshness = waits.base * 2;
+    let deployment = Deployment::open(LocalAws::new(world), binaries, waits).await?;
     let mut agents = match &options.pwsh {
         Some(pwsh) => powershell::carry_out(&deployment.server, pwsh).await?,
         None => JoinSet::new(),
     };
-    let mut scenario = Scenario::new(options, deployment, base, instances);
+    let mut scenario = Scenario::new(options, deployment, (base, freshness), instances);
     scenario.run().await?;
     // A PowerShell ends by itself only with an error.
     while let Some(ended) = agents.try_join_next() {
         scenario.seen.failures.push(format!("PowerShell: {ended:?}"));
     }
     scenario.end().await?;
-    let checks = check::checks(&scenario.options, &scenario.seen);
+    let checks = check::checks(&scenario.options, freshness, &scenario.seen);
     print_summary(&mut scenario, &checks)?;
     write_files(&mut scenario, &checks)?;
     Ok(checks)

@@ -7,6 +7,7 @@ use super::fleet_setup::{DemoInstance, Kind};
 use super::logs::Logs;
 use super::screen::Tone;
 use super::view::{Condition, InstanceView, look};
+use crate::fleet::{Account, LogOn, Presented};
 use crate::local_aws::{Call, LocalAws};
 use crate::runtime_api::Line;
 use jiff::Timestamp;
@@ -52,8 +53,10 @@ pub(super) struct Observations {
     pub(super) open_without_share: BTreeSet<String>,
     /// Calls by caller and operation, and how many of them were answered with an error.
     pub(super) calls: BTreeMap<(String, String), [usize; 2]>,
-    /// The function that sent the first command to an instance.
-    pub(super) first_sender: BTreeMap<String, &'static str>,
+    /// The number of the first command to each instance.
+    pub(super) first_command: BTreeMap<String, usize>,
+    /// Of the commands that sent `map` to several instances, the longest time since an instance was let in.
+    pub(super) longest_since_let_in: Duration,
     pub(super) logs: Logs,
     pub(super) log_ons_while_wrong: usize,
     /// Healthy instances that were drained while the password was wrong or the file server was away.
@@ -132,7 +135,9 @@ impl Observations {
 
     /// Looks at every instance and at the new calls.
     pub(super) fn look(&mut self, at: Duration, aws: &LocalAws) {
-        aws.calls()[self.calls_read..].iter().for_each(|call| self.read_call(call));
+        for call in &aws.calls()[self.calls_read..] {
+            self.read_call(call, &aws.world.account);
+        }
         self.calls_read = aws.calls().len();
         let views = look(aws, &self.instances);
         for (view, conditions) in views.iter().zip(&mut self.conditions) {
@@ -158,7 +163,7 @@ impl Observations {
         self.views = views;
     }
 
-    fn read_call(&mut self, call: &Call) {
+    fn read_call(&mut self, call: &Call, account: &Account) {
         let key = (call.caller.0.to_string(), call.operation.clone());
         let [made, refused] = self.calls.entry(key).or_default();
         *made += 1;
@@ -179,8 +184,18 @@ impl Observations {
         } else {
             self.say(at, function, Tone::Busy, text);
         }
-        for id in ids.into_iter().filter(|_| call.effect) {
-            self.first_sender.entry(id.to_owned()).or_insert(function);
+        if !call.effect {
+            return;
+        }
+        if action == "map" && ids.len() > 1 {
+            let is_before = |one: &&LogOn| one.presented == Presented::Parameters && one.at <= call.at;
+            let let_in = account.log_ons.iter().rfind(|one| is_before(one) && one.result.is_ok());
+            let since = let_in.map_or(Duration::MAX, |one| call.at.duration_since(one.at).unsigned_abs());
+            self.longest_since_let_in = self.longest_since_let_in.max(since);
+        }
+        let number = self.commands_by(NAMES[0]) + self.commands_by(NAMES[1]);
+        for id in ids {
+            self.first_command.entry(id.to_owned()).or_insert(number);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What happens in a run, phase by phase: first deployment, scale-out, the faults that were asked for, the validator.
 
-use super::check::{BUDGET, is_right};
+use super::check::{BUDGET, SENDING, is_right};
 use super::deployment::{Deployment, NAMES};
 use super::fleet_setup::{self, CLUSTER, DemoInstance, Kind, WITH_CONSTRAINT, WITHOUT_CONSTRAINT};
 use super::observations::{Observations, Validation};
@@ -36,6 +36,8 @@ pub(super) struct Scenario {
     pub(super) phases: Vec<(Duration, String)>,
     lines_read: [usize; 3],
     base: Timestamp,
+    /// How long the others follow one that was let in.
+    freshness: Duration,
 }
 
 impl Scenario {
@@ -43,11 +45,11 @@ impl Scenario {
     pub(super) fn new(
         options: Options,
         deployment: Deployment,
-        base: Timestamp,
+        (base, freshness): (Timestamp, Duration),
         instances: Vec<DemoInstance>,
     ) -> Self {
         let (screen, seen) = (Screen::new(&options), Observations::new(base, instances));
-        Self { options, deployment, seen, screen, phases: Vec::new(), lines_read: [0; 3], base }
+        Self { options, deployment, seen, screen, phases: Vec::new(), lines_read: [0; 3], base, freshness }
     }
 
     /// Every phase. Here and below, an error means that the output is gone.
@@ -77,20 +79,29 @@ impl Scenario {
         if self.options.wrong_password {
             let is_refused = |seen: &Observations| seen.views.iter().any(is_refused);
             self.wait("waiting for the first log-on", self.seconds(12), is_refused).await?;
-            return self.wait("watching that no other instance tries it", QUIET, |_| false).await;
+            return self
+                .wait("watching that one more instance tries it, and no other", QUIET, |_| false)
+                .await;
         }
         self.wait("waiting for the gates of the existing instances", self.seconds(15), |seen| {
             seen.views.iter().all(is_right)
         })
-        .await
+        .await?;
+        let length = self.freshness + SENDING;
+        self.wait("waiting until the password is no longer fresh", length, |_| false).await
     }
 
     async fn scale_out(&mut self) -> io::Result<()> {
         let new = fleet_setup::launch(&mut self.deployment.server.aws(), &self.options);
         let count = new.iter().filter(|one| one.kind != Kind::Foreign).count();
-        let text =
+        let kinds =
             "container instances start: one has a disk on G:, one has a late SSM agent, some run Linux.";
-        self.begin("Scale-out", format!("{count} {text}"))?;
+        let password = if self.options.wrong_password {
+            "The password was refused twice, so none of them tries it."
+        } else {
+            "Nobody was let in a moment ago, so one of them tries the password first."
+        };
+        self.begin("Scale-out", format!("{count} {kinds}\n{password}"))?;
         self.seen.add_instances(new);
         self.wait("waiting for registrations", self.seconds(8), |seen| {
             seen.views.iter().filter(|view| view.registered).count() * 2 > seen.views.len()

@@ -17,7 +17,7 @@ pub struct Figures {
     pub(super) instances: usize,
     /// Instances whose gate was not open at the end.
     pub(super) left_behind: usize,
-    /// From the later of (both agents online, the canary's proof) to the open gate.
+    /// From the later of (both agents online, the canary let in) to the open gate.
     pub(super) waits: Vec<Duration>,
     /// From both agents online to the open gate.
     pub(super) since_online: Vec<Duration>,
@@ -115,7 +115,7 @@ pub(super) fn sorted(times: impl Iterator<Item = Duration>) -> Vec<Duration> {
     times
 }
 
-/// When the first script had mapped the share, and so had proven the password.
+/// When the canary was let in: the first script had mapped the share.
 pub(super) fn first_proof(aws: &LocalAws) -> Option<Timestamp> {
     let invocations = aws.commands().flat_map(|command| command.invocations());
     let proofs = invocations.filter(|one| one.stdout.contains(r#""smbMapping":"mapped""#));

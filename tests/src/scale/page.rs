@@ -18,17 +18,17 @@ pub fn page(waves: &[Figures]) -> String {
 <!-- Written by `make scale`; do not edit. -->
 
 A model, not a measurement: the functions that ship, over a [local AWS](../tests/src/local_aws/README.md) in virtual
-time. All instances of a wave are launched at once into an empty cluster, so that the password is not proven yet; the canary
-proves it. Both functions run as the template deploys them, and meanwhile the customer starts tasks that need the share. The
-largest wave has as many instances as ECS allows in one cluster.
+time. All instances of a wave are launched at once into an empty cluster. Nobody was let in with the password yet, so one
+instance, the canary, tries it before the others. Both functions run as the template deploys them, and meanwhile the customer
+starts tasks that need the share. The largest wave has as many instances as ECS allows in one cluster.
 
 ![Open gates over time](scale.svg)
 
-| instances | left behind | online to open gate: median | p99 | from the later of online and proof: median | p99 | promised | oldest event |
+| instances | left behind | online to open gate: median | p99 | from the later of online and the canary: median | p99 | promised | oldest event |
 |---:|---:|---:|---:|---:|---:|---:|---:|
 {rows}
-A small wave mostly waits for the schedule: a reconcile run chooses the canary a minute after the first registration, and runs
-start every minute. *Promised*: 1.3 × (the slowest of the three rates below, one look, and the script's time).
+A small wave mostly waits for the schedule: a reconcile run chooses the canary ten seconds after the first registration, and
+runs start every minute. *Promised*: 1.3 × (the slowest of the three rates below, one look, and the script's time).
 
 ## Assumed
 

@@ -93,7 +93,8 @@ pub fn lock_out(threshold: usize) -> LockOut {
 pub async fn mapped_fleet(seed: u64, n: usize) -> Stack {
     let world = World::new(seed, base()).cluster("apps").windows_instances("apps", n);
     let stack = Stack::new(world.with(|world| world.account.lock_out = Some(lock_out(5))));
-    stack.minutes(6).await;
+    // Instances that are older than the deployment are checked before one is sent `map`, one at a time.
+    stack.minutes(6 + n as u64 / 40).await;
     stack
 }
 
