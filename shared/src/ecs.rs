@@ -22,9 +22,6 @@ use crate::state::AttributeNames;
 /// Container instances that a `DescribeContainerInstances` takes, and ids that one filter of ours names.
 pub const INSTANCES_A_CALL: usize = 100;
 
-/// Custom attributes that ECS allows on an instance.
-const ATTRIBUTES_AN_INSTANCE: usize = 10;
-
 /// The container instances of a cluster that match a filter, in any status but INACTIVE.
 /// Filters: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html>
 pub async fn list_container_instances(

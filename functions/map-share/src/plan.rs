@@ -109,14 +109,12 @@ fn keep_latest_version(
         changes.insert(change.arn.clone(), (record, change));
         return;
     };
-    let (dropped, reason) = if change.version > latest.version {
+    let reason = if change.version == latest.version { Reason::Duplicate } else { Reason::Superseded };
+    let is_later = change.version > latest.version;
+    if is_later {
         *latest = change;
-        (std::mem::replace(kept, record), Reason::Superseded)
-    } else if change.version == latest.version {
-        (record, Reason::Duplicate)
-    } else {
-        (record, Reason::Superseded)
-    };
+    }
+    let dropped = if is_later { std::mem::replace(kept, record) } else { record };
     batch.settle(dropped, Outcome::Not(reason));
 }
 
@@ -246,14 +244,12 @@ pub(crate) fn shut(
         return Err(Reason::OlderThanProof);
     }
     let gate = (names.gate.clone(), Gate::Shut.as_str().to_owned());
+    let restarted = State::Restarted { at, logon: state.and_then(State::logon) };
     match live.attributes.gate {
-        Gate::Mapped if live.lacks_room() => Ok(vec![gate]),
+        _ if !live.lacks_room() => Ok(vec![gate, (names.state.clone(), restarted.print())]),
+        Gate::Mapped => Ok(vec![gate]),
         // An absent gate is shut already.
-        Gate::Shut if live.lacks_room() => Err(Reason::AttributeLimit),
-        _ => {
-            let restarted = State::Restarted { at, logon: state.and_then(State::logon) };
-            Ok(vec![gate, (names.state.clone(), restarted.print())])
-        }
+        Gate::Shut => Err(Reason::AttributeLimit),
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::evidence::{Attempt, Evidence, InFlight, Parameters, Stamps};
-use super::{Budget, Credential, LetIn, Refusal};
+use super::allowance::{Budget, LetIn, Refusal};
+use super::evidence::{Attempt, Credential, Evidence, InFlight, Parameters, Stamps};
 use crate::cause::{Cause, Class};
 use crate::config::{Policy, ROW_GAP};
 use crate::history::Action;

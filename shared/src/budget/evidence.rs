@@ -4,11 +4,21 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Credential;
 use crate::history::{Action, Command, DEADLINE, Invocation};
 use crate::ids::InstanceId;
 use crate::invocation::{InvocationResult, interpret};
 use crate::share::ShareMapping;
+
+/// Which password an instance's saved credential is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Credential {
+    /// The one that the parameters hold now.
+    Current,
+    /// One from before a parameter changed.
+    Stale,
+    /// Not known: no log-on of ours is recorded.
+    Unknown,
+}
 
 /// What is known of the two parameters, never their values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,14 @@
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::cause::Cause;
+use crate::config::{Policy, ROW_GAP};
+use crate::history::Action;
+use crate::ids::InstanceId;
 use crate::invocation::{Failure, InvocationResult, Proof};
 
 /// A time in seconds; the parameters changed at 0, and now is 10,000.

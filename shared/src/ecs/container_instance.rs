@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::ATTRIBUTES_AN_INSTANCE;
 use crate::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use crate::state::{AttributeNames, Drain, InstanceAttributes};
 use crate::time;
+
+/// Custom attributes that ECS allows on an instance.
+const ATTRIBUTES_AN_INSTANCE: usize = 10;
 
 /// A container instance's status in ECS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
