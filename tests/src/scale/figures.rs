@@ -17,7 +17,7 @@ pub struct Figures {
     pub(super) instances: usize,
     /// Instances whose gate was not open at the end.
     pub(super) left_behind: usize,
-    /// From the later of (both agents online, the canary let in) to the open gate.
+    /// From the time at which a run would send, see the page, to the open gate.
     pub(super) waits: Vec<Duration>,
     /// From both agents online to the open gate.
     pub(super) since_online: Vec<Duration>,
@@ -116,10 +116,10 @@ pub(super) fn sorted(times: impl Iterator<Item = Duration>) -> Vec<Duration> {
 }
 
 /// When the canary was let in: the first script had mapped the share.
-pub(super) fn first_proof(aws: &LocalAws) -> Option<Timestamp> {
+pub(super) fn first_let_in(aws: &LocalAws) -> Option<Timestamp> {
     let invocations = aws.commands().flat_map(|command| command.invocations());
-    let proofs = invocations.filter(|one| one.stdout.contains(r#""smbMapping":"mapped""#));
-    proofs.filter_map(|one| one.finished()).min()
+    let mapped = invocations.filter(|one| one.stdout.contains(r#""smbMapping":"mapped""#));
+    mapped.filter_map(|one| one.finished()).min()
 }
 
 /// When each instance's gate first opened, by EC2 id.

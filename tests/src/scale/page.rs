@@ -24,11 +24,12 @@ starts tasks that need the share. The largest wave has as many instances as ECS 
 
 ![Open gates over time](scale.svg)
 
-| instances | left behind | online to open gate: median | p99 | from the later of online and the canary: median | p99 | promised | oldest event |
+| instances | left behind | online to open gate: median | p99 | due to open gate: median | p99 | promised | oldest event |
 |---:|---:|---:|---:|---:|---:|---:|---:|
 {rows}
-A small wave mostly waits for the schedule: a reconcile run chooses the canary ten seconds after the first registration, and
-runs start every minute. *Promised*: 1.3 × (the slowest of the three rates below, one look, and the script's time).
+*Due*: both agents are online, the canary was let in, a reconcile run has begun since the registration, and the minute
+has passed that is left to `map-share`. Runs start every minute, and read the instances when they begin. *Promised*: 1.3 × (the
+slowest of the three rates below, one look, and the script's time).
 
 ## Assumed
 

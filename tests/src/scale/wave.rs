@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::figures::{Bound, Figures, calls, first_proof, most_writes, opened, sorted};
+use super::figures::{Bound, Figures, calls, first_let_in, most_writes, opened, sorted};
 use super::source::Source;
 use super::{
     ANSWER, CUSTOMER_READS, CUSTOMER_TASKS, ECS_WRITES, LISTING_LAG, PARAMETER_READS, SEND_COMMANDS,
@@ -60,26 +60,33 @@ pub(super) async fn wave(instances: usize) -> Figures {
     let metrics = written.lock().expect("nobody panicked while writing").len() + stack.written();
     let aws = &*stack.local.aws();
     let opened = opened(aws);
-    let since = |from: &dyn Fn(Timestamp) -> Timestamp| {
+    let since = |from: &dyn Fn(&str, Timestamp) -> Timestamp| {
         let waits = opened.iter().filter_map(|(id, at)| {
-            Some(Duration::try_from(at.duration_since(from(*online.get(id)?))).unwrap_or_default())
+            Some(Duration::try_from(at.duration_since(from(id, *online.get(id)?))).unwrap_or_default())
         });
         sorted(waits)
     };
-    let proof = first_proof(aws);
+    let let_in = first_let_in(aws);
+    // A run reads the instances once, when it begins. A new one is map-share's for a while.
+    let due = |id: &str, online: Timestamp| {
+        let registered = aws.container_instance(id).map(|one| one.registered_at);
+        let seen = registered.and_then(|at| runs.iter().map(|(began, _)| *began).find(|began| *began >= at));
+        let left = registered.map(|at| at + stack.config().policy.first_attempt_wait());
+        online.max(let_in.max(seen).max(left).unwrap_or(online))
+    };
     let open = aws.container_instances(CLUSTER).filter(|one| one.attribute("smb.G") == Some("mapped"));
     let source = source.statistics.take();
     Figures {
         instances,
         left_behind: instances - open.count(),
-        waits: since(&|online| proof.map_or(online, |proof| proof.max(online))),
-        since_online: since(&|online| online),
+        waits: since(&due),
+        since_online: since(&|_, online| online),
         opened: sorted(opened.values().map(|at| at.duration_since(aws.world.base).unsigned_abs())),
         calls: calls(aws),
         most_writes: most_writes(aws),
         oldest_event: source.oldest,
         messages: source.messages,
-        invocations: [source.invocations, runs],
+        invocations: [source.invocations, runs.into_iter().map(|(_, took)| took).collect()],
         logged: logged.take().len() + metrics,
         bound: Bound::of(instances),
     }
@@ -131,15 +138,16 @@ async fn watch(stack: &Stack, source: &Source, online: &mut BTreeMap<String, Tim
     sleep(TAIL).await;
 }
 
-/// A reconcile run a minute, for ever. A run that takes longer swallows the ticks that wait.
-async fn reconcile(stack: &Stack, took: &mut Vec<Duration>) -> Infallible {
+/// A reconcile run a minute, for ever: when each began, and how long it took. One that takes longer swallows the ticks that
+/// wait.
+async fn reconcile(stack: &Stack, runs: &mut Vec<(Timestamp, Duration)>) -> Infallible {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        let began = Instant::now();
+        let (at, began) = (stack.now(), Instant::now());
         stack.tick().await;
-        took.push(began.elapsed());
+        runs.push((at, began.elapsed()));
     }
 }
 
