@@ -15,7 +15,7 @@ use crate::fleet::Instance;
 pub(super) struct Choice {
     /// The one that is sent a `map`.
     pub(super) chosen: Option<InstanceId>,
-    /// None is, until the commands in flight have ended: no check is sent meanwhile.
+    /// It is an instance that was refused, or one of these waits for the commands in flight: no check begins meanwhile.
     pub(super) holds_checks: bool,
 }
 
@@ -34,8 +34,7 @@ pub(super) fn choose(candidates: &[&Instance], budget: &Budget, policy: &Policy,
             return Choice { chosen: None, holds_checks: true };
         }
     }
-    let waits = |one: &&Instance| budget.possible > 0 && budget.allows_canary_after_commands(&one.id);
-    Choice { chosen: None, holds_checks: candidates.iter().any(waits) }
+    Choice::default()
 }
 
 /// The order of the candidates: first those that are due for more than a renewal, then those without a failed `map`, then

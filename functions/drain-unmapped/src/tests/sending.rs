@@ -277,6 +277,9 @@ fn a_canary_waits_for_a_check_and_no_other_check_begins_meanwhile() {
     });
     check_sent(&with_two, &[]);
     assert_eq!(decide(&with_two, &policy(), NOW).waiting.maps, [host(1, "shut").id]);
+    // A canary that waits for another one holds no check: in an outage there is always one.
+    let trying = host(2, "shut").result("map -10s wait");
+    check_sent(&super::build::fleet([host(1, "shut"), trying, host(4, DUE)]).not_fresh(), &["check 4 (1/0)"]);
     check_sent(&fleet, &["map 1 (50/all)"]);
 }
 
