@@ -208,7 +208,8 @@ fn shows_mapping(attempt: &Attempt) -> Option<bool> {
         InvocationResult::Failed(failure) => match failure.step.as_str() {
             "create" => Some(false),
             "read" | "prove" => Some(true),
-            _ => None,
+            // A log-on before the mapping would have been removed.
+            _ => failure.refused.filter(|refused| *refused > 0).map(|_| true),
         },
         InvocationResult::NoResult(_) | InvocationResult::Pending => None,
     }

@@ -268,6 +268,7 @@ fn a_map_on_an_instance_with_a_mapping_may_be_refused_twice() {
         ("it has no mapping", case(&[attempt(9, 500, "check not-mapped look-up")]).logon(9, 1), 1),
         ("it logged on since", case(&[attempt(9, 500, "check not-mapped look-up")]).logon(9, 900), 2),
         ("the file server was away", case(&[attempt(9, 500, "check port-445 port-445")]).logon(9, 1), 2),
+        ("refused, then no parameters", case(&[attempt(9, 500, "map kms-denied parameters 1")]), 2),
         ("a silent script", case(&[attempt(9, 500, "map no timeout")]), 1),
     ];
     for (name, case, refusals) in table {

@@ -63,11 +63,17 @@ fn has_lasting_fault(step: &Step<'_>, one: &Registration, read: Timestamp) -> Ch
     match class {
         Class::Host => Ok(()),
         Class::Network | Class::Directory => {
-            let others = step.ground_truth.registrations.values();
-            let others = others.filter(|other| other.ec2 != one.ec2 && was_known(other, read));
-            let needed = others.clone().count().min(3);
-            let witnesses = others.filter(|other| was_proven(step, other, *failing_since, *judged)).count();
-            ensure(needed > 0 && witnesses >= needed, || format!("{witnesses} of {needed} witnesses"))
+            let witnesses = |read: Timestamp| {
+                let others = step.ground_truth.registrations.values();
+                let others = others.filter(|other| other.ec2 != one.ec2 && was_known(other, read));
+                let needed = others.clone().count().min(3);
+                let proven = others.filter(|other| was_proven(step, other, *failing_since, *judged));
+                (proven.count(), needed)
+            };
+            // What changed within ECS's lag was read as it was before or after.
+            let possible = [witnesses(read), witnesses(read + step.ground_truth.ecs_lag)];
+            let are_enough = possible.iter().any(|(proven, needed)| *needed > 0 && proven >= needed);
+            ensure(are_enough, || format!("(witnesses, needed): {possible:?}"))
         }
         Class::Credentials | Class::Configuration | Class::Unknown => {
             Err(format!("{cause} is not the host's own"))
