@@ -206,7 +206,8 @@ fn shows_mapping(attempt: &Attempt) -> Option<bool> {
         InvocationResult::Mapped(_) => Some(true),
         InvocationResult::Failed(failure) if failure.cause == Cause::NOT_MAPPED => Some(false),
         InvocationResult::Failed(failure) => match failure.step.as_str() {
-            "create" => Some(false),
+            "create" if failure.cause.is_refused_logon() && attempt.action == Action::Map => Some(false),
+            "create" => None,
             "read" | "prove" => Some(true),
             // A log-on before the mapping would have been removed.
             _ => failure.refused.filter(|refused| *refused > 0).map(|_| true),

@@ -265,6 +265,8 @@ fn a_map_on_an_instance_with_a_mapping_may_be_refused_twice() {
         ("a check found its mapping", case(&[attempt(9, 500, "check mapped")]), 2),
         ("its mapping could not be read", case(&[attempt(9, 500, "check 1326 read")]), 2),
         ("its mapping could not be made", case(&[attempt(9, 500, "map 1326 create")]).logon(9, 1), 1),
+        ("it failed for another reason", case(&[attempt(9, 500, "map 1219 create")]).logon(9, 1), 2),
+        ("a check makes none", case(&[attempt(9, 500, "check 1326 create")]).logon(9, 1), 2),
         ("it has no mapping", case(&[attempt(9, 500, "check not-mapped look-up")]).logon(9, 1), 1),
         ("it logged on since", case(&[attempt(9, 500, "check not-mapped look-up")]).logon(9, 900), 2),
         ("the file server was away", case(&[attempt(9, 500, "check port-445 port-445")]).logon(9, 1), 2),

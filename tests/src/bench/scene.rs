@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::fleet::{Letter, Mapping, PASSWORD, Pace, REMOTE, USER, World, instance_id, task_definition};
-use crate::local_aws::LocalAws;
+use crate::fleet::{
+    Letter, Mapping, PASSWORD, Pace, REMOTE, Scripted, USER, World, instance_id, task_definition,
+};
 use crate::local_aws::endpoint::Endpoint;
 use crate::local_aws::server::Server;
 use crate::local_aws::throttles::Bucket;
-use crate::map_share::{event_of, mapped_at, sqs};
+use crate::local_aws::{Caller, LocalAws};
+use crate::map_share::{event_of, mapped_at, mapped_line, sqs};
 use crate::runtime_api::function::wall_clock;
 use crate::runtime_api::{Function, FunctionSettings, InvocationFailure, InvocationOutcome};
 
@@ -34,7 +37,7 @@ pub enum Work {
     Floor,
     /// A function that does nothing, over no more of the runtime than ours use.
     Leanest,
-    /// A new instance registered: it is sent a command.
+    /// A new instance registered: it is sent a command, because the password is fresh.
     MapShare,
     /// A reconcile run over a hundred mapped instances.
     DrainUnmapped,
@@ -101,11 +104,12 @@ impl Scene {
     /// Where no port can be listened on.
     pub async fn open(work: Work, program: &Path, way: Way) -> std::io::Result<Self> {
         let now = Server::wall_clock();
+        let begun = now - Duration::from_secs(20);
         let logon = now - Duration::from_secs(600);
         // Commands stay in flight, and nothing changes by itself.
         let pace = Pace { steady: true, map: Duration::from_secs(500), ..Pace::default() };
         let mut world =
-            World::new(9, now).pace(pace).cluster(CLUSTER).task_definition(task_definition("orders", true));
+            World::new(9, begun).pace(pace).cluster(CLUSTER).task_definition(task_definition("orders", true));
         for _ in 0..MAPPED {
             let mapping = Mapping::new(REMOTE, USER, PASSWORD);
             world = world.windows_instance(CLUSTER, |host| {
@@ -117,13 +121,20 @@ impl Scene {
         }
         let mut aws = LocalAws::new(world);
         // More commands than an account may send in so short a time. Throttling is not measured here.
-        aws.throttles.limit(Bucket::SendCommand, 1_000, 1_000, now);
+        aws.throttles.limit(Bucket::SendCommand, 1_000, 1_000, begun);
+        if work == Work::MapShare {
+            let_in(&mut aws, begun + Duration::from_secs(1));
+        }
         let server = Server::start(aws, "127.0.0.1:0").await?;
         let endpoint = match way {
             Way::Tls => Some(Endpoint::start(&server).await?),
             Way::Plain | Way::Refused => None,
         };
         let mut environment = environment();
+        if work == Work::MapShare {
+            // The password stays fresh for ten minutes, however slow the machine is.
+            environment.insert("RETRY_BASE_SECONDS".to_owned(), "300".to_owned());
+        }
         match (&endpoint, way) {
             (Some(endpoint), _) => environment.extend(endpoint.environment()),
             (None, Way::Refused) => {
@@ -178,6 +189,18 @@ impl Scene {
         let invocations = aws.commands().flat_map(|command| command.invocations());
         invocations.map(|one| one.instance.to_string()).collect()
     }
+}
+
+/// An instance is let in with the parameters' password.
+fn let_in(aws: &mut LocalAws, at: Timestamp) {
+    let id = instance_id(1).to_string();
+    aws.world.host(&id).scripted.push_back(Scripted::success(&mapped_line("true")));
+    let request = json!({
+        "DocumentName": "ecs-smb-mapper-G",
+        "InstanceIds": [id],
+        "Parameters": {"Action": ["map"]},
+    });
+    aws.handle(at, &Caller::named("operator"), "SendCommand", request.to_string().as_bytes());
 }
 
 /// The variables that the template sets.

@@ -37,16 +37,14 @@ pub(super) fn choose(candidates: &[&Instance], budget: &Budget, policy: &Policy,
     Choice::default()
 }
 
-/// The order of the candidates: first those that are due for more than a renewal, then those without a failed `map`, then
-/// the least recently judged, then by ARN. Among those without one the fewest log-ons that may be refused come first.
-pub(super) fn rank(
-    instance: &Instance,
-    budget: &Budget,
-) -> (bool, bool, u32, Timestamp, ContainerInstanceArn) {
+/// The order of the candidates: first those that are due for their first `map`, the ones with the fewest log-ons that may be
+/// refused in front; then renewals and those that failed, the least recently judged in front; then by ARN.
+pub(super) fn rank(instance: &Instance, budget: &Budget) -> (bool, u32, Timestamp, ContainerInstanceArn) {
     let judged = instance.state().map_or(Timestamp::MIN, State::judged);
-    let has_failed = has_failed_map(instance) || budget.refused_instances.contains(&instance.id);
-    let refusals = if has_failed { 0 } else { budget.refusals_of_map(&instance.id) };
-    (instance.is_open(), has_failed, refusals, judged, instance.record.arn.clone())
+    let is_tried =
+        instance.is_open() || has_failed_map(instance) || budget.refused_instances.contains(&instance.id);
+    let refusals = if is_tried { 0 } else { budget.refusals_of_map(&instance.id) };
+    (is_tried, refusals, judged, instance.record.arn.clone())
 }
 
 fn has_failed_map(instance: &Instance) -> bool {

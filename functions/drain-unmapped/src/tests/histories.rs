@@ -8,7 +8,7 @@ use shared::ids::InstanceId;
 
 use super::build::{FleetWith, NOW, With, fleet, host, hosts, of_kind, policy};
 use super::world::{HANGS, TAKES_NONE, World};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Instance};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -52,8 +52,9 @@ fn a_file_server_that_is_away_for_ninety_minutes_shuts_no_gate_by_silence_and_dr
             assert!(shut.len() > size as usize / 2, "most were judged: {}", shut.len());
             shut.extend(shut_within(&mut world, 10));
             assert!(!shut.iter().any(|line| line.contains("silent")), "{size} {offset}: {shut:?}");
-            assert!(world.fleet.instances.values().all(|i| i.is_mapped()), "{size} {offset}");
+            assert!(world.fleet.instances.values().all(Instance::is_open), "{size} {offset}");
             shut_within(&mut world, 90);
+            assert!(world.fleet.instances.values().all(Instance::is_mapped), "{size} {offset}");
             assert!(!world.has_drained, "{size} {offset}");
         }
     }

@@ -23,7 +23,8 @@ pub(super) fn rests_on_the_scripts_own_results(step: &Step<'_>) -> CheckResult {
         if before.state_since > read {
             continue;
         }
-        let checked = has_lasting_fault(step, before, run.began - step.ground_truth.ecs_lag);
+        let views = [run.began - step.ground_truth.ecs_lag, run.read_at("DescribeContainerInstances")];
+        let checked = has_lasting_fault(step, before, views);
         checked.map_err(|what| format!("{} was drained: {what}; {:?}", after.ec2, before.state()))?;
     }
     Ok(())
@@ -33,7 +34,8 @@ fn drains(before: &Registration, after: &Registration) -> bool {
     before.status != Status::Draining && after.status == Status::Draining
 }
 
-fn has_lasting_fault(step: &Step<'_>, one: &Registration, read: Timestamp) -> CheckResult {
+/// Given the earliest and the latest view of the fleet that the run may have had.
+fn has_lasting_fault(step: &Step<'_>, one: &Registration, views: [Timestamp; 2]) -> CheckResult {
     let policy = &step.ground_truth.policy;
     let Some(State::Unmapped { attempts, judged, cause, failing_since, .. }) = one.state() else {
         return Err("it is not unmapped".to_owned());
@@ -70,8 +72,7 @@ fn has_lasting_fault(step: &Step<'_>, one: &Registration, read: Timestamp) -> Ch
                 let proven = others.filter(|other| was_proven(step, other, *failing_since, *judged));
                 (proven.count(), needed)
             };
-            // What changed within ECS's lag was read as it was before or after.
-            let possible = [witnesses(read), witnesses(read + step.ground_truth.ecs_lag)];
+            let possible = views.map(witnesses);
             let are_enough = possible.iter().any(|(proven, needed)| *needed > 0 && proven >= needed);
             ensure(are_enough, || format!("(witnesses, needed): {possible:?}"))
         }

@@ -75,6 +75,17 @@ impl Refusals {
         self.row(at).count()
     }
 
+    /// The most that a run may count in the row of now: what was refused, and what was not, which may join two rows.
+    pub(super) fn may_be_spent(&self, step: &Step<'_>) -> usize {
+        let now = step.aws.now();
+        let oldest = now - step.ground_truth.policy.history_window();
+        let unfounded = self.unfounded_since(step, oldest - DEADLINE);
+        match unfounded {
+            0 => self.spent(now),
+            _ => self.all.iter().rev().take_while(|refusal| refusal.at > oldest).count() + unfounded,
+        }
+    }
+
     /// A run may count something in the row of now.
     pub(super) fn is_any_reported(&self, step: &Step<'_>) -> bool {
         self.spent(step.aws.now()) > 0 || self.unfounded(step) > 0
@@ -82,9 +93,13 @@ impl Refusals {
 
     /// What a run may count in the row of now though no log-on was refused: false reports of one, and each `map` without a
     /// result.
-    pub(super) fn unfounded(&self, step: &Step<'_>) -> usize {
+    fn unfounded(&self, step: &Step<'_>) -> usize {
+        self.unfounded_since(step, step.aws.now() - REPORTED_FOR - DEADLINE)
+    }
+
+    /// The same of the commands since then.
+    fn unfounded_since(&self, step: &Step<'_>, oldest: Timestamp) -> usize {
         let now = step.aws.now();
-        let oldest = now - REPORTED_FOR - DEADLINE;
         let recent = step.aws.commands().rev().take_while(|command| command.requested() > oldest);
         let invocations =
             recent.flat_map(|command| command.invocations().iter().map(move |one| (command, one)));

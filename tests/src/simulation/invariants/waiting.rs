@@ -99,7 +99,7 @@ impl Waiting {
             return Ok(());
         };
         let is_over = now.duration_since(changed) > DEADLINE;
-        let spent = refusals.spent(now) + refusals.unfounded(step);
+        let spent = refusals.may_be_spent(step);
         let recent = || step.aws.commands().rev().take_while(|one| one.requested() > changed - DEADLINE);
         // Whatever is in flight may be refused.
         let is_tried = recent().any(|one| is_map(one) && one.requested() > changed);
@@ -130,7 +130,7 @@ impl Waiting {
 /// When the last row was over in which the budget may have been spent.
 fn budget_returns(step: &Step<'_>, refusals: &Refusals) -> Timestamp {
     let Some(last) = refusals.all.last() else { return Timestamp::MIN };
-    let spent = refusals.spent(last.at) + refusals.unfounded(step);
+    let spent = refusals.spent(last.at).max(refusals.may_be_spent(step));
     let is_spent = spent >= step.ground_truth.policy.refusal_budget as usize;
     if is_spent { last.at + ROW_GAP } else { Timestamp::MIN }
 }
