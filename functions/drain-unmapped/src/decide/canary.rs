@@ -8,6 +8,7 @@ use shared::config::Policy;
 use shared::ids::{ContainerInstanceArn, InstanceId};
 use shared::state::State;
 
+use super::turns::turns;
 use crate::fleet::Instance;
 
 /// What is to be done about the candidates now.
@@ -38,13 +39,15 @@ pub(super) fn choose(candidates: &[&Instance], budget: &Budget, policy: &Policy,
 }
 
 /// The order of the candidates: first those that are due for their first `map`, the ones with the fewest log-ons that may be
-/// refused in front; then renewals and those that failed, the least recently judged in front; then by ARN.
+/// refused in front; then renewals and those that failed, the least recently tried in front; then by ARN. An instance on
+/// which commands hang is never judged under an open gate, so the time of sending counts.
 pub(super) fn rank(instance: &Instance, budget: &Budget) -> (bool, u32, Timestamp, ContainerInstanceArn) {
     let judged = instance.state().map_or(Timestamp::MIN, State::judged);
+    let tried = turns(instance).map(|result| result.requested_at).max().unwrap_or(judged).max(judged);
     let is_tried =
         instance.is_open() || has_failed_map(instance) || budget.refused_instances.contains(&instance.id);
     let refusals = if is_tried { 0 } else { budget.refusals_of_map(&instance.id) };
-    (is_tried, refusals, judged, instance.record.arn.clone())
+    (is_tried, refusals, tried, instance.record.arn.clone())
 }
 
 fn has_failed_map(instance: &Instance) -> bool {

@@ -94,8 +94,19 @@ pub(super) fn reconcile_attributes(fleet: &mut Fleet, policy: &Policy, now: Time
             StateAttribute::Known(state @ (State::Unmapped { .. } | State::Restarted { .. })) => {
                 Verdict { gate: Gate::Shut, state: state.clone() }
             }
+            // No proof of it can be recorded.
+            StateAttribute::Unreadable if instance.record.lacks_room() => Verdict {
+                gate: Gate::Shut,
+                state: State::Unmapped {
+                    attempts: 1,
+                    judged: instance.record.registered_at,
+                    logon: None,
+                    cause: Cause::SILENT,
+                    failing_since: now,
+                },
+            },
             // Counts as mapped and due. It is written, so that the time until it counts as silent runs.
-            StateAttribute::Unreadable if !instance.record.lacks_room() => {
+            StateAttribute::Unreadable => {
                 let registered = instance.record.registered_at;
                 // With checks switched off it must at least not look like a fresh proof.
                 let judged =

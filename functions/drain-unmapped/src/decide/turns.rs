@@ -46,7 +46,7 @@ impl Waiting {
 }
 
 /// What an instance was sent, without the commands that SSM stopped before they got to it.
-fn turns(instance: &Instance) -> impl Iterator<Item = &CommandResult> {
+pub(super) fn turns(instance: &Instance) -> impl Iterator<Item = &CommandResult> {
     instance.results.iter().filter(|result| !result.is_stopped)
 }
 
