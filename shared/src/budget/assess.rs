@@ -152,6 +152,9 @@ fn let_in(
     Some(LetIn { at: last.ended_at, instance: last.instance.clone() })
 }
 
+/// No address of the file server accepts a connection.
+const NO_CONNECTION: &str = "port-445";
+
 /// Whether the instance had no session when it proved its mapping: it has booted since it was last known to have one; or a
 /// log-on failed since; or the file server was away, which more instances than this one tell.
 fn had_lost_its_session(
@@ -165,18 +168,24 @@ fn had_lost_its_session(
         InvocationResult::Failed(failure) => Some(failure.cause.class()),
         _ => None,
     };
+    // An error of a read leaves the session; without a connection there is none.
+    let did_not_connect = |word: &Attempt| matches!(&word.result, InvocationResult::Failed(failure) if failure.cause.as_str() == NO_CONNECTION);
     let own = last_words.get(&proof.instance).filter(|word| stamps.unread < Some(word.requested_at));
     match own.and_then(|word| class(word)) {
         Some(Class::Directory) => return true,
-        Some(Class::Network) => {
-            let failing = last_words.values().filter(|word| class(word) == Some(Class::Network));
+        Some(Class::Network) if own.is_some_and(|word| did_not_connect(word)) => {
+            let failing = last_words.values().filter(|word| did_not_connect(word));
             return failing.count() > 1;
         }
         Some(_) if own.is_some_and(|word| refusal(word, logons).is_some()) => return true,
         _ => {}
     }
-    let proven = own.filter(|word| matches!(word.result, InvocationResult::Mapped(_)));
-    let had_one = proven.map(|word| word.ended_at).max(stamps.unread);
+    let shows_one = |one: &&&Attempt| {
+        let is_earlier = one.instance == proof.instance && one.requested_at < proof.requested_at;
+        is_earlier && shows_mapping(one) == Some(true) && refusal(one, logons).is_none()
+    };
+    let shown = attempts.iter().filter(shows_one).map(|one| one.ended_at).max();
+    let had_one = shown.max(stamps.unread);
     let had_one = had_one.max(logons.before(&proof.instance, proof.requested_at));
     let booted = match &proof.result {
         InvocationResult::Mapped(proof) => proof.boot,

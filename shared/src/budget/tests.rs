@@ -234,6 +234,16 @@ fn a_check_that_opened_a_gate_makes_the_password_fresh_where_the_instance_had_lo
             unread(opening(&["check 1311 read"], "check mapped"), NOW - 500),
             false,
         ),
+        (
+            "it booted before a proof, and failed since",
+            opening(&["check mapped", "check 59 read"], "check mapped 2"),
+            false,
+        ),
+        (
+            "it booted before a log-on whose mapping could not be read",
+            opening(&["map 59 prove"], "check mapped 2"),
+            false,
+        ),
         ("it was refused", opening(&["check 1326 read"], "check mapped"), true),
         ("no domain controller answered", opening(&["check 1311 read"], "check mapped"), true),
         ("it did not reach the file server", opening(&["check port-445 port-445"], "check mapped"), false),
@@ -241,6 +251,11 @@ fn a_check_that_opened_a_gate_makes_the_password_fresh_where_the_instance_had_lo
             "nor did another one",
             with_another(opening(&["check port-445 port-445"], "check mapped"), "check port-445 port-445"),
             true,
+        ),
+        (
+            "both could not read",
+            with_another(opening(&["check 59 read"], "check mapped"), "check 59 read"),
+            false,
         ),
         (
             "another one did",

@@ -46,7 +46,7 @@ fn a_file_server_that_is_away_for_ninety_minutes_shuts_no_gate_by_silence_and_dr
         for offset in 0..3 {
             let stands = |n| format!("open mapped -9d -{}m -1d", 1 + (n * 7 + offset) % 30);
             let hosts = (0..size).map(|n| host(n * 31 + offset, &stands(n)));
-            let nature = move |_, _, at| if at < back { "53" } else { "mapped" };
+            let nature = move |_, _, at| if at < back { "port-445 port" } else { "mapped" };
             let mut world = World::new(fleet(hosts), policy(), Box::new(nature));
             let mut shut = shut_within(&mut world, 90);
             assert!(shut.len() > size as usize / 2, "most were judged: {}", shut.len());
