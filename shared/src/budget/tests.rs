@@ -338,15 +338,15 @@ fn checks_leave_room_for_what_may_yet_be_refused() {
     let map = |n: u32| in_flight(Action::Map, NOW - 5, n..n + 1, 50);
     let table = [
         ("nothing is known", case(&[]), (2, 1)),
-        ("two at a time are in flight", case(&[]).flying(check.clone()), (1, 1)),
+        ("two at a time are in flight", case(&[]).flying(check), (1, 1)),
         ("a canary is in flight", case(&[]).flying(map(9)), (2, 1)),
         (
             "a wave is in flight, and one was let in",
             case(&[attempt(1, NOW, "map changed")]).flying(in_flight(Action::Map, NOW - 5, 9..40, 50)),
             (2, 1),
         ),
-        ("one refused with the current one", case(&[with_current.clone()]).logon(1, 1), (1, 1)),
-        ("one refused with another one", case(&[with_current.clone()]), (2, 0)),
+        ("one refused with the current one", case(std::slice::from_ref(&with_current)).logon(1, 1), (1, 1)),
+        ("one refused with another one", case(std::slice::from_ref(&with_current)), (2, 0)),
         ("the row is over", case(&[attempt(1, NOW - GAP, "check 1326 read")]), (2, 1)),
         ("two refused", case(&[with_current, attempt(2, NOW - 30, "map 1326")]).logon(1, 1), (0, 1)),
         ("a refused one tries again", case(&[attempt(9, NOW - GAP, "map 1326")]).flying(map(9)), (0, 0)),

@@ -318,7 +318,7 @@ fn a_fresh_password_goes_to_all_but_those_refused_alone_and_any_other_to_one_nam
         assess(&evidence, &Policy::default(), at(70))
     };
     let idle = counted(&[], vec![], false);
-    let fresh = counted(&[let_in.clone()], vec![], false);
+    let fresh = counted(std::slice::from_ref(&let_in), vec![], false);
     let last = counted(&[refused(7), refused(8)], vec![], false);
     let taken = counted(&[refused(7), refused(8)], vec![flying], false);
     let spent = counted(&[refused(7), refused(8), refused(9)], vec![], false);
