@@ -28,7 +28,7 @@ pub struct Config {
     pub parameters: [String; 2],
     /// Where metrics go.
     pub metrics_namespace: String,
-    /// Waits, budgets and brakes.
+    /// Waits and budgets.
     pub policy: Policy,
 }
 

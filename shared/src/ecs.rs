@@ -41,21 +41,6 @@ pub async fn list_container_instances(
     Ok(arns)
 }
 
-/// One page, at most 100, of the container instances that match a filter.
-pub async fn list_some_container_instances(
-    client: &Client,
-    cluster: &ClusterRef,
-    filter: &str,
-) -> Result<Vec<ContainerInstanceArn>, AwsError> {
-    let request = client.list_container_instances().cluster(cluster.as_str()).filter(filter).max_results(100);
-    let page = request.send().await.map_err(|error| AwsError::ecs("ListContainerInstances", error))?;
-    Ok(page
-        .container_instance_arns()
-        .iter()
-        .filter_map(|arn| ContainerInstanceArn::parse(arn).ok())
-        .collect())
-}
-
 /// The filter for Windows instances.
 pub const WINDOWS: &str = "attribute:ecs.os-type == windows";
 

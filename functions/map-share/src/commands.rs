@@ -1,7 +1,7 @@
 //! Sends the mapping command to the instances that live state, the agents and the budget of refused log-ons allow.
 //!
 //! The order saves calls: an instance that a command in flight names is dropped first; the rest is described; only what
-//! is left is asked for its agent; and only then is the brake's evidence read. What cannot be sent is left to the
+//! is left is asked for its agent; and only then is the budget's evidence read. What cannot be sent is left to the
 //! reconcile run.
 
 use std::collections::BTreeMap;

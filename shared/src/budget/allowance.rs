@@ -145,7 +145,7 @@ impl Budget {
         u32::try_from(instances.len()).unwrap_or(u32::MAX)
     }
 
-    /// The row for people: how much is spent, and by whom.
+    /// How many refusals are spent, and by which instances, for the report and the log.
     pub fn describe(&self) -> String {
         let row: Vec<String> = self.row.iter().map(ToString::to_string).collect();
         format!("{} of {} refused log-ons spent ({})", self.spent(), self.of, row.join(", "))

@@ -23,33 +23,34 @@ pub fn assess(evidence: &Evidence<'_>, policy: &Policy, now: Timestamp) -> Budge
     let is_fresh =
         !is_unreadable && let_in.as_ref().is_some_and(|one| now.duration_since(one.at) <= policy.freshness());
     let refused_instances = refused_instances(evidence, &attempts, &logons);
-    let mapped_instances = mapped_instances(evidence, &attempts);
     let of_maps = || evidence.in_flight.iter().filter(|command| command.action == Action::Map);
-    // What is sent a `map` while the password is fresh is reckoned to be let in, unless it was refused that password.
-    let may_be_refused = |action: Action, id: &InstanceId| match action {
-        Action::Map if is_fresh && !refused_instances.contains(id) => 0,
-        Action::Map => 1 + u32::from(mapped_instances.contains(id)),
-        Action::Check => 1,
-    };
-    let possible = |command: &InFlight| {
-        let of_targets = command.instances.iter().map(|id| may_be_refused(command.action, id));
-        command.possible_refusals(of_targets)
-    };
-    Budget {
+    let mut budget = Budget {
         of: policy.refusal_budget,
         row: row(refusals, now),
-        possible: evidence.in_flight.iter().map(possible).sum(),
+        possible: 0,
         let_in,
         is_fresh,
         is_refused_instance_in_flight: of_maps()
             .any(|map| map.instances.iter().any(|id| refused_instances.contains(id))),
         refused_instances,
-        mapped_instances,
+        mapped_instances: mapped_instances(evidence, &attempts),
         parameters_changed: evidence.parameters.changed(),
         is_unreadable,
         maps_in_flight: of_maps().map(|map| map.unfinished).sum(),
         last_map_in_flight: of_maps().map(|map| map.requested_at).max(),
-    }
+    };
+    budget.possible = evidence.in_flight.iter().map(|command| possible(command, &budget)).sum();
+    budget
+}
+
+/// How many log-ons of a command in flight may yet be refused. Of those that are sent a `map` while the password is fresh,
+/// only the ones that were refused it before count.
+fn possible(command: &InFlight, budget: &Budget) -> u32 {
+    command.possible_refusals(command.instances.iter().map(|id| match command.action {
+        Action::Map if budget.is_fresh && !budget.refused_instances.contains(id) => 0,
+        Action::Map => budget.refusals_of_map(id),
+        Action::Check => 1,
+    }))
 }
 
 /// When each instance logged on with the parameters' password of that time: what its attributes say, and the history.
@@ -152,9 +153,6 @@ fn let_in(
     Some(LetIn { at: last.ended_at, instance: last.instance.clone() })
 }
 
-/// No address of the file server accepts a connection.
-const NO_CONNECTION: &str = "port-445";
-
 /// Whether the instance had no session when it proved its mapping: it has booted since it was last known to have one; or a
 /// log-on failed since; or the file server was away, which more instances than this one tell.
 fn had_lost_its_session(
@@ -163,30 +161,24 @@ fn had_lost_its_session(
     attempts: &[&Attempt],
     logons: &Logons<'_>,
 ) -> bool {
-    let last_words = last_words(attempts, |word| word.requested_at < proof.requested_at);
-    let class = |word: &Attempt| match &word.result {
-        InvocationResult::Failed(failure) => Some(failure.cause.class()),
-        _ => None,
-    };
-    // An error of a read leaves the session; without a connection there is none.
-    let did_not_connect = |word: &Attempt| matches!(&word.result, InvocationResult::Failed(failure) if failure.cause.as_str() == NO_CONNECTION);
-    let own = last_words.get(&proof.instance).filter(|word| stamps.unread < Some(word.requested_at));
-    match own.and_then(|word| class(word)) {
-        Some(Class::Directory) => return true,
-        Some(Class::Network) if own.is_some_and(|word| did_not_connect(word)) => {
-            let failing = last_words.values().filter(|word| did_not_connect(word));
-            return failing.count() > 1;
+    let words = last_words(attempts, |word| word.requested_at < proof.requested_at);
+    let own = words.get(&proof.instance).filter(|(at, _)| stamps.unread < Some(*at));
+    if let Some((_, word)) = own
+        && let InvocationResult::Failed(failure) = &word.result
+    {
+        if failure.cause == Cause::PORT_445 {
+            return words.values().filter(|(_, word)| did_not_connect(word)).count() > 1;
         }
-        Some(_) if own.is_some_and(|word| refusal(word, logons).is_some()) => return true,
-        _ => {}
+        if failure.cause.class() == Class::Directory || refusal(word, logons).is_some() {
+            return true;
+        }
     }
     let shows_one = |one: &&&Attempt| {
         let is_earlier = one.instance == proof.instance && one.requested_at < proof.requested_at;
         is_earlier && shows_mapping(one) == Some(true) && refusal(one, logons).is_none()
     };
     let shown = attempts.iter().filter(shows_one).map(|one| one.ended_at).max();
-    let had_one = shown.max(stamps.unread);
-    let had_one = had_one.max(logons.before(&proof.instance, proof.requested_at));
+    let had_one = shown.max(stamps.unread).max(logons.before(&proof.instance, proof.requested_at));
     let booted = match &proof.result {
         InvocationResult::Mapped(proof) => proof.boot,
         _ => None,
@@ -194,18 +186,17 @@ fn had_lost_its_session(
     had_one.is_some() && booted > had_one
 }
 
+/// An error of a read leaves the session; without a connection there is none.
+fn did_not_connect(word: &Attempt) -> bool {
+    matches!(&word.result, InvocationResult::Failed(failure) if failure.cause == Cause::PORT_445)
+}
+
 /// The instances that may have a mapping, by their last log-on and the last word that tells.
 fn mapped_instances(evidence: &Evidence<'_>, attempts: &[&Attempt]) -> BTreeSet<InstanceId> {
     let logged_on = evidence.stamps.iter().filter_map(|(id, stamps)| Some((id, stamps.logon?, true)));
     let told = attempts.iter().filter_map(|one| Some((&one.instance, one.requested_at, shows_mapping(one)?)));
-    let mut last: BTreeMap<&InstanceId, (Timestamp, bool)> = BTreeMap::new();
-    for (id, at, is_mapped) in logged_on.chain(told) {
-        let known = last.entry(id).or_insert((at, is_mapped));
-        if at >= known.0 {
-            *known = (at, is_mapped);
-        }
-    }
-    last.into_iter().filter(|(_, (_, is_mapped))| *is_mapped).map(|(id, _)| id.clone()).collect()
+    let last = latest(logged_on.chain(told)).into_iter();
+    last.filter(|(_, (_, is_mapped))| *is_mapped).map(|(id, _)| id.clone()).collect()
 }
 
 /// Whether the instance has a mapping, by one word of the script; `None` where it does not tell. The script has removed an
@@ -233,14 +224,14 @@ fn refused_instances(
     logons: &Logons<'_>,
 ) -> BTreeSet<InstanceId> {
     let last_words = last_words(attempts, |_| true);
-    let in_history = last_words.iter().filter(|(_, attempt)| {
+    let in_history = last_words.iter().filter(|(_, (_, attempt))| {
         refusal(attempt, logons)
             .is_some_and(|refusal| refusal.is_of_current_password && refusal.cause.is_refused_logon())
     });
     let changed = evidence.parameters.changed();
     let in_state = evidence.stamps.iter().filter(|(id, Stamps { refused_by, .. })| {
         let is_newer = refused_by.is_some_and(|at| changed.is_some_and(|changed| at > changed));
-        is_newer && last_words.get(id).is_none_or(|word| Some(word.requested_at) < *refused_by)
+        is_newer && last_words.get(id).is_none_or(|(at, _)| Some(*at) < *refused_by)
     });
     in_history.map(|(id, _)| (*id).clone()).chain(in_state.map(|(id, _)| id.clone())).collect()
 }
@@ -249,15 +240,22 @@ fn refused_instances(
 fn last_words<'a>(
     attempts: &[&'a Attempt],
     is_asked: impl Fn(&Attempt) -> bool,
-) -> BTreeMap<&'a InstanceId, &'a Attempt> {
-    let mut last_words: BTreeMap<&InstanceId, &Attempt> = BTreeMap::new();
-    for attempt in attempts.iter().filter(|attempt| is_word(attempt) && is_asked(attempt)) {
-        let last = last_words.entry(&attempt.instance).or_insert(attempt);
-        if attempt.requested_at >= last.requested_at {
-            *last = attempt;
+) -> BTreeMap<&'a InstanceId, (Timestamp, &'a Attempt)> {
+    let words = attempts.iter().filter(|attempt| is_word(attempt) && is_asked(attempt));
+    latest(words.map(|word| (&word.instance, word.requested_at, *word)))
+}
+
+/// The latest of what is told of each instance, with its time; of two at the same time, the one that comes last.
+fn latest<'a, T>(
+    told: impl Iterator<Item = (&'a InstanceId, Timestamp, T)>,
+) -> BTreeMap<&'a InstanceId, (Timestamp, T)> {
+    let mut latest: BTreeMap<&InstanceId, (Timestamp, T)> = BTreeMap::new();
+    for (id, at, what) in told {
+        if latest.get(id).is_none_or(|(known, _)| at >= *known) {
+            latest.insert(id, (at, what));
         }
     }
-    last_words
+    latest
 }
 
 /// The script said how it went.

@@ -18,6 +18,8 @@ impl Cause {
     pub const BUSY: Cause = Cause::listed("busy");
     /// A check found the letter free. A `map` gives this cause only where the letter became free again meanwhile.
     pub const NOT_MAPPED: Cause = Cause::listed("not-mapped");
+    /// No address of the file server accepts a connection.
+    pub const PORT_445: Cause = Cause::listed("port-445");
     /// The command ended without a result line.
     pub const NO_RESULT: Cause = Cause::listed("no-result");
     /// The document's own time limit ended the command.
@@ -52,7 +54,7 @@ pub(super) static ROWS: &[Row] = &[
     word("dns", Network, All)
         .means("the file server's name does not resolve on the instance")
         .remedy("check that the VPC's DNS forwards to the directory, and the name in RemotePath"),
-    word("port-445", Network, All)
+    compared(Cause::PORT_445, Network, All)
         .means("no address of the file server takes a connection on TCP port 445")
         .remedy("check both security groups, network ACLs, routes, firewall and the file system's state"),
     word("parameter-store", Network, All)
@@ -93,7 +95,7 @@ pub(super) static ROWS: &[Row] = &[
         .remedy("free the letter in the AMI or the user data, or choose another DriveLetter"),
     compared(Cause::NOT_MAPPED, Host, All)
         .means("the letter is free: there is no mapping")
-        .remedy("nothing: it is mapped as soon as the password is proven"),
+        .remedy("nothing: it is mapped as soon as the budget of refused log-ons allows it"),
     word("not-domain-joined", Host, All)
         .means("the instance is not a member of a domain, or its join waits for a restart")
         .remedy("join it at launch and restart it; RequireDomain=false where it need not be a member"),

@@ -16,7 +16,7 @@ use crate::fleet::Instance;
 pub(super) struct Choice {
     /// The one that is sent a `map`.
     pub(super) chosen: Option<InstanceId>,
-    /// It is an instance that was refused, or one of these waits for the commands in flight: no check begins meanwhile.
+    /// No check begins now: an instance that was refused is tried, or waits for the commands in flight.
     pub(super) holds_checks: bool,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn choose(candidates: &[&Instance], budget: &Budget, policy: &Policy,
 /// which commands hang is never judged under an open gate, so the time of sending counts.
 pub(super) fn rank(instance: &Instance, budget: &Budget) -> (bool, u32, Timestamp, ContainerInstanceArn) {
     let judged = instance.state().map_or(Timestamp::MIN, State::judged);
-    let tried = turns(instance).map(|result| result.requested_at).max().unwrap_or(judged).max(judged);
+    let tried = turns(instance).map(|result| result.requested_at).fold(judged, Timestamp::max);
     let is_tried =
         instance.is_open() || has_failed_map(instance) || budget.refused_instances.contains(&instance.id);
     let refusals = if is_tried { 0 } else { budget.refusals_of_map(&instance.id) };
