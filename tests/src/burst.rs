@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::fleet::Pace;
-use crate::map_share::{Setup, failures, id, mapped, sqs_of, world};
+use crate::local_aws::in_process::Process;
+use crate::map_share::{CALLER, Setup, failures, id, mapped, sqs_of, world};
 
 /// A burst's figures.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +51,8 @@ impl fmt::Display for Burst {
     }
 }
 
-/// Instances that register at once. Every event comes twice, in random order. The password is fresh, the agents are online,
-/// and commands stay in flight.
+/// Instances that register at once. Every event comes twice, in random order, to a warm function. The password is fresh, the
+/// agents are online, and commands stay in flight.
 pub async fn scale_out(instances: usize, records: usize) -> Burst {
     let pace = Pace { steady: true, map: Duration::from_secs(500), ..Pace::default() };
     let fleet = world().pace(pace).windows_instance("apps", mapped).windows_instances("apps", instances);
@@ -63,12 +64,24 @@ pub async fn scale_out(instances: usize, records: usize) -> Burst {
         .collect();
     fastrand::Rng::with_seed(7).shuffle(&mut events);
     story.calls();
+    let app = story.app(&Process::new(&story.local, CALLER));
+    let clock = story.local.clock();
     let (mut seen, mut bound, mut batches) = (BTreeSet::new(), 0, 0);
+    let (mut let_in_at, mut unread) = (clock.now(), 1);
     for batch in events.chunks(records) {
+        if clock.now().duration_since(let_in_at).as_secs() > 40 {
+            story.let_in().await;
+            (let_in_at, unread) = (clock.now(), 1);
+        }
         let new = batch.iter().filter(|(n, _)| seen.insert(*n)).count();
         bound += fewest(new, story.local.aws().commands().count());
+        if new > 0 {
+            bound += std::mem::take(&mut unread);
+        }
         batches += 1;
-        let answer = story.invoke(sqs_of(batch.iter().map(|(_, body)| body.clone()))).await.unwrap();
+        let payload = sqs_of(batch.iter().map(|(_, body)| body.clone()));
+        let deadline = clock.now() + Duration::from_secs(60);
+        let answer = map_share::handle(&app, payload, deadline).await.unwrap();
         assert!(failures(&answer).is_empty(), "{answer}");
     }
     let calls = story.calls().len();
@@ -81,12 +94,10 @@ pub async fn scale_out(instances: usize, records: usize) -> Burst {
 }
 
 /// The calls that a batch needs: a listing of the window's commands; for new instances their descriptions, their agents,
-/// their commands, and what the budget of refused log-ons is counted from (the parameters' dates, and the invocation that
-/// was let in).
+/// their commands, and the parameters' dates. A command by which one was let in is read once.
 fn fewest(new: usize, commands: usize) -> usize {
     let listings = commands.div_ceil(50).max(1);
-    let budget = if new > 0 { 2 } else { 0 };
-    listings + budget + new.div_ceil(100) + 2 * new.div_ceil(50)
+    listings + usize::from(new > 0) + new.div_ceil(100) + 2 * new.div_ceil(50)
 }
 
 /// A batch of events about tasks of mapped instances.

@@ -289,7 +289,9 @@ pub(crate) fn may_present(
 /// Why a person's command is not sent, and when it may be.
 fn withheld(budget: &Budget) -> String {
     let next = match budget.row_ends() {
-        Some(ends) if budget.spent() >= budget.of => format!("next try {ends:.0}, or raise REFUSAL_BUDGET"),
+        Some(ends) if budget.possible == 0 || budget.spent() >= budget.of => {
+            format!("next try {ends:.0}, or raise REFUSAL_BUDGET")
+        }
         _ => "next try when the commands in flight have ended".to_owned(),
     };
     format!("{}; {} more are possible; {next}", budget.describe(), budget.possible)

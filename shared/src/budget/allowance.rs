@@ -148,7 +148,8 @@ impl Budget {
     /// How many refusals are spent, and by which instances, for the report and the log.
     pub fn describe(&self) -> String {
         let row: Vec<String> = self.row.iter().map(ToString::to_string).collect();
-        format!("{} of {} refused log-ons spent ({})", self.spent(), self.of, row.join(", "))
+        let row = if row.is_empty() { String::new() } else { format!(" ({})", row.join(", ")) };
+        format!("{} of {} refused log-ons spent{row}", self.spent(), self.of)
     }
 
     fn spent_on_other_passwords(&self) -> u32 {

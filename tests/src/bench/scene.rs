@@ -200,7 +200,8 @@ fn let_in(aws: &mut LocalAws, at: Timestamp) {
         "InstanceIds": [id],
         "Parameters": {"Action": ["map"]},
     });
-    aws.handle(at, &Caller::named("operator"), "SendCommand", request.to_string().as_bytes());
+    let reply = aws.handle(at, &Caller::named("operator"), "SendCommand", request.to_string().as_bytes());
+    assert_eq!(reply.status, 200, "the command is accepted");
 }
 
 /// The variables that the template sets.

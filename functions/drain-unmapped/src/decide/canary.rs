@@ -9,7 +9,7 @@ use shared::ids::{ContainerInstanceArn, InstanceId};
 use shared::state::State;
 
 use super::turns::turns;
-use crate::fleet::Instance;
+use crate::fleet::{AgentState, Instance};
 
 /// What is to be done about the candidates now.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub(super) struct Choice {
 /// is spent or in flight; where only what is in flight is in its way, it is waited for, or it would never have its turn
 /// beside others that fail again and again.
 pub(super) fn choose(candidates: &[&Instance], budget: &Budget, policy: &Policy, now: Timestamp) -> Choice {
-    for Instance { id, .. } in candidates {
+    for Instance { id, .. } in candidates.iter().filter(|one| one.agent == AgentState::Online) {
         let is_refused = budget.refused_instances.contains(id);
         let is_allowed =
             if is_refused { budget.allows_refused_instance() } else { budget.allows_canary(id, policy, now) };

@@ -44,14 +44,12 @@ pub struct PlannedCommand {
     pub reason: &'static str,
 }
 
-/// The agents to ask before anything is sent.
-#[derive(Debug, Default)]
+/// Agents that are asked before anything is sent: in this order, until enough are online.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentsToAsk {
-    /// All of these.
-    pub all: BTreeSet<InstanceId>,
-    /// Of these, in this order, until `enough` are online: no more are sent to.
-    pub in_turn: Vec<InstanceId>,
-    /// How many that is.
+    /// The agents.
+    pub ids: Vec<InstanceId>,
+    /// So many are sent to.
     pub enough: usize,
 }
 
@@ -82,25 +80,41 @@ impl HeldBack {
     }
 }
 
-/// The agents of the instances that may be sent something now.
-pub(super) fn agents_to_ask(fleet: &Fleet, budget: &Budget, policy: &Policy, now: Timestamp) -> AgentsToAsk {
-    let Due { maps, canaries, renewals, checks } = due(fleet, budget, policy, now, |_| true);
-    let waiting = renewals.into_iter().chain(checks).map(|waiting| waiting.id);
-    let is_refused = |one: &&&Instance| budget.refused_instances.contains(&one.id);
-    let refused = canaries.iter().filter(is_refused).map(|one| one.id.clone());
-    let mut all: BTreeSet<InstanceId> = waiting.chain(refused).collect();
-    if budget.is_fresh {
-        let enough = room_for_maps(fleet, policy, now) * TARGETS_A_COMMAND;
-        return AgentsToAsk { all, in_turn: oldest_first(maps), enough };
+/// The agents of the instances that may be sent something now, by command. In any case those of instances that fail are
+/// asked, because the report says whose agent is offline; and those of `late` ones, whose gate is shut if it is.
+pub(super) fn agents_to_ask(
+    fleet: &Fleet,
+    budget: &Budget,
+    policy: &Policy,
+    now: Timestamp,
+    is_late: impl Fn(&Instance) -> bool,
+) -> Vec<AgentsToAsk> {
+    let Due { maps, canaries, renewals, mut checks } = due(fleet, budget, policy, now);
+    let failing = canaries.iter().copied().filter(|one| one.state().is_some());
+    let late = checks.iter().map(|one| one.instance).filter(|one| is_late(one));
+    let mut to_ask = vec![AgentsToAsk { ids: ids(failing.chain(late)), enough: usize::MAX }];
+    to_ask.push(if budget.is_fresh {
+        AgentsToAsk { ids: oldest_first(maps), enough: room_for_maps(fleet, policy, now) * TARGETS_A_COMMAND }
+    } else {
+        let allowed = canaries.into_iter().filter(|one| budget.allows_canary(&one.id, policy, now));
+        AgentsToAsk { ids: ids(allowed), enough: 1 }
+    });
+    if !renewal_at_work(fleet, policy, now) {
+        let renewals = in_turn(renewals, policy, now);
+        to_ask.push(AgentsToAsk {
+            ids: ids(renewals.iter().map(|one| one.instance)),
+            enough: RENEWALS_A_COMMAND,
+        });
     }
-    // Those that fail are asked in any case, because the report says whose agent is offline.
-    all.extend(canaries.iter().filter(|one| one.state().is_some()).map(|one| one.id.clone()));
-    let in_turn = canaries
-        .into_iter()
-        .map(|one| one.id.clone())
-        .filter(|id| budget.allows_canary(id, policy, now))
-        .collect();
-    AgentsToAsk { all, in_turn, enough: 1 }
+    if fleet.at_work(Action::Check, policy, now).next().is_none() {
+        checks.retain(|one| budget.checks_at_a_time(one.credential) > 0);
+        let checks = in_turn(checks, policy, now);
+        let is_like_first = |one: &&Waiting<'_>| one.is_like(&checks[0]);
+        let (alike, others): (Vec<_>, Vec<_>) = checks.iter().partition(is_like_first);
+        let in_turn = alike.into_iter().chain(others).map(|one| one.instance);
+        to_ask.push(AgentsToAsk { ids: ids(in_turn), enough: TARGETS_A_COMMAND });
+    }
+    to_ask
 }
 
 /// What is sent now, in this order: due maps; the canary or an instance that was refused alone; renewals; checks.
@@ -110,9 +124,8 @@ pub(super) fn plan_commands(
     policy: &Policy,
     now: Timestamp,
 ) -> PlannedCommands {
-    let oldest = now - policy.turn_memory();
-    let Due { maps, canaries, renewals, checks } =
-        due(fleet, budget, policy, now, |instance| instance.agent == AgentState::Online);
+    let Due { mut maps, canaries, mut renewals, mut checks } = due(fleet, budget, policy, now);
+    maps.retain(|(_, one)| one.agent == AgentState::Online);
     let mut commands: Vec<PlannedCommand> = oldest_first(maps)
         .chunks(TARGETS_A_COMMAND)
         .take(room_for_maps(fleet, policy, now))
@@ -128,20 +141,25 @@ pub(super) fn plan_commands(
         map(&[id], if is_refused { "refused alone, tried again" } else { "canary" })
     }));
     if !renewal_at_work(fleet, policy, now) {
-        let renewals: Vec<InstanceId> =
-            in_turn(renewals, oldest, now).into_iter().take(RENEWALS_A_COMMAND).map(|one| one.id).collect();
+        renewals.retain(Waiting::is_online);
+        let renewals = in_turn(renewals, policy, now);
+        let renewals = ids(renewals.iter().map(|one| one.instance).take(RENEWALS_A_COMMAND));
         commands.extend((!renewals.is_empty()).then(|| PlannedCommand {
             rate_control: RENEWAL,
             ..map(&renewals, "logged on with an older password")
         }));
     }
-    let checks = in_turn(checks, oldest, now);
     if budget.withholds_checks() {
-        waiting.checks = checks.into_iter().map(|one| one.id).collect();
+        waiting.checks = ids(in_turn(checks, policy, now).iter().map(|one| one.instance));
     } else if !holds_checks && fleet.at_work(Action::Check, policy, now).next().is_none() {
-        commands.extend(check(checks, &budget));
+        checks.retain(Waiting::is_online);
+        commands.extend(check(&in_turn(checks, policy, now), &budget));
     }
     PlannedCommands { commands, waiting }
+}
+
+fn ids<'f>(instances: impl Iterator<Item = &'f Instance>) -> Vec<InstanceId> {
+    instances.map(|one| one.id.clone()).collect()
 }
 
 fn map(targets: &[InstanceId], reason: &'static str) -> PlannedCommand {
@@ -156,48 +174,41 @@ fn map(targets: &[InstanceId], reason: &'static str) -> PlannedCommand {
 /// One `check`. A check reconnects an idle mapping with the credential that Windows kept, which is a log-on, so the budget
 /// says how many run at a time. It goes to instances of one kind: of the first in turn that may be checked at all. SSM
 /// stops the command at the first failure.
-fn check(waiting: Vec<Waiting>, budget: &Budget) -> Option<PlannedCommand> {
+fn check(waiting: &[Waiting<'_>], budget: &Budget) -> Option<PlannedCommand> {
     let first = waiting.iter().find(|one| budget.checks_at_a_time(one.credential) > 0)?;
-    let holds_current = first.credential == Credential::Current;
     let at_a_time = budget.checks_at_a_time(first.credential);
     let room = (CHECKS_EACH * at_a_time as usize).min(TARGETS_A_COMMAND);
-    let alike = waiting.into_iter().filter(|one| (one.credential == Credential::Current) == holds_current);
+    let alike = waiting.iter().filter(|one| one.is_like(first)).map(|one| one.instance);
     Some(PlannedCommand {
         action: Action::Check,
-        targets: alike.take(room).map(|one| one.id).collect(),
+        targets: ids(alike.take(room)),
         rate_control: RateControl { max_concurrency: at_a_time, max_errors: MaxErrors::Count(0) },
         reason: "look without presenting the parameters' password",
     })
 }
 
-/// What is due now, by the command that it is due for.
+/// What is due now, by the command that it is due for. No agent of it is known to be offline.
 #[derive(Default)]
 struct Due<'f> {
     /// To be sent a `map`, all at once.
-    maps: Vec<(Timestamp, InstanceId)>,
+    maps: Vec<(Timestamp, &'f Instance)>,
     /// To be sent a `map`, one at a time, in this order; among them those that were refused the current password.
     canaries: Vec<&'f Instance>,
-    renewals: Vec<Waiting>,
-    checks: Vec<Waiting>,
+    renewals: Vec<Waiting<'f>>,
+    checks: Vec<Waiting<'f>>,
 }
 
-fn due<'f>(
-    fleet: &'f Fleet,
-    budget: &Budget,
-    policy: &Policy,
-    now: Timestamp,
-    is_ready: impl Fn(&Instance) -> bool,
-) -> Due<'f> {
-    let (triggers, oldest) = (Triggers::of(fleet, budget, now), now - policy.turn_memory());
+fn due<'f>(fleet: &'f Fleet, budget: &Budget, policy: &Policy, now: Timestamp) -> Due<'f> {
+    let triggers = Triggers::of(fleet, budget, now);
     let mut due = Due::default();
-    for instance in fleet.counted().filter(|one| is_free(fleet, one, policy, now) && is_ready(one)) {
+    for instance in fleet.counted().filter(|one| is_free(fleet, one, policy, now)) {
         let Some((at, attempt)) = next_attempt(instance, &triggers, policy) else { continue };
         if at > now {
             continue;
         }
-        let waiting = Waiting::new(instance, fleet.credential(instance), oldest);
+        let waiting = Waiting::new(instance, fleet.credential(instance), policy, now);
         match wanted(instance, attempt, fleet, budget) {
-            Wanted::Map if budget.is_fresh => due.maps.push((at, instance.id.clone())),
+            Wanted::Map if budget.is_fresh => due.maps.push((at, instance)),
             Wanted::Map | Wanted::MapAlone => due.canaries.push(instance),
             Wanted::Renewal if budget.is_fresh => due.renewals.push(waiting),
             Wanted::Renewal if budget.refused_with_current() == 0 => due.canaries.push(instance),
@@ -245,6 +256,7 @@ fn is_free(fleet: &Fleet, instance: &Instance, policy: &Policy, now: Timestamp) 
     let is_recorded = instance.is_open() || !instance.record.lacks_room();
     is_recorded
         && instance.counts()
+        && !matches!(instance.agent, AgentState::Offline { .. })
         && !instance.is_in_flight()
         && !fleet.may_be_on_its_way(&instance.id, policy, now)
 }
@@ -265,7 +277,7 @@ fn renewal_at_work(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
     fleet.at_work(Action::Map, policy, now).flatten().any(|id| open.contains(id))
 }
 
-fn oldest_first(mut waiting: Vec<(Timestamp, InstanceId)>) -> Vec<InstanceId> {
-    waiting.sort();
-    waiting.into_iter().map(|(_, id)| id).collect()
+fn oldest_first(mut waiting: Vec<(Timestamp, &Instance)>) -> Vec<InstanceId> {
+    waiting.sort_by_key(|(at, one)| (*at, &one.id));
+    ids(waiting.into_iter().map(|(_, one)| one))
 }

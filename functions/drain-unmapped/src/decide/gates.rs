@@ -135,9 +135,7 @@ pub(super) fn shut_silent(
     policy: &Policy,
     now: Timestamp,
 ) -> Vec<GateWrite> {
-    let Some(late) = policy.silent_after() else { return Vec::new() };
-    let is_late = |instance: &Instance| instance.counts() && is_open_and_judged_before(instance, late, now);
-    if !fleet.instances.values().any(is_late) {
+    if !fleet.instances.values().any(|instance| is_late(instance, policy, now)) {
         return Vec::new();
     }
     let stopped = stopped_commands(fleet);
@@ -146,7 +144,7 @@ pub(super) fn shut_silent(
     let mut writes = Vec::new();
     for (arn, instance) in &mut fleet.instances {
         let Some(state) = instance.state() else { continue };
-        if !is_late(instance) || judged.contains(arn) || !is_silent(instance, &stopped) {
+        if !is_late(instance, policy, now) || judged.contains(arn) || !is_silent(instance, &stopped) {
             continue;
         }
         let state = State::Unmapped {
@@ -159,6 +157,12 @@ pub(super) fn shut_silent(
         writes.push(apply(arn, instance, Verdict { gate: Gate::Shut, state }, Why::Silent));
     }
     writes
+}
+
+/// Its gate is open, and its proof so old that it is shut if the instance is silent.
+pub(super) fn is_late(instance: &Instance, policy: &Policy, now: Timestamp) -> bool {
+    let late = policy.silent_after();
+    instance.counts() && late.is_some_and(|late| is_open_and_judged_before(instance, late, now))
 }
 
 fn is_open_and_judged_before(instance: &Instance, ago: SignedDuration, now: Timestamp) -> bool {

@@ -32,7 +32,7 @@ use shared::ecs::ContainerInstance;
 use shared::ids::{ClusterRef, ContainerInstanceArn};
 use shared::state::Gate;
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Instance};
 use commands::PlannedCommands;
 
 pub use commands::{AgentsToAsk, HeldBack, PlannedCommand};
@@ -102,12 +102,13 @@ pub fn assess(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Assessment {
 
 impl Assessment {
     /// The agents that must be asked before anything is sent.
-    pub fn agents_to_ask(&self, policy: &Policy, now: Timestamp) -> AgentsToAsk {
+    pub fn agents_to_ask(&self, policy: &Policy, now: Timestamp) -> Vec<AgentsToAsk> {
         let mut fleet = self.fleet.clone();
         if self.silence_counts() {
             gates::shut_silent(&mut fleet, &self.writes, policy, now);
         }
-        commands::agents_to_ask(&fleet, &self.budget, policy, now)
+        let is_late = |instance: &Instance| gates::is_late(instance, policy, now);
+        commands::agents_to_ask(&fleet, &self.budget, policy, now, is_late)
     }
 
     /// Decides, with what the agents said.

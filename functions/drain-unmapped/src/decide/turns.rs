@@ -5,15 +5,15 @@
 use jiff::Timestamp;
 use shared::budget::Credential;
 use shared::cause::Cause;
-use shared::ids::InstanceId;
+use shared::config::Policy;
 use shared::invocation::InvocationResult;
 use shared::state::State;
 
 use super::schedule::hash;
-use crate::fleet::{CommandResult, Instance};
+use crate::fleet::{AgentState, CommandResult, Instance};
 
 /// An instance that waits for a staggered command.
-pub(super) struct Waiting {
+pub(super) struct Waiting<'f> {
     /// When it was last judged or sent a command, whatever came of it. An instance that hangs is never judged; without
     /// the time of sending it would be first in every command.
     last_turn: Timestamp,
@@ -22,13 +22,18 @@ pub(super) struct Waiting {
     is_unsure: bool,
     /// The credential that it would log on with.
     pub(super) credential: Credential,
-    pub(super) id: InstanceId,
+    pub(super) instance: &'f Instance,
 }
 
-impl Waiting {
-    /// By what is known of its last turn. Which of those before `oldest` was the earlier is not known: an instance that
-    /// hangs is never judged, and the history no longer tells when it was sent a command.
-    pub(super) fn new(instance: &Instance, credential: Credential, oldest: Timestamp) -> Self {
+impl<'f> Waiting<'f> {
+    /// By what is known of its last turn. Which of two turns longer ago than the policy's memory was the earlier is not known:
+    /// an instance that hangs is never judged, and the history no longer tells when it was sent a command.
+    pub(super) fn new(
+        instance: &'f Instance,
+        credential: Credential,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Self {
         let last = turns(instance).max_by_key(|result| result.requested_at);
         let sent = last.map_or(Timestamp::MIN, |result| result.requested_at);
         let judged = if was_not_delivered(instance) { Timestamp::MIN } else { instance.floor() };
@@ -36,12 +41,22 @@ impl Waiting {
             && last.and_then(|result| result.result.as_ref()).is_none_or(
                 |result| matches!(result, InvocationResult::NoResult(cause) if *cause == Cause::UNDELIVERED),
             );
-        Waiting { last_turn: judged.max(sent).max(oldest), is_unsure, credential, id: instance.id.clone() }
+        let last_turn = judged.max(sent).max(now - policy.turn_memory());
+        Waiting { last_turn, is_unsure, credential, instance }
     }
 
     /// Nothing is known about it yet: before everyone else.
     pub(super) fn before_others(self) -> Self {
         Waiting { last_turn: Timestamp::MIN, ..self }
+    }
+
+    pub(super) fn is_online(&self) -> bool {
+        self.instance.agent == AgentState::Online
+    }
+
+    /// Both hold the current password, or neither is known to.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.credential == Credential::Current) == (other.credential == Credential::Current)
     }
 }
 
@@ -53,12 +68,18 @@ pub(super) fn turns(instance: &Instance) -> impl Iterator<Item = &CommandResult>
 /// The longest wait first. Instances whose last turn is unknown count as the one of them that waited longest, and are
 /// shuffled anew each time; so are those whose last turn is older than the policy's memory. Without that, two instances
 /// that take no command, or ten that hang, would keep the same others waiting for ever.
-pub(super) fn in_turn(mut waiting: Vec<Waiting>, oldest: Timestamp, now: Timestamp) -> Vec<Waiting> {
+pub(super) fn in_turn<'f>(
+    mut waiting: Vec<Waiting<'f>>,
+    policy: &Policy,
+    now: Timestamp,
+) -> Vec<Waiting<'f>> {
+    let oldest = now - policy.turn_memory();
     let unsure = waiting.iter().filter(|one| one.is_unsure).map(|one| one.last_turn).min();
     waiting.sort_by_cached_key(|one| {
         let turn = unsure.filter(|_| one.is_unsure).unwrap_or(one.last_turn);
         let is_shuffled = one.is_unsure || turn <= oldest;
-        (turn, is_shuffled.then(|| hash(&one.id, now)), one.id.clone())
+        let id = &one.instance.id;
+        (turn, is_shuffled.then(|| hash(id, now)), id.clone())
     });
     waiting
 }

@@ -13,17 +13,19 @@ use crate::fleet::AgentState;
 /// The state of the agents that were asked.
 pub async fn read_agents(
     app: &App,
-    to_ask: &AgentsToAsk,
+    to_ask: &[AgentsToAsk],
 ) -> Result<BTreeMap<InstanceId, AgentState>, AwsError> {
-    let mut states = ask(app, &to_ask.all).await?;
-    let mut online = 0;
-    for ids in to_ask.in_turn.chunks(ssm::AGENTS_A_CALL) {
-        if online >= to_ask.enough {
-            break;
+    let mut states = BTreeMap::new();
+    for AgentsToAsk { ids, enough } in to_ask {
+        let mut online = 0;
+        for ids in ids.chunks(ssm::AGENTS_A_CALL) {
+            if online >= *enough {
+                break;
+            }
+            let unasked = ids.iter().filter(|id| !states.contains_key(*id)).cloned().collect();
+            states.extend(ask(app, &unasked).await?);
+            online += ids.iter().filter(|id| states.get(*id) == Some(&AgentState::Online)).count();
         }
-        let some = ask(app, &ids.iter().cloned().collect()).await?;
-        online += some.values().filter(|state| **state == AgentState::Online).count();
-        states.extend(some);
     }
     Ok(states)
 }

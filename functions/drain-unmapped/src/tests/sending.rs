@@ -10,7 +10,7 @@ use shared::history::Action;
 use shared::ids::InstanceId;
 
 use super::build::{FleetWith, NOW, With, decided, fleet, host, hosts, of_kind, policy};
-use crate::decide::{assess, decide};
+use crate::decide::{AgentsToAsk, assess, decide};
 use crate::fleet::{AgentState, Fleet, Instance};
 
 fn check_sent(fleet: &Fleet, expected: &[&str]) {
@@ -110,11 +110,7 @@ fn no_more_instances_are_sent_a_map_at_a_time_than_parameter_store_answers() {
         let fleet = fleet(hosts(0..900, "shut").into_iter().chain(others));
         let maps = of_kind(&decided(&fleet, &policy()), &["map"]).len();
         assert_eq!(maps, commands, "{name}");
-        assert_eq!(
-            assess(&fleet, &policy(), NOW).agents_to_ask(&policy(), NOW).enough,
-            commands * 50,
-            "{name}"
-        );
+        assert_eq!(to_ask(&fleet)[1].enough, commands * 50, "{name}");
     }
 }
 
@@ -124,7 +120,65 @@ fn the_instance_that_waited_longest_is_sent_a_map_first() {
     let fleet = fleet(late.chain(hosts(700..750, "shut")));
     assert_eq!(decided(&fleet, &policy())[0], "map 700..=749 (50/all)");
     let waiting: Vec<InstanceId> = hosts(700..750, "shut").into_iter().map(|i| i.id).collect();
-    assert_eq!(assess(&fleet, &policy(), NOW).agents_to_ask(&policy(), NOW).in_turn[..50], waiting);
+    assert_eq!(to_ask(&fleet)[1].ids[..50], waiting);
+}
+
+fn to_ask(fleet: &Fleet) -> Vec<AgentsToAsk> {
+    assess(fleet, &policy(), NOW).agents_to_ask(&policy(), NOW)
+}
+
+#[test]
+fn no_more_agents_are_asked_than_can_be_sent_to() {
+    let asked = |fleet: &Fleet| -> Vec<String> {
+        let to_ask = to_ask(fleet).into_iter().filter(|one| !one.ids.is_empty());
+        to_ask
+            .map(|AgentsToAsk { ids, enough }| match enough {
+                usize::MAX => format!("all {}", ids.len()),
+                _ => format!("{enough} of {}", ids.len()),
+            })
+            .collect()
+    };
+    let holds_it = |range| hosts(range, "open mapped -99m -40m -1d");
+    let late = |range| hosts(range, "open mapped -99m -61m -");
+    let at_work = |result: &str, late: Vec<Instance>| {
+        fleet([host(1, DUE), host(2, "open mapped -99m -14m -").result(result)].into_iter().chain(late))
+    };
+    let table: [(&str, Fleet, &[&str]); 9] = [
+        ("checks", fleet(holds_it(0..120)), &["50 of 120"]),
+        ("a check is at work", at_work("check -12m wait", Vec::new()), &[]),
+        ("it is over", at_work("check -13m no lost", Vec::new()), &["50 of 1"]),
+        (
+            "the gate of a late one is shut if its agent is offline",
+            fleet(late(0..60)),
+            &["all 60", "50 of 60"],
+        ),
+        ("also while a check is at work", at_work("check -12m wait", late(3..5)), &["all 2"]),
+        (
+            "those that fail",
+            fleet(hosts(0..3, "shut unmapped 9 -99m - 53 -99m")).not_fresh(),
+            &["all 3", "1 of 3"],
+        ),
+        ("a canary", fleet(hosts(0..9, "shut")).not_fresh(), &["1 of 9"]),
+        ("renewals", fleet(hosts(0..30, "open mapped -9d -40m -9d")), &["9 of 30"]),
+        ("nothing is due", fleet(hosts(0..9, "open mapped -99m -1m -")), &[]),
+    ];
+    for (name, fleet, expected) in table {
+        assert_eq!(asked(&fleet), expected, "{name}");
+    }
+    // Those of the kind that is checked first come first, and those that may not be checked are not asked.
+    let mixed = fleet(
+        hosts(0..9, "open mapped -99m -45m -")
+            .into_iter()
+            .chain(hosts(9..18, "open mapped -99m -44m -1d"))
+            .chain(hosts(18..27, "open mapped -99m -43m -")),
+    );
+    let ids: Vec<InstanceId> = hosts(0..9, "shut")
+        .into_iter()
+        .chain(hosts(18..27, "shut"))
+        .chain(hosts(9..18, "shut"))
+        .map(|one| one.id)
+        .collect();
+    assert_eq!(to_ask(&mixed).last().unwrap().ids, ids);
 }
 
 #[test]
