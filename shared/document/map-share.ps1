@@ -261,6 +261,12 @@ function Get-ErrorCause([Management.Automation.ErrorRecord]$Record) {
     'unlisted'
 }
 
+# The cause of a call that reaches no server. Its code is in the message: elsewhere the same code would mean the account or
+# the network.
+function Get-LocalCause([Management.Automation.ErrorRecord]$Record) {
+    if ((Get-ErrorCause $Record) -ceq 'unsupported-os') { 'unsupported-os' } else { 'wmi-failed' }
+}
+
 function ConvertTo-Cause([int64]$Number) {
     if (($Number -shr 16) -eq 0x8007) { return [string]($Number -band 65535) }
     if ($Number -gt 65535) { return '0x' + $Number.ToString('X8') }
@@ -277,7 +283,7 @@ function Get-ErrorText([Management.Automation.ErrorRecord]$Record) {
 function Find-Mapping([hashtable]$Run) {
     $answer = Invoke-WithTimeLimit $Run $Run.Limits.lookup 'Get-LetterMapping' @($Run.Settings.Drive)
     if ($answer.Hung) { Stop-Run 'lookup-hung' 'look' "Get-SmbGlobalMapping did not answer within $($Run.Limits.lookup) s" }
-    if ($null -ne $answer.Error) { Stop-Run (Get-ErrorCause $answer.Error) 'look' (Get-ErrorText $answer.Error) }
+    if ($null -ne $answer.Error) { Stop-Run (Get-LocalCause $answer.Error) 'look' (Get-ErrorText $answer.Error) }
     $found = @($answer.Value | Where-Object { [string]::Equals([string]$_.LocalPath, $Run.Settings.Drive, [StringComparison]::OrdinalIgnoreCase) })
     if ($found.Count -eq 0) { return }
     $privacy = $found[0].PSObject.Properties['RequirePrivacy']
@@ -350,7 +356,7 @@ function Remove-OurMapping([hashtable]$Run, [hashtable]$Mapping) {
     $until = $Run.Clock.Elapsed.TotalSeconds + $Run.Limits.remove
     $answer = Invoke-WithTimeLimit $Run $Run.Limits.remove 'Remove-LetterMapping' @($Run.Settings.Drive, $Mapping.RemotePath)
     if ($answer.Hung) { Stop-Run 'call-hung' 'remove' "Remove-SmbGlobalMapping did not end within $($Run.Limits.remove) s" }
-    if ($null -ne $answer.Error) { Stop-Run (Get-ErrorCause $answer.Error) 'remove' (Get-ErrorText $answer.Error) }
+    if ($null -ne $answer.Error) { Stop-Run (Get-LocalCause $answer.Error) 'remove' (Get-ErrorText $answer.Error) }
     $Run.Removed = $true
     while ($null -ne (Find-Mapping $Run)) {
         if ($Run.Clock.Elapsed.TotalSeconds -ge $until) { Stop-Run 'call-hung' 'remove' "the mapping is still listed $($Run.Limits.remove) s after its removal" }
@@ -419,7 +425,7 @@ function Wait-ForDomain([hashtable]$Run) {
         $pending = Test-JoinPending
         if ($answer.Value -contains $true -and -not $pending) { return }
         if ($Run.Clock.Elapsed.TotalSeconds -ge $until) {
-            if ($null -ne $answer.Error) { Stop-Run (Get-ErrorCause $answer.Error) 'domain' (Get-ErrorText $answer.Error) }
+            if ($null -ne $answer.Error) { Stop-Run (Get-LocalCause $answer.Error) 'domain' (Get-ErrorText $answer.Error) }
             $why = if ($pending) { 'the host joined a domain and waits for its restart' } else { 'the host is not a member of a domain' }
             Stop-Run 'not-domain-joined' 'domain' $why
         }

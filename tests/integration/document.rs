@@ -289,7 +289,7 @@ fn agree(case: &str, expect: &Value, line: &str, exit: &Value) {
     let Ok(ResultLine::Failed(failed)) = ResultLine::find(&output) else {
         panic!("{case}: no failure: {line}")
     };
-    assert_eq!((failed.said, failed.step), (cause.clone(), step), "{case}");
+    assert_eq!((failed.said.as_str(), failed.step.as_str()), (cause.as_str(), step.as_str()), "{case}");
     assert_eq!(failed.cause.as_str(), cause, "{case}: the cause is stored in another form");
     if let (Some(says), false) = (expect["says"].as_str(), failed.message.is_empty()) {
         assert!(failed.message.contains(says), "{case}: {}", failed.message);
@@ -337,7 +337,9 @@ async fn a_real_powershell_runs_the_document_on_the_hosts_of_the_local_aws() {
             let output = one["CommandPlugins"][0]["Output"].as_str().unwrap();
             let result = match interpret(&share, one["StatusDetails"].as_str(), output, Deadline::Ahead) {
                 InvocationResult::Mapped(proof) => format!("mapped, changed: {}", proof.changed),
-                InvocationResult::Failed(failure) => format!("{} at {}", failure.cause, failure.step),
+                InvocationResult::Failed(failure) => {
+                    format!("{} at {}", failure.cause, failure.step.as_str())
+                }
                 other => format!("{other:?}: {output}"),
             };
             (one["InstanceId"].as_str().unwrap().to_owned(), result)

@@ -66,7 +66,8 @@ pub(crate) async fn read(
 fn stamps(described: &[ContainerInstance]) -> BTreeMap<InstanceId, Stamps> {
     let stamps = |instance: &ContainerInstance| {
         let logon = instance.attributes.state.state().and_then(State::logon);
-        Some((instance.instance_id.clone()?, Stamps { logon, ..Stamps::default() }))
+        let unmapped_at = instance.attributes.unmapped_at();
+        Some((instance.instance_id.clone()?, Stamps { logon, unmapped_at, ..Stamps::default() }))
     };
     described.iter().filter_map(stamps).collect()
 }

@@ -60,8 +60,8 @@ pub struct Budget {
     pub parameters_changed: Option<Timestamp>,
     /// The evidence is incomplete, so nothing is sent.
     pub is_unreadable: bool,
-    /// Instances that may have a mapping, whose saved credential a `map` tries first.
-    pub(super) mapped_instances: BTreeSet<InstanceId>,
+    /// Instances without a mapping. On any other a `map` tries the saved credential first.
+    pub(super) unmapped_instances: BTreeSet<InstanceId>,
     pub(super) maps_in_flight: u32,
     pub(super) last_map_in_flight: Option<Timestamp>,
     pub(super) is_refused_instance_in_flight: bool,
@@ -73,10 +73,10 @@ impl Budget {
         self.row.iter().map(|refusal| refusal.weight).sum()
     }
 
-    /// How many log-ons of a `map` may be refused. Where the instance has a mapping, the script reads it first, which is a
+    /// How many log-ons of a `map` may be refused. Where the instance may have a mapping, the script reads it first, which is a
     /// log-on with the saved credential.
     pub fn refusals_of_map(&self, id: &InstanceId) -> u32 {
-        1 + u32::from(self.mapped_instances.contains(id))
+        1 + u32::from(!self.unmapped_instances.contains(id))
     }
 
     /// All log-ons of a `map` on the instance may be refused, and it would still be within the budget. A password that was

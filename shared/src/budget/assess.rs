@@ -33,7 +33,7 @@ pub fn assess(evidence: &Evidence<'_>, policy: &Policy, now: Timestamp) -> Budge
         is_refused_instance_in_flight: of_maps()
             .any(|map| map.instances.iter().any(|id| refused_instances.contains(id))),
         refused_instances,
-        mapped_instances: mapped_instances(evidence, &attempts),
+        unmapped_instances: unmapped_instances(evidence, &attempts),
         parameters_changed: evidence.parameters.changed(),
         is_unreadable,
         maps_in_flight: of_maps().map(|map| map.unfinished).sum(),
@@ -191,12 +191,14 @@ fn did_not_connect(word: &Attempt) -> bool {
     matches!(&word.result, InvocationResult::Failed(failure) if failure.cause == Cause::PORT_445)
 }
 
-/// The instances that may have a mapping, by their last log-on and the last word that tells.
-fn mapped_instances(evidence: &Evidence<'_>, attempts: &[&Attempt]) -> BTreeSet<InstanceId> {
+/// The instances that have no mapping, by the last thing that tells: the attributes, a log-on, or a word of the script.
+/// Where nothing tells there may be one, for the history does not go back to its last proof.
+fn unmapped_instances(evidence: &Evidence<'_>, attempts: &[&Attempt]) -> BTreeSet<InstanceId> {
+    let recorded = evidence.stamps.iter().filter_map(|(id, stamps)| Some((id, stamps.unmapped_at?, false)));
     let logged_on = evidence.stamps.iter().filter_map(|(id, stamps)| Some((id, stamps.logon?, true)));
     let told = attempts.iter().filter_map(|one| Some((&one.instance, one.requested_at, shows_mapping(one)?)));
-    let last = latest(logged_on.chain(told)).into_iter();
-    last.filter(|(_, (_, is_mapped))| *is_mapped).map(|(id, _)| id.clone()).collect()
+    let last = latest(recorded.chain(logged_on).chain(told)).into_iter();
+    last.filter(|(_, (_, is_mapped))| !is_mapped).map(|(id, _)| id.clone()).collect()
 }
 
 /// Whether the instance has a mapping, by one word of the script; `None` where it does not tell. The script has removed an

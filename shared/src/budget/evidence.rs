@@ -124,6 +124,8 @@ pub struct Stamps {
     pub opened_by: Option<Timestamp>,
     /// Request time of the last command before that whose result was not read, because it did not fail.
     pub unread: Option<Timestamp>,
+    /// When there was no mapping, where that is the last thing recorded: a check found none, or nothing is recorded at all.
+    pub unmapped_at: Option<Timestamp>,
     /// Request time of a command that was refused, where that is the last thing recorded.
     pub refused_by: Option<Timestamp>,
 }

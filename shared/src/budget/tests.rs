@@ -61,6 +61,10 @@ fn in_flight(action: Action, requested: i64, targets: std::ops::Range<u32>, at_a
     }
 }
 
+fn new_instance() -> Stamps {
+    Stamps { unmapped_at: Some(Timestamp::MIN), ..Stamps::default() }
+}
+
 /// The evidence of a case, built up.
 #[derive(Clone)]
 struct Case {
@@ -74,7 +78,8 @@ fn case(attempts: &[Attempt]) -> Case {
     Case {
         attempts: attempts.to_vec(),
         in_flight: Vec::new(),
-        stamps: BTreeMap::new(),
+        // Nothing is recorded of any instance, so none has a mapping.
+        stamps: (0..2_000).map(|n| (id(n), new_instance())).collect(),
         parameters: Parameters::Changed(at(0)),
     }
 }
@@ -118,6 +123,28 @@ impl Case {
     fn allows_canary(&self, n: u32) -> bool {
         self.budget().allows_canary(&id(n), &Policy::default(), at(NOW))
     }
+}
+
+#[test]
+fn a_map_may_be_refused_twice_unless_it_is_known_that_there_is_no_mapping() {
+    let failing = |words: &str| case(&[attempt(1, 9_000, words)]);
+    let table = [
+        ("nothing is recorded", case(&[]), 1),
+        ("it logged on", case(&[]).logon(1, 5), 2),
+        ("a check found none", failing("check not-mapped look").logon(1, 5), 1),
+        ("its log-on was refused when the mapping was created", failing("map 1326 create").logon(1, 5), 1),
+        ("it was read", failing("check 53 read"), 2),
+        ("the server was not reached, which tells nothing", failing("map dns dns"), 1),
+    ];
+    for (name, case, expected) in table {
+        assert_eq!(case.budget().refusals_of_map(&id(1)), expected, "{name}");
+    }
+    // What is recorded is older than the history, and does not say that there is none.
+    let mut case = failing("map dns dns");
+    case.stamps.insert(id(1), Stamps::default());
+    assert_eq!(case.budget().refusals_of_map(&id(1)), 2);
+    case.stamps.remove(&id(1));
+    assert_eq!(case.budget().refusals_of_map(&id(1)), 2, "its attributes are not known");
 }
 
 #[test]

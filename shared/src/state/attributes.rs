@@ -202,6 +202,17 @@ impl InstanceAttributes {
         }
     }
 
+    /// When there was no mapping, as far as the state tells: a check found none, or nothing was ever recorded.
+    pub fn unmapped_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            StateAttribute::Absent => Some(Timestamp::MIN),
+            StateAttribute::Known(State::Unmapped { cause, judged, .. }) if *cause == Cause::NOT_MAPPED => {
+                Some(*judged)
+            }
+            StateAttribute::Known(_) | StateAttribute::Unreadable => None,
+        }
+    }
+
     /// The instance has at least one attribute of this letter.
     pub fn any(&self) -> bool {
         self.has_gate || self.has_state || self.drain != Drain::Absent

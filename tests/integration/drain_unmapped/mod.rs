@@ -5,6 +5,7 @@ mod crash;
 mod drains;
 mod faults;
 mod first_deployment;
+mod forged;
 mod herds;
 mod overlap;
 mod report;

@@ -70,3 +70,38 @@ async fn an_invocation_by_hand_reports_on_every_id() {
     });
     assert_eq!(answer, expected);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_person_names_at_most_a_thousand_instances() {
+    let setup = Setup::new(world().windows_instance("apps", mapped));
+    let ids = |n: usize| json!({"instanceIds": vec!["wrong"; n]});
+    for n in [1_001, 100_000] {
+        let error = setup.invoke(ids(n)).await.unwrap_err();
+        assert_eq!(error, format!("{n} instance ids, at most 1000 are taken at a time: nothing was done"));
+    }
+    let answer = setup.invoke(ids(1_000)).await.unwrap();
+    assert_eq!(answer["skipped"].as_array().unwrap().len(), 1_000);
+    assert!(setup.calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_caller_names_is_cut_before_it_is_answered_or_logged() {
+    let setup = Setup::new(world().windows_instance("apps", mapped));
+    let long = format!("i-\u{1b}[2J\u{202e}{}", "x".repeat(5_000));
+    for payload in [
+        json!({"instanceIds": [long]}),
+        json!({"instanceIds": [{"id": long}]}),
+        json!({"instanceIds": [format!("mi-{long}")]}),
+        json!({ long.clone(): 1 }),
+        json!({"source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification", "time": "2026-03-01T12:00:00Z",
+               "detail": {"instance-id": long, "state": "running"}}),
+        json!({"source": "aws.ecs", "detail-type": "ECS Container Instance State Change", "time": "2026-03-01T12:00:00Z",
+               "detail": {"clusterArn": long, "containerInstanceArn": long}}),
+    ] {
+        let answer = setup.invoke(payload).await.unwrap();
+        let skipped = answer["skipped"][0].as_object().unwrap();
+        for text in skipped.values().filter_map(Value::as_str) {
+            assert!(text.chars().count() <= 300 && !text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+        }
+    }
+}

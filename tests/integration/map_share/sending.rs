@@ -197,6 +197,9 @@ async fn a_command_whose_response_was_lost_is_found_in_the_history_and_not_sent_
         Fault::AnswerLost,
         Fault::ErrorAfter(500),
         Fault::ErrorAfter(503),
+        Fault::ErrorAfter(408),
+        Fault::ErrorAfter(502),
+        Fault::ErrorAfter(504),
         Fault::Late(Duration::from_secs(30)),
     ] {
         let setup = new_instances(3).await;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::cause::{self, Cause, Row};
+use shared::invocation::Step;
 
 use super::{
     Account, FileServer, Hang, Host, Letter, Lie, LogOn, Mapping, MappingSettings, Parameters, Presented,
@@ -41,11 +42,11 @@ impl ScriptAction {
 
 struct RunFailure {
     cause: String,
-    step: &'static str,
+    step: Step,
     message: &'static str,
 }
 
-fn fail<T>(cause: impl ToString, step: &'static str, message: &'static str) -> Result<T, RunFailure> {
+fn fail<T>(cause: impl ToString, step: Step, message: &'static str) -> Result<T, RunFailure> {
     Err(RunFailure { cause: cause.to_string(), step, message })
 }
 
@@ -86,14 +87,14 @@ pub fn run(
 ) -> Finished {
     let World { hosts, file_server, account, parameters, .. } = world;
     let Some(host) = hosts.get_mut(id) else {
-        return report(fail("unlisted", "host", "no such host"), 0, settings);
+        return report(fail("unlisted", Step::Script, "no such host"), 0, settings);
     };
     let (boot, earlier) = (host.booted, account.log_ons.len());
     match (host.lies, action) {
         (Some(Lie::Mapped), ScriptAction::Check) => {
             return report(Ok((true, Mapping::new(&settings.remote, "", ""), boot)), 0, settings);
         }
-        (Some(Lie::Refused), _) => return report(fail(1326, "create", "not true"), 1, settings),
+        (Some(Lie::Refused), _) => return report(fail(1326, Step::Create, "not true"), 1, settings),
         _ => {}
     }
     let outcome = Run { host, file_server, account, parameters, settings, now }.carry_out(action);
@@ -104,7 +105,7 @@ pub fn run(
 
 /// The report of a run that waited too long for another run on the same host.
 pub fn busy(settings: &MappingSettings) -> Finished {
-    report(fail("busy", "mutex", "another run holds the mutex"), 0, settings)
+    report(fail("busy", Step::Mutex, "another run holds the mutex"), 0, settings)
 }
 
 struct Run<'a> {
@@ -120,27 +121,27 @@ impl Run<'_> {
     /// Whether the run changed the mapping, and the mapping.
     fn carry_out(mut self, action: ScriptAction) -> Result<(bool, Mapping), RunFailure> {
         if self.settings.require_domain && !self.host.domain_joined {
-            return fail("not-domain-joined", "domain", "the computer is not joined to a domain");
+            return fail("not-domain-joined", Step::Domain, "the computer is not joined to a domain");
         }
         if self.host.dns_broken || !self.file_server.resolves {
-            return fail("dns", "dns", "the file server's name does not resolve");
+            return fail("dns", Step::Dns, "the file server's name does not resolve");
         }
         if self.host.port_445_blocked || !self.file_server.up {
-            return fail("port-445", "port-445", "no address answers on port 445");
+            return fail("port-445", Step::Port, "no address answers on port 445");
         }
         if self.host.hang == Some(Hang::Call) {
-            return fail("call-hung", "look-up", "a call did not return within its limit");
+            return fail("call-hung", Step::Look, "a call did not return within its limit");
         }
         let ours = match &self.host.letter {
-            Letter::Disk => return fail("drive-in-use", "look-up", "the drive letter holds something else"),
+            Letter::Disk => return fail("drive-in-use", Step::Look, "the drive letter holds something else"),
             Letter::Smb(mapping) if !mapping.names(&self.settings.remote) => {
-                return fail("mapped-elsewhere", "look-up", "the drive letter is mapped to another path");
+                return fail("mapped-elsewhere", Step::Look, "the drive letter is mapped to another path");
             }
             Letter::Smb(mapping) => Some(mapping.clone()),
             Letter::Free => None,
         };
         match (ours, action) {
-            (None, ScriptAction::Check) => fail("not-mapped", "look-up", "the drive letter is free"),
+            (None, ScriptAction::Check) => fail("not-mapped", Step::Look, "the drive letter is free"),
             (None, ScriptAction::Map) => {
                 let (user, password) = self.credentials()?;
                 self.create(&user, &password)
@@ -171,7 +172,7 @@ impl Run<'_> {
         }
         let replaceable = REPLACEABLE.contains(&error) || mapping.status != "OK";
         if action == ScriptAction::Check || !replaceable {
-            return fail(error, "read", "the mapped root cannot be read");
+            return fail(error, Step::Read, "the mapped root cannot be read");
         }
         // The mapping is removed only after the parameters were read.
         let (user, password) = self.credentials()?;
@@ -181,11 +182,11 @@ impl Run<'_> {
 
     fn credentials(&self) -> Result<(String, String), RunFailure> {
         if self.host.asks_until.is_some_and(|until| until <= self.now) {
-            return fail("parameter-store", "parameters", "Rate exceeded");
+            return fail("parameter-store", Step::Parameters, "Rate exceeded");
         }
         match self.parameters.fetch() {
             Ok((user, password)) => Ok((user.to_owned(), password.to_owned())),
-            Err(cause) => fail(cause, "parameters", "the credential parameters cannot be used"),
+            Err(cause) => fail(cause, Step::Parameters, "the credential parameters cannot be used"),
         }
     }
 
@@ -193,17 +194,17 @@ impl Run<'_> {
         let message = "New-SmbGlobalMapping failed";
         if let Err(code) = self.account.log_on(self.now, &self.host.id, Presented::Parameters, user, password)
         {
-            return fail(code, "create", message);
+            return fail(code, Step::Create, message);
         }
         if !self.file_server.offers(&self.settings.remote) {
-            return fail(67, "create", message);
+            return fail(67, Step::Create, message);
         }
         let mut mapping = Mapping::new(&self.settings.remote, user, password);
         mapping.session = Some((self.file_server.generation(), self.now));
         self.host.letter = Letter::Smb(mapping.clone());
         match self.read(&mut mapping) {
             Ok(()) => Ok((true, mapping)),
-            Err(code) => fail(code, "prove", "the new mapping's root cannot be read"),
+            Err(code) => fail(code, Step::Proof, "the new mapping's root cannot be read"),
         }
     }
 
@@ -270,8 +271,9 @@ fn report(
                 cause => exit_code(cause),
             },
             line: format!(
-                r#"{{"smbMapping":"failed","v":1,"cause":{},"step":"{step}","refused":{refused},"message":{}}}"#,
+                r#"{{"smbMapping":"failed","v":1,"cause":{},"step":"{}","refused":{refused},"message":{}}}"#,
                 text(&cause),
+                step.as_str(),
                 text(message),
             ),
         },

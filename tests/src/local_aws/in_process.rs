@@ -70,6 +70,7 @@ impl TimeSource for VirtualClock {
 impl Local {
     /// Shares a core. The clock starts at the core's time and follows the runtime of the caller.
     pub fn new(core: LocalAws) -> Self {
+        super::log_keys::watch();
         let clock = VirtualClock { base: core.now(), began: Instant::now() };
         Self { core: Arc::new(Mutex::new(core)), clock }
     }

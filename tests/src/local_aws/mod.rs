@@ -48,6 +48,7 @@ pub mod events;
 pub mod faults;
 pub mod in_process;
 pub mod lifecycle;
+pub mod log_keys;
 mod page;
 pub mod reply;
 pub mod server;
@@ -288,6 +289,10 @@ fn server_error(operation: &str, status: u16) -> ApiError {
     let of_ecs = ecs::OPERATIONS.iter().any(|known| known.target.ends_with(operation));
     let code = match status {
         503 => "ServiceUnavailable",
+        // Not the service's own: what stands before it answers so.
+        408 => "RequestTimeout",
+        502 => "BadGateway",
+        504 => "GatewayTimeout",
         _ if of_ecs => "ServerException",
         _ => "InternalServerError",
     };

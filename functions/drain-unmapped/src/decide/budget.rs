@@ -49,13 +49,15 @@ fn stamps(fleet: &Fleet, now: Timestamp) -> BTreeMap<InstanceId, Stamps> {
         };
         let logon = past(instance.state().and_then(State::logon));
         let unread = opened_by.and_then(|opened| last_unread(instance, opened));
-        stamps.insert(instance.id.clone(), Stamps { logon, opened_by, unread, refused_by });
+        let unmapped_at = instance.record.attributes.unmapped_at();
+        stamps.insert(instance.id.clone(), Stamps { logon, opened_by, unread, unmapped_at, refused_by });
     }
     for record in &fleet.stale_registrations {
         let Some(id) = &record.instance_id else { continue };
         let logon = past(record.attributes.state.state().and_then(State::logon));
         let known = stamps.entry(id.clone()).or_default();
         known.logon = known.logon.max(logon);
+        known.unmapped_at = known.unmapped_at.min(record.attributes.unmapped_at());
     }
     stamps
 }

@@ -131,7 +131,20 @@ pub(super) fn plan_commands(
         .take(room_for_maps(fleet, policy, now))
         .map(|targets| map(targets, "due, and an instance was let in a moment ago"))
         .collect();
-    let Choice { chosen, holds_checks } = canary::choose(&canaries, budget, policy, now);
+    checks.retain(|one| budget.withholds_checks() || one.is_online());
+    let checks = in_turn(checks, policy, now);
+    let may_check = fleet.at_work(Action::Check, policy, now).next().is_none();
+    let next_check =
+        || checks.iter().filter(|_| may_check).find(|one| budget.checks_at_a_time(one.credential) > 0);
+    let Choice { mut chosen, holds_checks } = canary::choose(&canaries, budget, policy, now);
+    if let Some(first) = next_check()
+        && is_turn_of_checks(fleet)
+    {
+        chosen = chosen.filter(|one| {
+            !canary::is_tried(one, budget) || budget.with_map(&one.id).checks_at_a_time(first.credential) > 0
+        });
+    }
+    let chosen = chosen.map(|one| one.id.clone());
     let unchosen = canaries.iter().map(|one| one.id.clone()).filter(|id| Some(id) != chosen.as_ref());
     let (refused, maps) = unchosen.partition(|id| budget.refused_instances.contains(id));
     let mut waiting = HeldBack { maps, refused, checks: Vec::new() };
@@ -150,12 +163,21 @@ pub(super) fn plan_commands(
         }));
     }
     if budget.withholds_checks() {
-        waiting.checks = ids(in_turn(checks, policy, now).iter().map(|one| one.instance));
-    } else if !holds_checks && fleet.at_work(Action::Check, policy, now).next().is_none() {
-        checks.retain(Waiting::is_online);
-        commands.extend(check(&in_turn(checks, policy, now), &budget));
+        waiting.checks = ids(checks.iter().map(|one| one.instance));
+    } else if !holds_checks && may_check {
+        commands.extend(check(&checks, &budget));
     }
     PlannedCommands { commands, waiting }
+}
+
+/// The last command was a `map`. Where a check and the retry of a failed `map` cannot be sent together, they take turns: a host
+/// whose `map` takes minutes and fails would hold up every check.
+fn is_turn_of_checks(fleet: &Fleet) -> bool {
+    let last = |action| {
+        let commands = fleet.commands.iter().filter(move |command| command.action == action);
+        commands.map(|command| command.requested_at).max()
+    };
+    last(Action::Map) > last(Action::Check)
 }
 
 fn ids<'f>(instances: impl Iterator<Item = &'f Instance>) -> Vec<InstanceId> {

@@ -186,3 +186,21 @@ fn the_budget_is_the_same_before_and_after_the_results_are_taken() {
         assert_eq!(assess(&plan.fleet, &policy(), NOW).budget, plan.budget);
     }
 }
+
+#[test]
+fn checks_and_retries_of_a_failed_map_take_turns_where_both_are_too_many() {
+    let slow = host(1, "shut unmapped 9 -8m -1d dns -1h").result("map -8m dns dns");
+    let adopted = host(2, "shut").registered("-3h");
+    let refused = host(3, "shut unmapped 1 -20m - 1326 -20m").result("map -20m 1326");
+    let checked = host(4, "open mapped -99m -5m -").result("check -5m mapped");
+    let sent = |others: &[&Instance]| {
+        let instances = [&slow, &adopted].into_iter().chain(others.iter().copied()).cloned();
+        of_kind(&decided(&fleet(instances).not_fresh(), &policy()), &["map", "check"])
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(sent(&[]), ["map 1 (50/all)", "check 2 (1/0)"], "there is room for both");
+    assert_eq!(sent(&[&refused]), ["check 2 (1/0)"], "a map was the last command");
+    assert_eq!(sent(&[&refused, &checked]), ["map 1 (50/all)"], "a check was the last command");
+}

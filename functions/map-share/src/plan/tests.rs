@@ -333,7 +333,9 @@ fn a_fresh_password_goes_to_all_but_those_refused_alone_and_any_other_to_one_nam
     let flying = InFlight::of(&command(9, 65, false), at(70)).unwrap();
     let counted = |attempts: &[Attempt], in_flight: Vec<InFlight>, is_partial| {
         let parameters = Parameters::Changed(at(0));
-        let stamps = BTreeMap::from([(id(2), Stamps { refused_by: Some(at(5)), ..Stamps::default() })]);
+        let new = Stamps { unmapped_at: Some(Timestamp::MIN), ..Stamps::default() };
+        let mut stamps: BTreeMap<InstanceId, Stamps> = (1..=500).map(|n| (id(n), new)).collect();
+        stamps.insert(id(2), Stamps { refused_by: Some(at(5)), ..new });
         let evidence = Evidence { parameters, in_flight, attempts, stamps, is_partial };
         assess(&evidence, &Policy::default(), at(70))
     };
