@@ -3,26 +3,38 @@
 //!
 //! It is built from the state and the calls of the local AWS, never from what the product believes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use shared::config::Policy;
 use shared::share::DriveLetter;
 use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State};
 
-use crate::fleet::{InstanceId, Platform, REMOTE};
+use crate::fleet::{InstanceId, Platform};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::{ContainerInstance, Status};
 use crate::local_aws::ssm::{Command, Invocation};
+
+pub(super) use super::true_result::{TrueResult, true_result};
 
 /// A command without a result after this time is lost.
 pub(super) const DEADLINE: SignedDuration = SignedDuration::from_mins(13);
 
 /// The index of a run in [`GroundTruth::runs`].
 pub(super) type RunId = usize;
+
+/// How a run was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// By the function's queue.
+    Queue,
+    /// By a person, who names instances.
+    Hand,
+    /// By a person, who may only look.
+    Look,
+}
 
 /// Who changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +74,10 @@ pub(super) struct Registration {
     pub(super) held_since: Option<Timestamp>,
     /// Somebody else has changed our attributes since it registered, so they say nothing about the product.
     pub(super) was_edited: bool,
+    /// The failures that its state counts, or their first, are what somebody else wrote.
+    pub(super) is_count_edited: bool,
+    /// What its drain attribute says rests on what somebody else wrote.
+    pub(super) is_drain_edited: bool,
     /// When an operator made it active again after our drain, unless it was proven since.
     pub(super) reactivated_at: Option<Timestamp>,
     raw: [Option<Arc<str>>; 4],
@@ -109,6 +125,8 @@ pub(super) struct Run {
     /// A run of `drain-unmapped`, else of `map-share`.
     pub(super) is_reconcile_run: bool,
     pub(super) is_by_hand: bool,
+    /// It may do more than look.
+    pub(super) may_act: bool,
     pub(super) began: Timestamp,
     /// When each operation was last answered.
     pub(super) read: BTreeMap<String, Timestamp>,
@@ -130,44 +148,6 @@ impl Run {
     }
 }
 
-/// The true result of one invocation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum TrueResult {
-    Mapped {
-        changed: bool,
-    },
-    Failed {
-        cause: String,
-        step: String,
-    },
-    /// It has ended without a result line that counts.
-    NoResult,
-    /// It has not ended within the deadline.
-    Lost,
-    Pending,
-}
-
-/// Reads a result, independently of the product: the exact result line in the exact status.
-pub(super) fn true_result(command: &Command, invocation: &Invocation, now: Timestamp) -> TrueResult {
-    if invocation.finished().is_none() {
-        let is_late = now.duration_since(command.requested()) > DEADLINE;
-        return if is_late { TrueResult::Lost } else { TrueResult::Pending };
-    }
-    let line: Value = serde_json::from_str(&invocation.stdout).unwrap_or(Value::Null);
-    let text = |member: &str| line[member].as_str().unwrap_or_default().to_owned();
-    match (&*invocation.details, line["smbMapping"].as_str()) {
-        ("Success", Some("mapped")) if text("drive") == "G:" && text("remote") == REMOTE => {
-            // A check changes nothing, whatever its line says.
-            let is_map = command.parameter("Action") == Some("map");
-            TrueResult::Mapped { changed: is_map && line["changed"] == true }
-        }
-        ("Success" | "Failed", Some("failed")) => {
-            TrueResult::Failed { cause: text("cause"), step: text("step") }
-        }
-        _ => TrueResult::NoResult,
-    }
-}
-
 /// A time in whole milliseconds, as all recorded times are.
 pub(super) fn millis(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).expect("in range")
@@ -180,6 +160,8 @@ pub(super) struct GroundTruth {
     /// By the last part of the ARN.
     pub(super) registrations: BTreeMap<Arc<str>, Registration>,
     pub(super) runs: Vec<Run>,
+    /// Instances of which somebody else ever wrote our attributes, on any registration.
+    pub(super) edited: BTreeSet<InstanceId>,
     /// How late ECS's listings may be.
     pub(super) ecs_lag: Duration,
     /// How late SSM's listings may be.
@@ -196,8 +178,8 @@ impl GroundTruth {
         ssm_lag: Duration,
     ) -> Self {
         let names = AttributeNames::new(DriveLetter::parse("G").expect("a letter"));
-        let (registrations, runs) = (BTreeMap::new(), Vec::new());
-        GroundTruth { policy, watched_clusters, registrations, runs, ecs_lag, ssm_lag, names }
+        let (registrations, runs, edited) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        GroundTruth { policy, watched_clusters, registrations, runs, edited, ecs_lag, ssm_lag, names }
     }
 
     /// Reads every registration again. The answer is what this actor has changed.
@@ -213,6 +195,9 @@ impl GroundTruth {
                 }
                 let before = before.cloned();
                 let after = self.read(aws, cluster, instance, before.as_ref(), actor);
+                if after.was_edited {
+                    self.edited.insert(after.ec2.clone());
+                }
                 self.registrations.insert(instance.id.clone(), after.clone());
                 changes.push(Change { before, after });
             }
@@ -244,7 +229,10 @@ impl GroundTruth {
         let same_state = before.filter(|before| before.attributes.state == attributes.state);
         let same_drain = before.filter(|before| before.attributes.drain == attributes.drain);
         let raw = raw_attributes(instance);
-        let ours_changed = before.is_some_and(|before| before.raw[..3] != raw[..3]);
+        let is_edited = match before {
+            None => raw[..3].iter().any(Option::is_some),
+            Some(before) => before.raw[..3] != raw[..3] && actor == Actor::World,
+        };
         let was_reactivated = before.is_some_and(|before| {
             // A drain that was only requested is not provably ours, and is decided anew.
             before.status == Status::Draining
@@ -278,8 +266,19 @@ impl GroundTruth {
             state_by: same_state.map_or(actor, |before| before.state_by),
             drain_since: same_drain.map_or(now, |before| before.drain_since),
             held_since: attributes.hold.then(|| before.and_then(|before| before.held_since).unwrap_or(now)),
-            was_edited: before.is_some_and(|before| before.was_edited)
-                || (ours_changed && actor == Actor::World),
+            was_edited: is_edited || before.is_some_and(|before| before.was_edited),
+            is_count_edited: is_edited_since(
+                before.map(|before| (&before.raw[..2], before.is_count_edited)),
+                &raw[..2],
+                is_edited,
+                !matches!(attributes.state.state(), Some(State::Unmapped { attempts: 2.., .. })),
+            ),
+            is_drain_edited: is_edited_since(
+                before.map(|before| (&before.raw[2..3], before.is_drain_edited)),
+                &raw[2..3],
+                is_edited,
+                matches!(attributes.drain, Drain::Requested { .. } | Drain::Absent),
+            ),
             reactivated_at: if was_reactivated && actor == Actor::World {
                 Some(now)
             } else {
@@ -335,6 +334,18 @@ impl GroundTruth {
                 && matches!(true_result(command, invocation, aws.now()), TrueResult::Mapped { .. })
         })
     }
+}
+
+/// Whether some attributes rest on an edit: on this one, or on an earlier one from which nothing began anew since.
+fn is_edited_since(
+    before: Option<(&[Option<Arc<str>>], bool)>,
+    now: &[Option<Arc<str>>],
+    is_edited: bool,
+    begins_anew: bool,
+) -> bool {
+    let is_same = before.map_or(now.iter().all(Option::is_none), |(raw, _)| raw == now);
+    let was_edited = before.is_some_and(|(_, was_edited)| was_edited);
+    if is_same { was_edited } else { is_edited || was_edited && !begins_anew }
 }
 
 const OURS: [&str; 4] = ["smb.G", "smb.G.state", "smb.G.drain", "smb.hold"];

@@ -14,7 +14,7 @@ use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
 use crate::local_aws::{LocalAws, REGION};
 
 /// The limit of a plugin's `Output` in a listing, in characters.
-const MOST_OUTPUT: usize = 2500;
+pub(super) const MOST_OUTPUT: usize = 2500;
 
 /// The `Status` of an invocation with that `StatusDetails`.
 pub(crate) fn invocation_status(details: &str) -> &'static str {

@@ -147,11 +147,15 @@ impl LocalAws {
             return;
         }
         host.runs.retain(|run| *run != (key, target));
+        let is_lie = host.is_liar();
         let finished = if host.script_ends > now && now >= started + MUTEX_WAIT {
             script::busy(&settings)
         } else {
             script::run(&mut self.world, &instance, &settings, action, now)
         };
+        if let Some(invocation) = self.invocation(key, target) {
+            invocation.is_lie = is_lie;
+        }
         self.report(key, target, finished.exit_code, finished.line);
     }
 

@@ -8,6 +8,7 @@ pub(super) mod convergence;
 mod drains;
 mod drive_letters;
 mod gates;
+mod lies;
 pub(super) mod messages;
 mod ownership;
 mod placement;
@@ -17,6 +18,7 @@ mod sends;
 mod silence;
 mod verdicts;
 mod waiting;
+mod witnesses;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -87,9 +89,11 @@ type Check = fn(&Step<'_>) -> CheckResult;
 
 /// The checks that remember nothing between steps. A name begins with the number of the invariant in
 /// docs/architecture.md, Invariants.
-const CHECKS: [(&str, Check); 8] = [
+const CHECKS: [(&str, Check); 10] = [
     ("1 a gate opens only on a proof", gates::opens_only_on_a_proof),
     ("1 a restart shuts the gate", gates::a_restart_shuts_it),
+    ("1 nothing is recorded for the future", lies::nothing_is_recorded_for_the_future),
+    ("5 who may only look changes nothing", lies::who_may_only_look_changes_nothing),
     ("4 a recorded state matches its command's result", verdicts::a_recorded_state_matches_its_result),
     ("2 what an operator did stays done", ownership::what_an_operator_did_stays_done),
     ("4 a drain rests on the script's own results", drains::rests_on_the_scripts_own_results),
