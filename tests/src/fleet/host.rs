@@ -193,6 +193,8 @@ pub struct Scripted {
     pub output: String,
     /// From sending to the result.
     pub after: Duration,
+    /// When its step ended, if the agent does not say what is true.
+    pub says_ended: Option<Timestamp>,
 }
 
 impl Scripted {
@@ -204,7 +206,7 @@ impl Scripted {
     /// Any result, after two seconds.
     pub fn new(details: &str, exit_code: i64, output: &str) -> Self {
         let (details, output, after) = (details.to_owned(), output.to_owned(), Duration::from_secs(2));
-        Self { details, exit_code, output, after }
+        Self { details, exit_code, output, after, says_ended: None }
     }
 
     /// The same result after another time.

@@ -17,6 +17,7 @@ use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::{ContainerInstance, Status};
 use crate::local_aws::ssm::{Command, Invocation};
 
+use super::edits::{begins_anew, is_edited_since};
 pub(super) use super::true_result::{TrueResult, true_result};
 
 /// A command without a result after this time is lost.
@@ -271,7 +272,7 @@ impl GroundTruth {
                 before.map(|before| (&before.raw[..2], before.is_count_edited)),
                 &raw[..2],
                 is_edited,
-                !matches!(attributes.state.state(), Some(State::Unmapped { attempts: 2.., .. })),
+                begins_anew(attributes.state.state()),
             ),
             is_drain_edited: is_edited_since(
                 before.map(|before| (&before.raw[2..3], before.is_drain_edited)),
@@ -334,18 +335,6 @@ impl GroundTruth {
                 && matches!(true_result(command, invocation, aws.now()), TrueResult::Mapped { .. })
         })
     }
-}
-
-/// Whether some attributes rest on an edit: on this one, or on an earlier one from which nothing began anew since.
-fn is_edited_since(
-    before: Option<(&[Option<Arc<str>>], bool)>,
-    now: &[Option<Arc<str>>],
-    is_edited: bool,
-    begins_anew: bool,
-) -> bool {
-    let is_same = before.map_or(now.iter().all(Option::is_none), |(raw, _)| raw == now);
-    let was_edited = before.is_some_and(|(_, was_edited)| was_edited);
-    if is_same { was_edited } else { is_edited || was_edited && !begins_anew }
 }
 
 const OURS: [&str; 4] = ["smb.G", "smb.G.state", "smb.G.drain", "smb.hold"];

@@ -14,6 +14,7 @@ use super::ground_truth::Origin;
 use super::invariants::{
     EVERYTHING_CONVERGES, MESSAGES_ARE_DELETED_ONCE_HANDLED, Violation, convergence, messages,
 };
+use super::lies;
 use super::plan::{FAULT_PERIOD, Plan};
 use super::sandbox::{Answer, Function};
 use super::simulator::Simulator;
@@ -142,7 +143,7 @@ fn step(simulator: &Rc<Simulator>, events: &mut Events) -> Option<Timestamp> {
                 spawn_local(invoke_by_hand(simulator.clone(), ids));
             }
             WorldEvent::Forge { event, registration_of } => {
-                let event = world::forged(&aws, event, *registration_of);
+                let event = lies::forged(&aws, event, *registration_of);
                 simulator.queue.borrow_mut().send(aws.now(), &event);
             }
             WorldEvent::Replay(ago) => simulator.queue.borrow_mut().replay(aws.now(), *ago),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::lies;
 use super::plan::Plan;
 use super::world_event::{
     FileServerState, HostNumber, HostProblem, LetterChange, OperatorAction, Trouble, UNUSUAL_RESULTS,
@@ -109,18 +110,6 @@ pub(super) fn apply(aws: &mut LocalAws, event: &WorldEvent, plan: &Plan) {
             aws.world.account.refuses_alone.remove(&id_of(*host));
             aws.world.host(&id_of(*host)).lies = None;
         }
-        WorldEvent::LiesBegin(host, answers) if exists(aws, *host) => {
-            aws.world.host(&id_of(*host)).false_answers = answers.iter().cloned().collect();
-        }
-        WorldEvent::LiesEnd(host) if exists(aws, *host) => {
-            aws.world.host(&id_of(*host)).false_answers.clear();
-        }
-        WorldEvent::Write(host, name, value) if exists(aws, *host) => {
-            aws.operator_sets_attribute(&id_of(*host), name, value.as_deref());
-        }
-        WorldEvent::RegistersWith(host, name, value) if exists(aws, *host) => {
-            aws.world.host(&id_of(*host)).attributes.push(((*name).to_owned(), value.clone()));
-        }
         WorldEvent::SsmAgentSilent(host) if exists(aws, *host) => aws.ssm_agent_falls_silent(&id_of(*host)),
         WorldEvent::SsmAgentReturns(host) if is_running(aws, *host) => ssm_agent_returns(aws, *host),
         WorldEvent::UnusualResult(host, number) if exists(aws, *host) => {
@@ -145,24 +134,15 @@ pub(super) fn apply(aws: &mut LocalAws, event: &WorldEvent, plan: &Plan) {
             let now = aws.now();
             aws.throttles.customer_takes(Bucket::ClusterResourceModify, *rate, now);
         }
-        _ => {}
+        event => lies::apply(aws, event),
     }
-}
-
-/// A false event, with the registration that it names.
-pub(super) fn forged(aws: &LocalAws, event: &Value, registration_of: Option<HostNumber>) -> Value {
-    let mut event = event.clone();
-    if let Some(instance) = registration_of.and_then(|host| aws.container_instance(&id_of(host))) {
-        event["detail"]["containerInstanceArn"] = Value::from(&*instance.arn);
-    }
-    event
 }
 
 fn power(aws: &LocalAws, host: HostNumber) -> Option<Power> {
     aws.world.hosts.get(&id_of(host)).map(|host| host.power)
 }
 
-fn exists(aws: &LocalAws, host: HostNumber) -> bool {
+pub(super) fn exists(aws: &LocalAws, host: HostNumber) -> bool {
     !matches!(power(aws, host), None | Some(Power::ShuttingDown | Power::Terminated))
 }
 

@@ -56,6 +56,8 @@ pub struct Invocation {
     pub(crate) stopped: bool,
     /// Whether the host may have lied.
     pub(crate) is_lie: bool,
+    /// When the step ended, if the agent does not say what is true.
+    pub(crate) says_ended: Option<Timestamp>,
     /// The result that a test scripted, until it takes effect.
     pub(crate) scripted: Option<Scripted>,
 }
@@ -123,6 +125,7 @@ impl Invocation {
             has_slot: false,
             stopped: false,
             is_lie: false,
+            says_ended: None,
             scripted: None,
         }
     }

@@ -250,7 +250,7 @@ fn show<'a>(
         status_details: aws.show_details(details),
         response_code: if finished.is_some() { invocation.exit_code } else { -1 },
         response_start_date_time: Some(seconds(started)),
-        response_finish_date_time: finished.map(seconds),
+        response_finish_date_time: finished.map(|at| seconds(invocation.says_ended.unwrap_or(at))),
         output: if finished.is_some() { output(invocation) } else { Cow::Borrowed("") },
         standard_output_url: "",
         standard_error_url: "",

@@ -46,6 +46,7 @@ impl LocalAws {
         if ran {
             invocation.started = invocation.sent;
         }
+        invocation.says_ended = scripted.says_ended;
         if super::commands::is_final(&details) {
             return self.finish(key, target, details, scripted.exit_code, scripted.output);
         }

@@ -64,7 +64,9 @@ impl Generator {
         let exit_code = if details == "Success" { 0 } else { self.one_of(&[75, 78, 1, -1]) };
         let longest = self.one_of(&[4_000, 4_000, 8_000, 200_000]);
         let after = self.rng.u64(500..longest);
-        Scripted::new(details, exit_code, &output).after(Duration::from_millis(after))
+        let says_ended = (self.rng.u8(0..4) == 0).then(|| self.timestamp(now));
+        let answer = Scripted::new(details, exit_code, &output).after(Duration::from_millis(after));
+        Scripted { says_ended, ..answer }
     }
 
     /// It says that the share is mapped.

@@ -6,7 +6,10 @@
 
 mod answers;
 mod attributes;
+mod effects;
 mod events;
+
+pub(super) use effects::{apply, forged};
 
 use std::time::Duration;
 
