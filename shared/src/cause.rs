@@ -25,6 +25,11 @@ impl Cause {
         }
     }
 
+    /// A code of Windows, not a word of ours.
+    pub fn is_code(&self) -> bool {
+        self.as_str().starts_with(|c: char| c.is_ascii_digit())
+    }
+
     /// Where the fault may lie.
     pub fn class(&self) -> Class {
         row_of(self.as_str()).map_or(Class::Unknown, |row| row.class)

@@ -30,6 +30,8 @@ pub struct Config {
     pub metrics_namespace: String,
     /// Waits and budgets.
     pub policy: Policy,
+    /// The queue whose messages start a reconcile run; `None` for `map-share`.
+    pub queue: Option<String>,
 }
 
 /// What `validate-task-definition` is told.
@@ -50,33 +52,50 @@ pub struct ValidatorConfig {
 }
 
 impl Config {
-    /// Reads the process's environment.
+    /// Reads the process's environment, for `map-share`.
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(|name| std::env::var(name).ok())
     }
 
-    /// Reads from any source of variables. An empty value counts as not set, as templates write it.
+    /// The same for `drain-unmapped`.
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn of_controller_from_env() -> Result<Self, ConfigError> {
+        Self::read_of_controller(|name| std::env::var(name).ok())
+    }
+
+    /// Reads from any source of variables, for `map-share`. An empty value counts as not set, as templates write it.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut env = Reader::new(&lookup);
-        let common = Common::read(&mut env);
+        let config = Self::read_mapping(&mut env);
+        env.finish(config)
+    }
+
+    /// The same for `drain-unmapped`.
+    pub fn read_of_controller(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut env = Reader::new(&lookup);
+        let config = Self::read_mapping(&mut env);
+        let queue = env.read(&variables::QUEUE_ARN, queue_arn);
+        env.finish(config.zip(queue).map(|(config, queue)| Config { queue: Some(queue), ..config }))
+    }
+
+    fn read_mapping(env: &mut Reader<'_>) -> Option<Self> {
+        let common = Common::read(env);
         let document = env.read(&variables::DOCUMENT_NAME, document_name);
         let user = env.read(&variables::USERNAME_PARAMETER, parameter_name);
         let password = env.read(&variables::PASSWORD_PARAMETER, parameter_name);
-        let policy = Policy::read(&mut env);
-        let config = || {
-            let common = common?;
-            Some(Config {
-                clusters: common.clusters,
-                stack: common.stack,
-                share: common.share,
-                document: document?,
-                parameters: [user?, password?],
-                metrics_namespace: common.metrics_namespace,
-                policy: policy?,
-            })
-        };
-        env.finish(config())
+        let policy = Policy::read(env);
+        let common = common?;
+        Some(Config {
+            clusters: common.clusters,
+            stack: common.stack,
+            share: common.share,
+            document: document?,
+            parameters: [user?, password?],
+            metrics_namespace: common.metrics_namespace,
+            policy: policy?,
+            queue: None,
+        })
     }
 }
 
@@ -161,6 +180,13 @@ fn metrics_namespace(text: &str) -> Option<String> {
 fn document_name(text: &str) -> Option<String> {
     let valid = (3..=128).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+    valid.then(|| text.to_owned())
+}
+
+fn queue_arn(text: &str) -> Option<String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let valid = matches!(parts.as_slice(), ["arn", partition, "sqs", region, account, name]
+        if ![partition, region, account, name].iter().any(|part| part.is_empty()));
     valid.then(|| text.to_owned())
 }
 
@@ -262,6 +288,19 @@ mod tests {
                 "{text}"
             );
             assert_eq!(error.0.len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_controller_must_know_its_queue() {
+        let queue = "arn:aws-cn:sqs:cn-north-1:111122223333:smb-g-reconcile.fifo";
+        let config = Config::read_of_controller(with(&[("QUEUE_ARN", queue)])).unwrap();
+        assert_eq!(config.queue.as_deref(), Some(queue));
+        for bad in
+            ["", "reconcile.fifo", "arn:aws:sns:eu-west-1:111122223333:topic", "arn:aws:sqs:eu-west-1::q"]
+        {
+            let error = Config::read_of_controller(with(&[("QUEUE_ARN", bad)])).unwrap_err();
+            assert_eq!(error.0.iter().map(|bad| bad.name).collect::<Vec<_>>(), ["QUEUE_ARN"], "{bad}");
         }
     }
 

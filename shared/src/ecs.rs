@@ -18,6 +18,7 @@ use aws_sdk_ecs::types::ContainerInstanceStatus;
 use crate::aws::AwsError;
 use crate::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use crate::state::AttributeNames;
+use crate::time;
 
 /// Container instances that a `DescribeContainerInstances` takes, and ids that one filter of ours names.
 pub const INSTANCES_A_CALL: usize = 100;
@@ -79,8 +80,9 @@ pub async fn describe_container_instances(
         if let Some(failure) = answer.failures().iter().find(|failure| failure.reason() != Some("MISSING")) {
             return Err(AwsError::ecs_failure(OPERATION, failure));
         }
-        let read = answer.container_instances().iter();
-        instances.extend(read.filter_map(|raw| ContainerInstance::read(raw, cluster, names)));
+        let (read, now) =
+            (answer.container_instances().iter(), time::by_clock(client.config().time_source()));
+        instances.extend(read.filter_map(|raw| ContainerInstance::read(raw, cluster, names, now)));
     }
     Ok(instances)
 }

@@ -107,13 +107,9 @@ impl Command {
 /// One instance's part of a command, as `ListCommandInvocations` returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
-    /// The command.
-    pub command_id: CommandId,
     /// The instance.
     pub instance_id: InstanceId,
-    /// When SSM accepted the command, in whole milliseconds.
-    pub requested_at: Timestamp,
-    /// When the script's step ended, by SSM's clock; `None` where SSM does not say.
+    /// When the script's step ended, as its agent says; `None` where it does not.
     pub finished_at: Option<Timestamp>,
     /// SSM's `StatusDetails`, with or without spaces.
     pub status_details: String,

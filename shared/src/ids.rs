@@ -3,14 +3,17 @@
 //! Only the form that AWS documents is checked, not whether the resource exists.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use crate::text;
 
 /// Text that is not the identifier that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{value:?} is not {expected}")]
 pub struct InvalidId {
-    /// The offending text, cut after 200 characters.
+    /// The offending text, cut and made fit for a log line.
     pub value: String,
     /// What it should have been.
     pub expected: &'static str,
@@ -18,16 +21,15 @@ pub struct InvalidId {
 
 impl InvalidId {
     fn new(value: &str, expected: &'static str) -> Self {
-        InvalidId { value: value.chars().take(200).collect(), expected }
+        InvalidId { value: text::clean(value, 200), expected }
     }
 }
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The identifier as AWS writes it.
@@ -44,7 +46,13 @@ macro_rules! id {
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.0.as_ref().to_owned()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
     };
@@ -63,7 +71,7 @@ impl InstanceId {
             matches!(rest.len(), 8 | 17) && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         });
         if valid {
-            Ok(InstanceId(id.to_owned()))
+            Ok(InstanceId(id.into()))
         } else {
             Err(InvalidId::new(text, "an EC2 instance id: i- and 8 or 17 letters or digits"))
         }
@@ -79,7 +87,7 @@ impl ClusterArn {
     /// Reads a cluster ARN of any partition.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         match ecs_resource(text, "cluster/") {
-            Some(name) if is_cluster_name(name) => Ok(ClusterArn(text.to_owned())),
+            Some(name) if is_cluster_name(name) => Ok(ClusterArn(text.into())),
             _ => {
                 Err(InvalidId::new(text, "an ECS cluster ARN: arn:PARTITION:ecs:REGION:ACCOUNT:cluster/NAME"))
             }
@@ -108,7 +116,7 @@ impl ContainerInstanceArn {
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         match ecs_resource(text, "container-instance/") {
             Some(rest) if !rest.is_empty() && rest.split('/').count() <= 2 => {
-                Ok(ContainerInstanceArn(text.to_owned()))
+                Ok(ContainerInstanceArn(text.into()))
             }
             _ => Err(InvalidId::new(
                 text,
@@ -131,11 +139,7 @@ id! {
 impl CommandId {
     /// Takes what SSM returned; only the empty text is refused.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        if text.is_empty() {
-            Err(InvalidId::new(text, "a command id"))
-        } else {
-            Ok(CommandId(text.to_owned()))
-        }
+        if text.is_empty() { Err(InvalidId::new(text, "a command id")) } else { Ok(CommandId(text.into())) }
     }
 }
 
@@ -182,7 +186,7 @@ impl ClusterRef {
     /// Whether an event's cluster is this one. A bare name is compared by name alone; an instance is described in our
     /// own account before anything is done with it, so another account's cluster of that name gains nothing.
     pub fn matches(&self, arn: &ClusterArn) -> bool {
-        if self.0.starts_with("arn:") { self.0 == arn.0 } else { self.0 == arn.name() }
+        if self.0.starts_with("arn:") { *self.0 == *arn.0 } else { self.0 == arn.name() }
     }
 }
 

@@ -4,8 +4,10 @@
 //! result is decided elsewhere. See docs/architecture.md, Invocation results.
 
 mod result_line;
+mod step;
 
 pub use result_line::{Failure, NoResultLine, Proof, ResultLine};
+pub use step::Step;
 
 use crate::cause::Cause;
 use crate::history::Deadline;
@@ -30,6 +32,18 @@ impl InvocationResult {
     pub fn is_final(&self) -> bool {
         *self != InvocationResult::Pending
     }
+
+    /// The same without the host's own words, which only the log of a verdict needs.
+    pub fn without_texts(&self) -> Self {
+        match self {
+            InvocationResult::Failed(failure) => {
+                let (said, message) = (String::new(), String::new());
+                let Failure { cause, step, refused, .. } = *failure;
+                InvocationResult::Failed(Failure { cause, said, step, refused, message })
+            }
+            other => other.clone(),
+        }
+    }
 }
 
 /// What an invocation means, from its `StatusDetails` (`None`: not listed yet), its output and its command's deadline. Spaces
@@ -46,15 +60,15 @@ pub fn interpret(
     let no_result = InvocationResult::NoResult;
     match plain(status_details.unwrap_or("pending")).as_str() {
         "success" => match ResultLine::find(output) {
-            Ok(ResultLine::Mapped(proof)) if share.is_same(&proof.drive, &proof.remote) => {
+            Ok(ResultLine::Mapped { drive, remote, proof }) if share.is_same(&drive, &remote) => {
                 InvocationResult::Mapped(proof)
             }
             Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(failure),
-            Ok(ResultLine::Mapped(_)) | Err(_) => no_result(Cause::NO_RESULT),
+            Ok(ResultLine::Mapped { .. }) | Err(_) => no_result(Cause::NO_RESULT),
         },
         "failed" | "incomplete" => match ResultLine::find(output) {
             Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(failure),
-            Ok(ResultLine::Mapped(_)) | Err(_) => no_result(Cause::NO_RESULT),
+            Ok(ResultLine::Mapped { .. }) | Err(_) => no_result(Cause::NO_RESULT),
         },
         "deliverytimedout" | "undeliverable" | "terminated" | "cancelled" | "canceled" | "rateexceeded" => {
             no_result(Cause::UNDELIVERED)
@@ -257,9 +271,11 @@ mod tests {
         #[test]
         fn an_edited_result_line_proves_no_other_share_and_has_a_storable_cause(output in edited_line()) {
             match interpret(&share(), Some("Success"), &output, Deadline::Ahead) {
-                InvocationResult::Mapped(proof) => {
-                    let line: serde_json::Value = serde_json::from_str(&output[output.find('{').unwrap()..]).unwrap_or_default();
-                    let remote = line["remote"].as_str().unwrap_or(&proof.remote).replace('/', "\\");
+                InvocationResult::Mapped(_) => {
+                    let Ok(ResultLine::Mapped { remote, .. }) = ResultLine::find(&output) else {
+                        return Err(TestCaseError::fail("no line says so"));
+                    };
+                    let remote = remote.replace('/', "\\");
                     prop_assert_eq!(remote.trim_end_matches('\\').to_lowercase(), r"\\fs\share");
                 }
                 InvocationResult::Failed(failure) => {

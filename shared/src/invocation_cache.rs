@@ -1,4 +1,4 @@
-//! Invocations of commands, kept while the function is warm: answers that are final do not change.
+//! Results of commands, kept while the function is warm: answers that are final do not change.
 //!
 //! All of it can be lost; it is read again.
 
@@ -11,9 +11,10 @@ use crate::aws::AwsError;
 use crate::budget::Attempt;
 use crate::config::Policy;
 use crate::history::{Action, Command, DEADLINE, Invocation};
-use crate::ids::CommandId;
+use crate::ids::{CommandId, InstanceId};
+use crate::invocation::{InvocationResult, interpret, is_stopped};
 use crate::share::ShareMapping;
-use crate::ssm;
+use crate::{ssm, time};
 
 /// What SSM listed of each command.
 #[derive(Debug, Default)]
@@ -22,58 +23,105 @@ pub struct InvocationCache(BTreeMap<CommandId, Listed>);
 /// A command's invocations as they were last listed.
 #[derive(Debug)]
 struct Listed {
+    requested_at: Timestamp,
     /// How many were final then.
     completed: usize,
     /// The command was past its deadline then.
     was_past_deadline: bool,
-    /// The invocations, with their output.
-    invocations: Vec<Invocation>,
+    /// The hosts' messages are kept, because they are not logged yet.
+    has_texts: bool,
+    /// What they mean.
+    invocations: Vec<Reported>,
+}
+
+/// What one invocation reported.
+#[derive(Debug)]
+pub struct Reported {
+    /// The instance.
+    pub instance: InstanceId,
+    /// When the script's step ended, as its agent says.
+    pub ended_at: Option<Timestamp>,
+    /// SSM stopped the command before it reached the instance.
+    pub is_stopped: bool,
+    /// What it means.
+    pub result: InvocationResult,
+}
+
+impl Reported {
+    fn new(raw: Invocation, command: &Command, share: &ShareMapping, now: Timestamp) -> Self {
+        let details = Some(raw.status_details.as_str());
+        let mut result = interpret(share, details, &raw.output, command.deadline(now));
+        if let InvocationResult::Mapped(proof) = &mut result {
+            proof.boot = proof.boot.and_then(|at| time::not_ahead(at, now));
+        }
+        Reported {
+            instance: raw.instance_id,
+            ended_at: raw.finished_at.and_then(|at| time::not_ahead(at, now)),
+            is_stopped: is_stopped(&raw.status_details),
+            result,
+        }
+    }
 }
 
 impl InvocationCache {
-    /// Lists a command's invocations, unless that would bring nothing new.
+    /// Lists a command's invocations.
     ///
     /// # Errors
     /// When SSM cannot be read.
-    pub async fn read(&mut self, client: &Client, command: &Command, now: Timestamp) -> Result<(), AwsError> {
-        if !self.is_up_to_date(command, now) {
-            let listed = Listed {
-                completed: command.completed,
-                was_past_deadline: command.is_past_deadline(now),
-                invocations: ssm::list_invocations(client, &command.id).await?,
-            };
-            self.0.insert(command.id.clone(), listed);
-        }
+    pub async fn read(
+        &mut self,
+        client: &Client,
+        share: &ShareMapping,
+        command: &Command,
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
+        let listed = ssm::list_invocations(client, &command.id).await?;
+        let invocations = listed.into_iter().map(|raw| Reported::new(raw, command, share, now));
+        let listed = Listed {
+            requested_at: command.requested_at,
+            completed: command.completed,
+            was_past_deadline: command.is_past_deadline(now),
+            has_texts: true,
+            invocations: invocations.collect(),
+        };
+        self.0.insert(command.id.clone(), listed);
         Ok(())
     }
 
-    /// The invocations of a command, where they were listed.
-    pub fn of(&self, command: &CommandId) -> Option<&[Invocation]> {
-        self.0.get(command).map(|listed| listed.invocations.as_slice())
-    }
-
-    /// The attempts of these commands that are over.
-    pub fn attempts(&self, commands: &[Command], share: &ShareMapping, now: Timestamp) -> Vec<Attempt> {
-        let of = |command: &Command| -> Vec<Attempt> {
-            let invocations = self.of(&command.id).unwrap_or_default();
-            invocations.iter().filter_map(|one| Attempt::new(command, one, share, now)).collect()
-        };
-        commands.iter().flat_map(of).collect()
-    }
-
-    /// Drops what has left the window.
-    pub fn forget(&mut self, window: SignedDuration, now: Timestamp) {
-        self.0.retain(|_, listed| {
-            listed.invocations.first().is_some_and(|one| now.duration_since(one.requested_at) < window)
-        });
-    }
-
-    fn is_up_to_date(&self, command: &Command, now: Timestamp) -> bool {
+    /// Whether listing a command's invocations would bring nothing new.
+    pub fn is_up_to_date(&self, command: &Command, now: Timestamp) -> bool {
         self.0.get(&command.id).is_some_and(|listed| {
             listed.invocations.len() >= command.instances.len()
                 && listed.completed == command.completed
                 && listed.was_past_deadline == command.is_past_deadline(now)
         })
+    }
+
+    /// The invocations of a command, where they were listed.
+    pub fn of(&self, command: &CommandId) -> Option<&[Reported]> {
+        self.0.get(command).map(|listed| listed.invocations.as_slice())
+    }
+
+    /// The attempts of these commands that are over.
+    pub fn attempts(&self, commands: &[Command], now: Timestamp) -> Vec<Attempt> {
+        let of = |command: &Command| -> Vec<Attempt> {
+            let invocations = self.of(&command.id).unwrap_or_default();
+            invocations.iter().filter_map(|one| Attempt::new(command, one, now)).collect()
+        };
+        commands.iter().flat_map(of).collect()
+    }
+
+    /// Drops the hosts' messages of a command whose results are judged: only a verdict logs them.
+    pub fn drop_texts(&mut self, command: &CommandId) {
+        if let Some(listed) = self.0.get_mut(command).filter(|listed| listed.has_texts) {
+            listed.invocations.iter_mut().for_each(|one| one.result = one.result.without_texts());
+            listed.has_texts = false;
+        }
+    }
+
+    /// Drops what has left the window.
+    pub fn forget(&mut self, window: SignedDuration, now: Timestamp) {
+        self.0.retain(|_, listed| now.duration_since(listed.requested_at) < window);
     }
 }
 

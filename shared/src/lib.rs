@@ -1,7 +1,7 @@
 //! What the functions of ecs-smb-mapper share.
 //!
 //! Without I/O: [`ids`], [`share`], [`state`], [`cause`], [`invocation`], [`history`] (what is in flight), [`budget`]
-//! (refused log-ons), [`time`]. With I/O: [`config`], [`aws`] (clients), [`ssm`], [`invocation_cache`], [`ecs`],
+//! (refused log-ons), [`text`], [`time`]. With I/O: [`config`], [`aws`] (clients), [`ssm`], [`invocation_cache`], [`ecs`],
 //! [`task_definitions`], [`send`], [`pace`], [`metrics`], [`logs`].
 //!
 //! Deliberately absent: a trait over the AWS SDK. The functions hold real clients; tests replace the HTTP client below.
@@ -25,4 +25,5 @@ pub mod share;
 pub mod ssm;
 pub mod state;
 pub mod task_definitions;
+pub mod text;
 pub mod time;

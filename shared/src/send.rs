@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority,
 };
@@ -106,6 +107,9 @@ impl ClassifyRetry for OnlyThrottling {
             Some(Err(error)) => error,
             _ => return RetryAction::NoActionIndicated,
         };
+        if context.response().is_some_and(|answer| may_be_taken(answer.status().as_u16())) {
+            return RetryAction::RetryForbidden;
+        }
         let modeled = error
             .as_operation_error()
             .and_then(|error| error.downcast_ref::<aws_sdk_ssm::operation::send_command::SendCommandError>());
@@ -157,8 +161,13 @@ pub async fn send_command(
     }
 }
 
-fn send_error<R: std::fmt::Debug>(
-    error: &SdkError<aws_sdk_ssm::operation::send_command::SendCommandError, R>,
+/// Whether SSM may have accepted a command that it answered with this HTTP status: a time-out, or an error of the server.
+fn may_be_taken(status: u16) -> bool {
+    status == 408 || status >= 500
+}
+
+fn send_error(
+    error: &SdkError<aws_sdk_ssm::operation::send_command::SendCommandError, HttpResponse>,
 ) -> SendError {
     let detail = DisplayErrorContext(error).to_string();
     let SdkError::ServiceError(service) = error else {
@@ -167,15 +176,15 @@ fn send_error<R: std::fmt::Debug>(
         let built = !matches!(error, SdkError::ConstructionFailure(_));
         return if built { SendError::Lost { code, detail } } else { SendError::Refused { code, detail } };
     };
-    match service.err().code() {
+    let code = service.err().code();
+    if may_be_taken(service.raw().status().as_u16()) {
+        return SendError::Lost { code: code.unwrap_or("no code").to_owned(), detail };
+    }
+    match code {
         Some("InvalidInstanceId") => SendError::InvalidInstance(detail),
         Some(code) if is_throttle(code) => SendError::Throttled(detail),
-        // A 5xx may be answered after the command was accepted.
-        Some(
-            "InternalServerError" | "InternalFailure" | "ServiceUnavailable" | "InternalServerException",
-        )
-        | None => SendError::Lost { code: service.err().code().unwrap_or("no code").to_owned(), detail },
         Some(code) => SendError::Refused { code: code.to_owned(), detail },
+        None => SendError::Lost { code: "no code".to_owned(), detail },
     }
 }
 

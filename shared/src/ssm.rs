@@ -22,12 +22,22 @@ const PAGE: i32 = 50;
 /// Instances that one `DescribeInstanceInformation` names, so that one page answers it.
 pub const AGENTS_A_CALL: usize = 50;
 
-/// The commands of a document requested after `since`, newest first, as SSM lists them.
+/// Commands as SSM lists them, newest first.
+#[derive(Debug, Default)]
+pub struct CommandList {
+    /// The commands.
+    pub commands: Vec<Command>,
+    /// There are older ones, which were not read.
+    pub is_cut: bool,
+}
+
+/// The commands of a document requested after `since`, from so many pages at most.
 pub async fn list_commands(
     client: &Client,
     document: &str,
     since: Timestamp,
-) -> Result<Vec<Command>, AwsError> {
+    most_pages: usize,
+) -> Result<CommandList, AwsError> {
     let mut pages = client
         .list_commands()
         .filters(filter(CommandFilterKey::DocumentName, document))
@@ -35,12 +45,17 @@ pub async fn list_commands(
         .max_results(PAGE)
         .into_paginator()
         .send();
-    let mut commands = Vec::new();
-    while let Some(page) = pages.next().await {
+    let mut list = CommandList::default();
+    for _ in 0..most_pages {
+        let Some(page) = pages.next().await else { return Ok(list) };
         let page = page.map_err(|error| AwsError::ssm("ListCommands", error))?;
-        commands.extend(page.commands().iter().filter_map(command));
+        list.commands.extend(page.commands().iter().filter_map(command));
+        list.is_cut = page.next_token().is_some_and(|token| !token.is_empty());
+        if !list.is_cut {
+            break;
+        }
     }
-    Ok(commands)
+    Ok(list)
 }
 
 fn command(raw: &aws_sdk_ssm::types::Command) -> Option<Command> {
@@ -97,9 +112,7 @@ pub async fn list_invocations(client: &Client, command: &CommandId) -> Result<Ve
 fn invocation(raw: &aws_sdk_ssm::types::CommandInvocation) -> Option<Invocation> {
     let details = raw.status_details().filter(|text| !text.is_empty()).or(raw.status().map(|s| s.as_str()));
     Some(Invocation {
-        command_id: CommandId::parse(raw.command_id()?).ok()?,
         instance_id: InstanceId::parse(raw.instance_id()?).ok()?,
-        requested_at: time::from_aws(raw.requested_date_time()?)?,
         finished_at: raw
             .command_plugins()
             .iter()
@@ -178,8 +191,15 @@ pub async fn describe_parameters(client: &Client, names: &[String; 2]) -> Result
         }
     }
     let found: Option<Vec<Timestamp>> = names.iter().map(|name| dates.get(name).copied()).collect();
-    let newest = found.and_then(|dates| dates.into_iter().max());
-    Ok(newest.map_or(Parameters::Missing, Parameters::Changed))
+    let Some(newest) = found.and_then(|dates| dates.into_iter().max()) else {
+        return Ok(Parameters::Missing);
+    };
+    let now = time::by_clock(client.config().time_source());
+    if time::not_ahead(newest, now).is_none() {
+        tracing::error!(changed = %newest, "a parameter's date is ahead of the clock, nothing is sent");
+        return Ok(Parameters::Unread);
+    }
+    Ok(Parameters::Changed(newest))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub use value::State;
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
@@ -23,6 +23,9 @@ mod tests {
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
+
+    /// Later than every time of the tests.
+    const NOW: Timestamp = Timestamp::constant(4_102_444_800, 0);
 
     #[test]
     fn states_are_printed_as_operators_read_them() {
@@ -60,10 +63,14 @@ mod tests {
         for value in
             ["", "mapped", "mapped x y z", "MAPPED - - -", "unmapped -1 a b c d", "mapped  a b c", "ok"]
         {
-            let shut = InstanceAttributes::read(&names, [("smb.G.state", Some(value))].into_iter());
+            let shut = InstanceAttributes::read(&names, NOW, [("smb.G.state", Some(value))].into_iter());
             assert_eq!((shut.gate, shut.state), (Gate::Shut, StateAttribute::Absent), "{value:?}");
             let open = [("smb.G.state", Some(value)), ("smb.G", Some("mapped"))].into_iter();
-            assert_eq!(InstanceAttributes::read(&names, open).state, StateAttribute::Unreadable, "{value:?}");
+            assert_eq!(
+                InstanceAttributes::read(&names, NOW, open).state,
+                StateAttribute::Unreadable,
+                "{value:?}"
+            );
         }
     }
 
@@ -80,8 +87,11 @@ mod tests {
     #[test]
     fn another_letters_attributes_are_not_read() {
         let names = AttributeNames::new(DriveLetter::parse("H").unwrap());
-        let attributes =
-            InstanceAttributes::read(&names, [("smb.G", Some("mapped")), ("smb.hold", None)].into_iter());
+        let attributes = InstanceAttributes::read(
+            &names,
+            NOW,
+            [("smb.G", Some("mapped")), ("smb.hold", None)].into_iter(),
+        );
         assert_eq!((attributes.gate, attributes.any(), attributes.hold), (Gate::Shut, false, true));
     }
 
@@ -163,12 +173,34 @@ mod tests {
         }
 
         #[test]
+        fn a_value_that_names_a_time_ahead_of_the_clock_cannot_be_read(
+            state in states(),
+            drain in drains(),
+            ahead in -600_000..4_000_000_000_000_i64,
+        ) {
+            let names = AttributeNames::new(DriveLetter::parse("G").unwrap());
+            let latest = state.times().max().unwrap();
+            let now = latest - SignedDuration::from_millis(ahead);
+            let is_true = ahead <= 300_000;
+            let text = state.print();
+            let read = |gate| InstanceAttributes::read(&names, now, [("smb.G.state", Some(&*text)), ("smb.G", Some(gate))].into_iter());
+            let (open, shut) = (read("mapped").state, read("shut").state);
+            prop_assert_eq!(open, if is_true { StateAttribute::Known(state.clone()) } else { StateAttribute::Unreadable });
+            prop_assert_eq!(shut, if is_true { StateAttribute::Known(state) } else { StateAttribute::Absent });
+            let at = drain.split(' ').next_back().and_then(crate::time::parse).unwrap();
+            let now = at - SignedDuration::from_millis(ahead);
+            let read = InstanceAttributes::read(&names, now, [("smb.G.drain", Some(&*drain))].into_iter()).drain;
+            prop_assert_eq!(read, if is_true { Drain::parse(Some(&drain)) } else { Drain::Foreign });
+        }
+
+        #[test]
         fn an_edited_value_is_read_safely(
             text in prop_oneof![edited(states().prop_map(|state| state.print())), edited(drains()), ".{0,140}"],
             gate in 0..4_usize,
         ) {
             let gate = [None, Some("shut"), Some("mapped"), Some(&*text)][gate];
-            let state = State::parse(&text);
+            let is_true = |at: Timestamp| at <= NOW + crate::time::MOST_AHEAD;
+            let state = State::parse(&text).filter(|state| state.times().all(is_true));
             if let Some(state) = &state {
                 let printed = state.print();
                 let parsed = State::parse(&printed);
@@ -185,7 +217,7 @@ mod tests {
             }
             let names = AttributeNames::new(DriveLetter::parse("G").unwrap());
             let attributes = [("smb.G.state", Some(&*text)), ("smb.G", gate), ("smb.H", Some("mapped"))];
-            let attributes = InstanceAttributes::read(&names, attributes.into_iter());
+            let attributes = InstanceAttributes::read(&names, NOW, attributes.into_iter());
             let is_open = gate == Some("mapped");
             prop_assert_eq!(attributes.gate == Gate::Mapped, is_open);
             prop_assert_eq!(attributes.state, match state {

@@ -3,6 +3,7 @@
 //! The request time of a command is compared with its copy in an attribute, so both must have the same precision. With more
 //! digits a time would always be later than its own copy.
 
+use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::DateTime;
 use jiff::{SignedDuration, Timestamp, Unit};
 
@@ -26,6 +27,21 @@ pub fn whole_millis(at: Timestamp) -> Timestamp {
 /// It is rounded: AWS's JSON has seconds as a float, in which 0.472 is 0.47199…, and cut it would be a millisecond early.
 pub fn from_aws(at: &DateTime) -> Option<Timestamp> {
     Timestamp::from_nanosecond(at.as_nanos()).ok()?.round(Unit::Millisecond).ok()
+}
+
+/// How far a time from outside may be ahead of our clock: an attribute's, a result's, an event's, a parameter's. A later one
+/// is not true, and counts as unreadable.
+pub const MOST_AHEAD: SignedDuration = SignedDuration::from_mins(5);
+
+/// A time from outside; `None` where it is too far ahead of our clock to be true.
+pub fn not_ahead(at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    (at.duration_since(now) <= MOST_AHEAD).then_some(at)
+}
+
+/// The time by an SDK client's clock, in whole milliseconds.
+pub fn by_clock(clock: Option<SharedTimeSource>) -> Timestamp {
+    let now = clock.unwrap_or_default().now();
+    Timestamp::try_from(now).map(whole_millis).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// RFC 3339 in UTC with three decimals, e.g. `2026-11-22T08:00:00.000Z`: 24 characters.

@@ -16,7 +16,7 @@ use shared::config::Policy;
 use shared::ecs::{ContainerInstance, Status};
 use shared::history::{Action, Command};
 use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn, InstanceId};
-use shared::invocation::{Failure, InvocationResult};
+use shared::invocation::{Failure, InvocationResult, Step};
 use shared::state::{Drain, Gate, InstanceAttributes, State, StateAttribute};
 
 const INSTANCES: i64 = 5_000;
@@ -86,7 +86,7 @@ fn heard(mut instance: Instance, command: &Command) -> Instance {
         result: Some(InvocationResult::Failed(Failure {
             cause: Cause::new("53"),
             said: "53".to_owned(),
-            step: "read".to_owned(),
+            step: Step::parse("read"),
             refused: None,
             message: "the network path was not found".to_owned(),
         })),

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 
 use tests::repository::{read, root};
+use tests::stack::QUEUE_ARN;
 
 const FUNCTIONS: [&str; 3] = ["map-share", "drain-unmapped", "validate-task-definition"];
 
@@ -86,11 +87,12 @@ fn start(function: &str, environment: &[(&str, &str)]) -> Output {
         .expect("the binary runs")
 }
 
-const GOOD: [(&str, &str); 4] = [
+const GOOD: [(&str, &str); 5] = [
     ("CLUSTERS", "windows"),
     ("STACK", "smb-g"),
     ("REMOTE_PATH", r"\\fs.corp.example.com\share"),
     ("DOCUMENT_NAME", "smb-g-map-share"),
+    ("QUEUE_ARN", QUEUE_ARN),
 ];
 
 #[test]
@@ -98,6 +100,7 @@ fn a_wrong_variable_stops_a_binary_with_its_name_its_value_and_what_is_allowed()
     for (function, name, value, allowed) in [
         ("map-share", "MODE", "careful", "report, map or enforce"),
         ("drain-unmapped", "REPROBE_MINUTES", "21", "at most 20"),
+        ("drain-unmapped", "QUEUE_ARN", "reconcile.fifo", "the ARN of an SQS queue"),
         ("validate-task-definition", "DRIVE_LETTER", "C", "one letter from D to Z"),
     ] {
         let environment: Vec<_> = GOOD.into_iter().chain([(name, value)]).collect();

@@ -24,18 +24,34 @@ pub const RUN_TIMEOUT: Duration = Duration::from_secs(50);
 /// The interval of the schedule.
 pub const TICK: Duration = Duration::from_secs(60);
 
+/// The queue of the samples in `events/`, whose messages start a run.
+pub const QUEUE_ARN: &str = "arn:aws:sqs:eu-west-1:111122223333:smb-g-reconcile.fifo";
+
+/// A batch of one message of that queue.
+pub fn tick() -> Value {
+    tick_with("{}")
+}
+
+/// The same with this body.
+pub fn tick_with(body: &str) -> Value {
+    let record =
+        json!({"messageId": "tick", "body": body, "eventSource": "aws:sqs", "eventSourceARN": QUEUE_ARN});
+    json!({ "Records": [record] })
+}
+
 /// The configuration for these clusters, with some variables set.
 ///
 /// # Panics
 /// A variable is not valid.
 pub fn config_of(clusters: &[impl AsRef<str>], variable: impl Fn(&str) -> Option<String>) -> Config {
     let arns: Vec<String> = clusters.iter().map(|name| cluster_arn(name.as_ref())).collect();
-    let read = Config::read(|name| {
+    let read = Config::read_of_controller(|name| {
         variable(name).or_else(|| match name {
             "CLUSTERS" => Some(arns.join(",")),
             "STACK" => Some("smb-g".to_owned()),
             "REMOTE_PATH" => Some(REMOTE.to_owned()),
             "DOCUMENT_NAME" => Some("ecs-smb-mapper-G".to_owned()),
+            "QUEUE_ARN" => Some(QUEUE_ARN.to_owned()),
             _ => None,
         })
     });
@@ -109,7 +125,7 @@ impl Stack {
     }
 
     async fn run(&self, app: &App) {
-        let tick = json!({ "Records": [{ "messageId": "tick", "body": "{}" }] });
+        let tick = tick();
         let run = drain_unmapped::handle(app, &tick, self.deadline());
         // The next tick retries what an error left undone.
         let _ = tokio::time::timeout(RUN_TIMEOUT, Box::pin(run)).await;
@@ -119,7 +135,7 @@ impl Stack {
     pub async fn tick_killed_at(&self, call: u32, moment: Moment) -> bool {
         let process = Process::new(&self.local, "drain-unmapped").kill_at(call, moment);
         let app = self.cold(&process);
-        let tick = json!({ "Records": [] });
+        let tick = tick();
         let run = drain_unmapped::handle(&app, &tick, self.deadline());
         matches!(process.run(Box::pin(run)).await, Ended::Killed)
     }
@@ -160,7 +176,7 @@ impl Stack {
     pub fn attributes(&self, id: &str) -> InstanceAttributes {
         self.look(id, |instance| {
             let attributes = instance.attributes.iter().map(|(name, value)| (&**name, value.as_deref()));
-            InstanceAttributes::read(&AttributeNames::new(self.config.share.drive), attributes)
+            InstanceAttributes::read(&AttributeNames::new(self.config.share.drive), self.now(), attributes)
         })
     }
 

@@ -136,6 +136,13 @@ class DocumentSettings(unittest.TestCase):
         content = resources["MappingDocument"]["Properties"]["Content"]
         self.assertEqual(list(content["parameters"]), ["Action"])
         self.assertEqual(content["parameters"]["Action"]["allowedValues"], ["check", "map"])
+        # The agent looks for the pattern anywhere in the value; Go's `$` is Python's `\Z`.
+        pattern = re.compile(content["parameters"]["Action"]["allowedPattern"].replace("$", r"\Z"))
+        for action in ("check", "map"):
+            self.assertTrue(pattern.search(action), action)
+            for fragment in FRAGMENTS:
+                for value in (fragment, fragment + action, action + fragment):
+                    self.assertFalse(pattern.search(value), value)
         script = "\n".join(content["mainSteps"][0]["inputs"]["runCommand"])
         for placeholder in re.findall(r"\{\{.*?(?:\}\}|$)", script, re.MULTILINE):
             self.assertEqual(placeholder, "{{ Action }}")

@@ -162,7 +162,7 @@ class Policies(unittest.TestCase):
             self.assertNotIn("eu-west-1", text)
             self.assertIn(f"ssm.{region}.{suffix}", text)
 
-    def test_queues_and_topics_take_from_ours_alone_and_over_tls(self):
+    def test_queue_and_topic_policies_allow_ours_alone_and_only_over_tls(self):
         resources, _ = resolve(TEMPLATE)
         covered = set()
         for name, resource in resources.items():

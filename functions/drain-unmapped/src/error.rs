@@ -6,16 +6,16 @@ use shared::config::Mode;
 /// A run that could not be carried through.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Neither a tick from the queue nor something that a person may ask.
+    /// Neither a batch of the stack's own queue nor something that a person may ask.
     #[error(
-        "not a request: expected an SQS event (the schedule's queue), {{\"report\": true}}, or, in MODE=report, \
+        "not a request: only the schedule's queue starts a run; a person may ask {{\"report\": true}}, or, in MODE=report, \
          {{\"release\": true}}"
     )]
     NotARequest,
     /// `release` undoes what the product did, so nothing must be doing it at the same time.
     #[error("release is refused while MODE is {0:?}: deploy with MODE=report first")]
     ReleaseNeedsReportMode(Mode),
-    /// A cluster that is not watched.
+    /// A cluster that is not watched, cut and made fit for a log line.
     #[error("cluster {0:?} is not watched by this stack")]
     NotWatched(String),
     /// SSM's history could not be read, so nothing may be sent or judged.

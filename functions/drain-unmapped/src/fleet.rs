@@ -28,7 +28,7 @@ pub struct Fleet {
     pub attempts: Vec<Attempt>,
     /// What is known of the parameters.
     pub parameters: Parameters,
-    /// A watched cluster could not be read, so nothing is sent.
+    /// A watched cluster, or a part of the history, could not be read, so nothing is sent.
     pub is_partial: bool,
 }
 

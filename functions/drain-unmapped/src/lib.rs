@@ -60,7 +60,8 @@ const CUT_OFF: SignedDuration = SignedDuration::from_secs(1);
 
 /// Answers one invocation, which ends at `deadline`.
 ///
-/// An SQS event acts and answers an empty `batchItemFailures`: however many ticks wait, they ask for one run.
+/// A batch of the stack's own queue acts and answers an empty `batchItemFailures`: however many ticks wait, they ask for one
+/// run. That queue has one message group, so that one run acts at a time; a batch of any other source is refused.
 ///
 /// # Errors
 /// See [`Error`].
@@ -70,9 +71,52 @@ pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<V
     tokio::time::timeout(left, answer(app, payload, deadline)).await.unwrap_or(Err(Error::TimeUp))
 }
 
+/// A batch with at least one record, all of them of this queue.
+fn is_batch_of(queue: Option<&str>, payload: &Value) -> bool {
+    let is_of_queue = |record: &Value| {
+        record["eventSource"].as_str() == Some("aws:sqs")
+            && queue.is_some()
+            && record["eventSourceARN"].as_str() == queue
+    };
+    let records = payload["Records"].as_array();
+    records.is_some_and(|records| !records.is_empty() && records.iter().all(is_of_queue))
+}
+
+#[cfg(test)]
+mod batch_tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_batch_of_the_stacks_own_queue_starts_a_run() {
+        let queue = "arn:aws:sqs:eu-west-1:111122223333:smb-g-reconcile.fifo";
+        let own = json!({"body": "anything", "eventSource": "aws:sqs", "eventSourceARN": queue});
+        let other = json!({"eventSource": "aws:sqs", "eventSourceARN": format!("{queue}2")});
+        let table = [
+            (json!({"Records": [own]}), true),
+            (json!({"Records": [own, own]}), true),
+            (json!({"Records": []}), false),
+            (json!({"Records": [{"body": "{}"}]}), false),
+            (json!({"Records": [other]}), false),
+            (json!({"Records": [own, other]}), false),
+            (json!({"Records": [{"eventSource": "aws:sns", "eventSourceARN": queue}]}), false),
+            (json!({"Records": [null]}), false),
+            (json!({"Records": {}}), false),
+            (json!({}), false),
+            (json!(null), false),
+        ];
+        for (payload, expected) in table {
+            assert_eq!(is_batch_of(Some(queue), &payload), expected, "{payload}");
+            assert!(!is_batch_of(None, &payload), "{payload}");
+        }
+        assert!(!is_batch_of(None, &json!({"Records": [{"eventSource": "aws:sqs"}]})));
+    }
+}
+
 async fn answer(app: &App, payload: &Value, deadline: Timestamp) -> Result<Value, Error> {
     let asks = |what: &str| payload.get(what).and_then(Value::as_bool) == Some(true);
-    if payload.get("Records").is_some_and(Value::is_array) {
+    if is_batch_of(app.config.queue.as_deref(), payload) {
         let mut memory = app.memory.lock().await;
         reconcile::run(app, &mut memory, deadline).await?;
         return Ok(serde_json::json!({ "batchItemFailures": [] }));

@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Error> {
-    let config = Config::from_env()?;
+    let config = Config::of_controller_from_env()?;
     let clients = Clients::new(sdk_config().await?);
     warm(&clients, &config).await;
     let metrics = Metrics::to_stdout(&config.metrics_namespace, &config.stack);

@@ -10,6 +10,7 @@ use shared::budget::Parameters;
 use shared::config::{Mode, Policy};
 use shared::history::Action;
 use shared::ids::ClusterRef;
+use shared::text;
 
 use crate::act::carry_out;
 use crate::app::App;
@@ -80,10 +81,10 @@ pub async fn report(app: &App, memory: &mut Memory, cluster: Option<&str>) -> Re
     Ok(report::report(app, &look, only))
 }
 
-fn watched<'a>(app: &'a App, text: &str) -> Result<&'a ClusterRef, Error> {
+fn watched<'a>(app: &'a App, name: &str) -> Result<&'a ClusterRef, Error> {
     let watched =
-        app.config.clusters.iter().find(|cluster| cluster.as_str() == text || cluster.name() == text);
-    watched.ok_or_else(|| Error::NotWatched(text.to_owned()))
+        app.config.clusters.iter().find(|cluster| cluster.as_str() == name || cluster.name() == name);
+    watched.ok_or_else(|| Error::NotWatched(text::clean(name, text::MOST_CHARACTERS)))
 }
 
 /// Decides, and asks the agents that the decision needs in between.

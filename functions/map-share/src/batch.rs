@@ -2,9 +2,12 @@
 //!
 //! It decides one thing only: a record without an outcome when the time ran out has failed.
 
+use std::collections::BTreeMap;
+
 use aws_lambda_events::sqs::SqsBatchResponse;
 use serde_json::{Value, json};
 use shared::ids::{CommandId, InstanceId};
+use shared::text;
 
 use crate::error::CallError;
 use crate::metrics;
@@ -13,6 +16,9 @@ use crate::outcome::{Disposition, Effect, Kind, Outcome, Reason};
 
 /// Ids that one log line names, so that it stays far below the 256 KiB that CloudWatch Logs takes.
 const IDS_A_LINE: usize = 200;
+
+/// Their characters: room for the ids of instances and of messages.
+const CHARACTERS_A_LINE: usize = 40 * IDS_A_LINE;
 
 /// A record's place in the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,7 +152,8 @@ impl Batch {
     pub(crate) fn log(&self) {
         for Decision { kind, outcome, ids } in self.decisions() {
             let disposition = outcome.disposition();
-            let (count, ids, reason) = (ids.len(), ids.join(" "), outcome.to_string());
+            let (count, ids, reason) =
+                (ids.len(), text::clean(&ids.join(" "), CHARACTERS_A_LINE), outcome.to_string());
             let (kind, result) = (metrics::of_kind(kind).name, metrics::of_disposition(disposition).name);
             match disposition {
                 Disposition::Failed | Disposition::Unreadable => {
@@ -159,16 +166,18 @@ impl Batch {
 
     fn decisions(&self) -> Vec<Decision<'_>> {
         let mut decisions: Vec<Decision> = Vec::new();
-        for record in &self.records {
-            let Some(outcome) = &record.outcome else { continue };
-            let id = record.subject.as_deref().or(record.message_id.as_deref()).unwrap_or("unknown");
-            let same = |decision: &&mut Decision| {
-                decision.kind == record.kind && decision.outcome == outcome && decision.ids.len() < IDS_A_LINE
-            };
-            match decisions.iter_mut().rfind(same) {
-                Some(decision) => decision.ids.push(id),
-                None => decisions.push(Decision { kind: record.kind, outcome, ids: vec![id] }),
+        // Where the last line of each kind and outcome is.
+        let mut last: BTreeMap<(Kind, &Outcome), usize> = BTreeMap::new();
+        for Record { message_id, kind, subject, outcome } in &self.records {
+            let Some(outcome) = outcome else { continue };
+            let id = subject.as_deref().or(message_id.as_deref()).unwrap_or("unknown");
+            let end = decisions.len();
+            let place = last.entry((*kind, outcome)).or_insert(end);
+            if decisions.get(*place).is_none_or(|decision| decision.ids.len() == IDS_A_LINE) {
+                *place = end;
+                decisions.push(Decision { kind: *kind, outcome, ids: Vec::new() });
             }
+            decisions[*place].ids.push(id);
         }
         decisions
     }
@@ -262,6 +271,20 @@ mod tests {
         let batch = batch(&many);
         let lines: Vec<usize> = batch.decisions().iter().map(|decision| decision.ids.len()).collect();
         assert_eq!(lines, [IDS_A_LINE, IDS_A_LINE, 1]);
+    }
+
+    #[test]
+    fn as_many_lines_as_there_are_outcomes_take_no_longer_each() {
+        // Compared with every line before it, a hundred thousand records took more than a minute.
+        let outcomes: Vec<Outcome> = (0..100_000).map(|n| Outcome::Unreadable(n.to_string())).collect();
+        let mut batch = Batch::default();
+        for outcome in &outcomes {
+            let record = batch.add(None, Kind::ByHand, None);
+            batch.settle(record, outcome.clone());
+        }
+        let began = std::time::Instant::now();
+        assert_eq!(batch.decisions().len(), outcomes.len());
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use shared::budget::{Budget, Evidence, InFlight, Stamps, assess};
 use shared::ecs::ContainerInstance;
-use shared::history::Action;
+use shared::history::{Action, Command};
 use shared::ids::InstanceId;
 use shared::invocation_cache::may_hold_log_ons;
 use shared::ssm;
@@ -21,7 +21,7 @@ use crate::plan::History;
 /// Whether an instance may have been let in a moment ago. If not, the password is not fresh, and nothing has to be read to
 /// know that.
 pub(crate) fn may_be_fresh(app: &App, history: History<'_>) -> bool {
-    let is_one = |command: &&shared::history::Command| {
+    let is_one = |command: &&Command| {
         command.completed > 0
             && command.action == Action::Map
             && may_hold_log_ons(command, &app.config.policy, history.now)
@@ -29,21 +29,30 @@ pub(crate) fn may_be_fresh(app: &App, history: History<'_>) -> bool {
     history.commands.iter().any(|command| is_one(&command))
 }
 
-/// Reads the evidence, and counts it.
+/// Commands whose invocations are listed in one batch. Others were listed before, or are left to the reconcile run.
+const LISTINGS_A_BATCH: usize = 8;
+
+/// Reads the evidence, and counts it; `None` where there is more than one batch may read.
 pub(crate) async fn read(
     app: &App,
     described: &[ContainerInstance],
     history: History<'_>,
-) -> Result<Budget, CallError> {
+) -> Result<Option<Budget>, CallError> {
     let (config, now) = (&app.config, history.now);
     let client = app.clients.ssm();
     let parameters = ssm::describe_parameters(client, &config.parameters).await?;
     let mut cache = app.invocations.lock().await;
     cache.forget(config.policy.history_window(), now);
-    for command in history.commands.iter().filter(|one| may_hold_log_ons(one, &config.policy, now)) {
-        cache.read(client, command, now).await?;
+    let evidence = history.commands.iter().filter(|one| may_hold_log_ons(one, &config.policy, now));
+    let unread: Vec<&Command> = evidence.filter(|one| !cache.is_up_to_date(one, now)).collect();
+    for command in unread.iter().take(LISTINGS_A_BATCH) {
+        cache.read(client, &config.share, command, now).await?;
+        cache.drop_texts(&command.id);
     }
-    let attempts = cache.attempts(history.commands, &config.share, now);
+    if unread.len() > LISTINGS_A_BATCH {
+        return Ok(None);
+    }
+    let attempts = cache.attempts(history.commands, now);
     let evidence = Evidence {
         parameters,
         in_flight: history.commands.iter().filter_map(|command| InFlight::of(command, now)).collect(),
@@ -51,7 +60,7 @@ pub(crate) async fn read(
         stamps: stamps(described),
         is_partial: false,
     };
-    Ok(assess(&evidence, &config.policy, now))
+    Ok(Some(assess(&evidence, &config.policy, now)))
 }
 
 fn stamps(described: &[ContainerInstance]) -> BTreeMap<InstanceId, Stamps> {

@@ -20,6 +20,10 @@ use crate::origin::Origin;
 use crate::outcome::{Effect, Outcome, Reason};
 use crate::plan::{self, Candidate, History, Work};
 
+/// More pages of commands than these are left to the reconcile run, which reads all of them: as after an outage of a large
+/// fleet, in which every batch of events would read them again.
+const PAGES_OF_COMMANDS: usize = 5;
+
 /// The instances that are sent to, and the record of each.
 pub(crate) type Targets = BTreeMap<InstanceId, RecordId>;
 
@@ -32,8 +36,12 @@ pub(crate) async fn send(run: &mut Run<'_>, mut work: Work, found: &Found) {
     let now = run.now();
     let (ssm, document) = (run.app.clients.ssm(), &run.app.config.document);
     let window = run.app.config.policy.history_window();
-    let commands = match ssm::list_commands(ssm, document, now - window).await {
-        Ok(commands) => commands,
+    let commands = match ssm::list_commands(ssm, document, now - window, PAGES_OF_COMMANDS).await {
+        Ok(list) if list.is_cut => {
+            let records = work.candidates.iter().map(|c| c.record).chain(work.by_hand.values().copied());
+            return run.batch.settle_all(records, &Outcome::Not(Reason::LongHistory));
+        }
+        Ok(list) => list.commands,
         Err(error) => {
             let why = Outcome::Failed(run.batch.failed(error));
             let records = work.candidates.iter().map(|c| c.record).chain(work.by_hand.values().copied());
@@ -175,7 +183,8 @@ async fn keep_within_budget(
         Err(Outcome::Not(Reason::NotFresh))
     } else {
         match budget::read(run.app, described, history).await {
-            Ok(budget) => plan::may_present(&budget, run.origin, targets),
+            Ok(Some(budget)) => plan::may_present(&budget, run.origin, targets),
+            Ok(None) => Err(Outcome::Not(Reason::LongHistory)),
             // In doubt nothing is sent. The call was not made for these records, so they do not come again.
             Err(error) => {
                 run.batch.failed(error);

@@ -3,17 +3,26 @@
 use shared::aws::AwsError;
 use shared::send::SendError;
 
+use crate::input::MOST_BY_HAND;
+
 /// Why the invocation fails. Any other error is part of the answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// AWS rejects a call that the function needs; a retry does not help.
     #[error("AWS refuses a call, so look at the role and the document of the deployment: {0}")]
     Refused(CallError),
+    /// A person named more instances than one call takes.
+    #[error("{0} instance ids, at most {MOST_BY_HAND} are taken at a time: nothing was done")]
+    TooManyIds(usize),
 }
 
 impl From<Error> for lambda_runtime::Diagnostic {
     fn from(error: Error) -> Self {
-        lambda_runtime::Diagnostic { error_type: "Refused".to_owned(), error_message: error.to_string() }
+        let error_type = match &error {
+            Error::Refused(_) => "Refused",
+            Error::TooManyIds(_) => "TooManyIds",
+        };
+        lambda_runtime::Diagnostic { error_type: error_type.to_owned(), error_message: error.to_string() }
     }
 }
 

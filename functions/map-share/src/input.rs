@@ -3,40 +3,56 @@
 use aws_lambda_events::sqs::SqsMessage;
 use serde_json::Value;
 use shared::ids::InstanceId;
+use shared::text;
 
 use crate::batch::{Batch, RecordId};
+use crate::error::Error;
 use crate::events::{self, Event, Unreadable};
 use crate::origin::Origin;
 use crate::outcome::{Kind, Outcome};
 
+/// Instances that a person may name in one call.
+pub(crate) const MOST_BY_HAND: usize = 1_000;
+
+/// The longest text of a caller or an event that names something in a log line or an answer.
+const MOST_CHARACTERS_OF_A_NAME: usize = 100;
+
 /// Adds every record to the batch. What cannot be read is settled there, the rest is returned.
-pub(crate) fn read(mut payload: Value, batch: &mut Batch) -> (Origin, Vec<(RecordId, Event)>) {
+pub(crate) fn read(mut payload: Value, batch: &mut Batch) -> Result<(Origin, Vec<(RecordId, Event)>), Error> {
     if let Some(Value::Array(records)) = payload.get_mut("Records") {
         let records = std::mem::take(records);
-        return (Origin::Queue, records.into_iter().filter_map(|r| add_record(r, batch)).collect());
+        return Ok((Origin::Queue, records.into_iter().filter_map(|r| add_record(r, batch)).collect()));
     }
     if events::is_event(&payload) {
         let (kind, event) = events::read(&payload);
-        return (Origin::Rule, add(None, kind, event, batch).into_iter().collect());
+        return Ok((Origin::Rule, add(None, kind, event, batch).into_iter().collect()));
     }
     if let Some(Value::Array(ids)) = payload.get("instanceIds") {
-        return (Origin::Hand, ids.iter().filter_map(|id| add_by_hand(id, batch)).collect());
+        if ids.len() > MOST_BY_HAND {
+            return Err(Error::TooManyIds(ids.len()));
+        }
+        return Ok((Origin::Hand, ids.iter().filter_map(|id| add_by_hand(id, batch)).collect()));
     }
     add(None, Kind::Other, Err(Unreadable::NotAnEvent(describe(&payload))), batch);
-    (Origin::Hand, Vec::new())
+    Ok((Origin::Hand, Vec::new()))
 }
 
 /// What a payload is that is none of ours, without its values.
 fn describe(payload: &Value) -> String {
     match payload {
         Value::Object(members) => {
-            let names: Vec<&str> = members.keys().take(10).map(String::as_str).collect();
+            let names: Vec<String> = members.keys().take(10).map(|name| name_of(name)).collect();
             format!("an object with the members [{}]", names.join(", "))
         }
         Value::Array(_) => "a list".to_owned(),
         Value::String(_) => "a text".to_owned(),
         other => other.to_string(),
     }
+}
+
+/// A text that names something, cut and made fit for a log line.
+fn name_of(text: &str) -> String {
+    text::clean(text, MOST_CHARACTERS_OF_A_NAME)
 }
 
 fn add_record(message: Value, batch: &mut Batch) -> Option<(RecordId, Event)> {
@@ -54,12 +70,12 @@ fn add_record(message: Value, batch: &mut Batch) -> Option<(RecordId, Event)> {
 }
 
 fn add_by_hand(id: &Value, batch: &mut Batch) -> Option<(RecordId, Event)> {
-    let subject = id.as_str().map_or_else(|| id.to_string(), |text| text.trim().to_owned());
-    let event = match events::external(&subject) {
+    let text = id.as_str().map_or_else(|| id.to_string(), |text| text.trim().to_owned());
+    let event = match events::external(&text) {
         Some(external) => Ok(external),
-        None => InstanceId::parse(&subject).map(Event::ByHand).map_err(Unreadable::Id),
+        None => InstanceId::parse(&text).map(Event::ByHand).map_err(Unreadable::Id),
     };
-    let record = batch.add(None, Kind::ByHand, Some(subject));
+    let record = batch.add(None, Kind::ByHand, Some(name_of(&text)));
     settle_unreadable(record, event, batch)
 }
 
@@ -69,7 +85,7 @@ fn add(
     event: Result<Event, Unreadable>,
     batch: &mut Batch,
 ) -> Option<(RecordId, Event)> {
-    let subject = event.as_ref().ok().and_then(|event| event.subject().map(str::to_owned));
+    let subject = event.as_ref().ok().and_then(|event| event.subject().map(name_of));
     let record = batch.add(message_id, kind, subject);
     settle_unreadable(record, event, batch)
 }
@@ -81,6 +97,8 @@ fn settle_unreadable(
 ) -> Option<(RecordId, Event)> {
     event
         .map(|event| (record, event))
-        .map_err(|why| batch.settle(record, Outcome::Unreadable(why.to_string())))
+        .map_err(|why| {
+            batch.settle(record, Outcome::Unreadable(text::clean(&why.to_string(), text::MOST_CHARACTERS)))
+        })
         .ok()
 }

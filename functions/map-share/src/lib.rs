@@ -66,8 +66,8 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(1);
 pub async fn handle(app: &App, payload: Value, deadline: Timestamp) -> Result<Value, Error> {
     let now = app.clients.now();
     let mut batch = Batch::default();
-    let (origin, events) = input::read(payload, &mut batch);
-    let work = plan::sort(events, &app.config.clusters, &app.names(), &mut batch);
+    let (origin, events) = input::read(payload, &mut batch)?;
+    let work = plan::sort(events, &app.config.clusters, &app.names(), now, &mut batch);
     let mut run = Run { app, origin, batch };
     let left = deadline.duration_since(now).checked_sub(MARGIN).unwrap_or_default();
     let left = left.max(SignedDuration::ZERO).unsigned_abs();

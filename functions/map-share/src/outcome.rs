@@ -25,7 +25,7 @@ impl Kind {
 }
 
 /// What became of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// Acted on.
     Did(Effect),
@@ -40,7 +40,7 @@ pub(crate) enum Outcome {
 }
 
 /// What was done for a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Effect {
     Sent,
     GateShut,
@@ -103,7 +103,7 @@ impl fmt::Display for Outcome {
 }
 
 /// Why nothing was done for a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
     AgentOffline,
     AttributeLimit,
@@ -113,6 +113,7 @@ pub(crate) enum Reason {
     Gone,
     HasState,
     InFlight,
+    LongHistory,
     Mapped,
     NoMessageId,
     NotActive,
@@ -174,6 +175,9 @@ impl Reason {
                 "it was refused the password; it is tried again when no other refusal counts",
             ),
             Reason::Doubt => (LeftToReconcile, "it could not be read whether the password may be presented"),
+            Reason::LongHistory => {
+                (LeftToReconcile, "SSM's history has more commands than one batch of events may read")
+            }
             Reason::AttributeLimit => {
                 (LeftToReconcile, "ECS allows ten custom attributes, and it has no room")
             }
@@ -187,8 +191,11 @@ impl Reason {
 impl Outcome {
     /// The budget of refused log-ons withheld the command.
     pub(crate) fn is_withheld(&self) -> bool {
-        use Reason::{Doubt, NotFresh, OneByHand, RefusedAlone};
-        matches!(self, Outcome::Withheld(_) | Outcome::Not(Doubt | NotFresh | OneByHand | RefusedAlone))
+        use Reason::{Doubt, LongHistory, NotFresh, OneByHand, RefusedAlone};
+        matches!(
+            self,
+            Outcome::Withheld(_) | Outcome::Not(Doubt | LongHistory | NotFresh | OneByHand | RefusedAlone)
+        )
     }
 }
 

@@ -10,6 +10,7 @@ use shared::ecs::{ContainerInstance, NewAttribute, Status, current_registration}
 use shared::history::Command;
 use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State, StateAttribute};
+use shared::time;
 
 use crate::batch::{Batch, RecordId};
 use crate::events::{ContainerInstanceChange, Event};
@@ -68,12 +69,16 @@ pub(crate) fn sort(
     events: Vec<(RecordId, Event)>,
     clusters: &[ClusterRef],
     names: &AttributeNames,
+    now: Timestamp,
     batch: &mut Batch,
 ) -> Work {
     let mut work = Work::default();
     let mut changes: BTreeMap<ContainerInstanceArn, (RecordId, ContainerInstanceChange)> = BTreeMap::new();
     for (record, event) in events {
         match event {
+            Event::Restart { at, .. } | Event::Ending { at, .. } if time::not_ahead(at, now).is_none() => {
+                batch.settle(record, Outcome::Unreadable(format!("its time, {at}, is ahead of the clock")));
+            }
             Event::ContainerInstance(change) => keep_latest_version(&mut changes, (record, change), batch),
             Event::Restart { id, at } => keep_latest(&mut work.restarts, id, Dated { record, at }, batch),
             Event::Ending { id, at } => keep_latest(&mut work.endings, id, Dated { record, at }, batch),
@@ -86,13 +91,13 @@ pub(crate) fn sort(
         }
     }
     for (record, change) in changes.into_values() {
-        match check_event(&change, clusters, names) {
+        match check_event(&change, clusters, names, now) {
             Ok(cluster) => work.candidates.push(Candidate {
                 record,
                 cluster: cluster.clone(),
                 arn: change.arn,
                 instance_id: change.instance_id,
-                registered_at: change.registered_at,
+                registered_at: change.registered_at.and_then(|at| time::not_ahead(at, now)),
             }),
             Err(reason) => batch.settle(record, Outcome::Not(reason)),
         }
@@ -133,6 +138,7 @@ fn check_event<'a>(
     change: &ContainerInstanceChange,
     clusters: &'a [ClusterRef],
     names: &AttributeNames,
+    now: Timestamp,
 ) -> Result<&'a ClusterRef, Reason> {
     let watched = clusters.iter().find(|cluster| cluster.matches(&change.cluster));
     let cluster = watched.ok_or(Reason::OtherCluster)?;
@@ -141,7 +147,7 @@ fn check_event<'a>(
         return Err(Reason::NotWindows);
     }
     let attributes = change.attributes.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
-    let attributes = InstanceAttributes::read(names, attributes);
+    let attributes = InstanceAttributes::read(names, now, attributes);
     let ecs = EcsStatus { is_active: change.is_active, is_connected: change.is_connected };
     check_wants_command(&attributes, ecs)?;
     Ok(cluster)
@@ -260,6 +266,9 @@ pub(crate) fn release(
     names: &AttributeNames,
     at: Timestamp,
 ) -> Result<Vec<NewAttribute>, Reason> {
+    if at <= live.registered_at {
+        return Err(Reason::OlderThanRegistration);
+    }
     if !live.attributes.drain.is_ours() {
         return Err(Reason::NotOurDrain);
     }

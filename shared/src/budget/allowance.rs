@@ -10,6 +10,7 @@ use crate::cause::Cause;
 use crate::config::{Policy, ROW_GAP};
 use crate::history::Action;
 use crate::ids::InstanceId;
+use crate::invocation::Step;
 
 /// A log-on that the directory refused, as far as the history tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub struct Refusal {
     pub instance: InstanceId,
     /// The action of its command.
     pub action: Action,
-    /// The script's step; empty where the invocation ended without a result line.
-    pub step: String,
+    /// The script's step; `None` where the invocation ended without a result line.
+    pub step: Option<Step>,
     /// The script's cause, or why there is no result line.
     pub cause: Cause,
     /// How many log-ons were refused.
@@ -185,7 +186,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Refusal { at, instance, action, step, cause, .. } = self;
         write!(f, "{instance} {at:.0} {}", action.as_str())?;
-        let space = if step.is_empty() { "" } else { " " };
-        write!(f, "{space}{step} {cause}")
+        if let Some(step) = step {
+            write!(f, " {}", step.as_str())?;
+        }
+        write!(f, " {cause}")
     }
 }

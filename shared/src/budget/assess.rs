@@ -10,7 +10,7 @@ use crate::cause::{Cause, Class};
 use crate::config::{Policy, ROW_GAP};
 use crate::history::Action;
 use crate::ids::InstanceId;
-use crate::invocation::{Failure, InvocationResult};
+use crate::invocation::{Failure, InvocationResult, Step};
 
 /// Counts the evidence.
 pub fn assess(evidence: &Evidence<'_>, policy: &Policy, now: Timestamp) -> Budget {
@@ -94,10 +94,10 @@ fn refusal(attempt: &Attempt, logons: &Logons<'_>) -> Option<Refusal> {
     let (cause, step, weight) = match &attempt.result {
         InvocationResult::Failed(Failure { cause, step, refused, .. }) => {
             let least = u32::from(cause.is_refused_logon());
-            (*cause, step.clone(), refused.unwrap_or(least).max(least))
+            (*cause, Some(*step), refused.unwrap_or(least).max(least))
         }
         InvocationResult::NoResult(cause @ (Cause::NO_RESULT | Cause::TIMEOUT | Cause::LOST)) if is_map => {
-            (*cause, String::new(), 1)
+            (*cause, None, 1)
         }
         _ => return None,
     };
@@ -205,10 +205,10 @@ fn shows_mapping(attempt: &Attempt) -> Option<bool> {
     match &attempt.result {
         InvocationResult::Mapped(_) => Some(true),
         InvocationResult::Failed(failure) if failure.cause == Cause::NOT_MAPPED => Some(false),
-        InvocationResult::Failed(failure) => match failure.step.as_str() {
-            "create" if failure.cause.is_refused_logon() && attempt.action == Action::Map => Some(false),
-            "create" => None,
-            "read" | "prove" => Some(true),
+        InvocationResult::Failed(failure) => match failure.step {
+            Step::Create if failure.cause.is_refused_logon() && attempt.action == Action::Map => Some(false),
+            Step::Create => None,
+            Step::Read | Step::Proof => Some(true),
             // A log-on before the mapping would have been removed.
             _ => failure.refused.filter(|refused| *refused > 0).map(|_| true),
         },

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::history::{Action, Command, DEADLINE, Invocation};
+use crate::history::{Action, Command, DEADLINE};
 use crate::ids::InstanceId;
-use crate::invocation::{InvocationResult, interpret};
-use crate::share::ShareMapping;
+use crate::invocation::InvocationResult;
+use crate::invocation_cache::Reported;
 
 /// Which password an instance's saved credential is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,21 +67,14 @@ pub struct Attempt {
 
 impl Attempt {
     /// An invocation of a command; `None` while it is pending. One whose end is not recorded ended at its deadline.
-    pub fn new(
-        command: &Command,
-        invocation: &Invocation,
-        share: &ShareMapping,
-        now: Timestamp,
-    ) -> Option<Self> {
-        let details = Some(invocation.status_details.as_str());
-        let result = interpret(share, details, &invocation.output, command.deadline(now));
-        let ended = invocation.finished_at.or_else(|| command.requested_at.checked_add(DEADLINE).ok());
-        result.is_final().then(|| Attempt {
-            instance: invocation.instance_id.clone(),
+    pub fn new(command: &Command, reported: &Reported, now: Timestamp) -> Option<Self> {
+        let ended = reported.ended_at.or_else(|| command.requested_at.checked_add(DEADLINE).ok());
+        reported.result.is_final().then(|| Attempt {
+            instance: reported.instance.clone(),
             action: command.action,
             requested_at: command.requested_at,
             ended_at: ended.map_or(now, |at| at.min(now)).max(command.requested_at),
-            result,
+            result: reported.result.without_texts(),
         })
     }
 }

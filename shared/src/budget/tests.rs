@@ -9,7 +9,7 @@ use crate::cause::Cause;
 use crate::config::{Policy, ROW_GAP};
 use crate::history::Action;
 use crate::ids::InstanceId;
-use crate::invocation::{Failure, InvocationResult, Proof};
+use crate::invocation::{Failure, InvocationResult, Proof, Step};
 
 /// A time in seconds; the parameters changed at 0, and now is 10,000.
 fn at(second: i64) -> Timestamp {
@@ -30,8 +30,6 @@ fn attempt(n: u32, ended: i64, text: &str) -> Attempt {
     let proof = |changed| {
         InvocationResult::Mapped(Proof {
             changed,
-            drive: "G:".to_owned(),
-            remote: r"\\fs\share".to_owned(),
             status: None,
             privacy: None,
             boot: words.get(2).map(|second| at(second.parse().unwrap())),
@@ -44,7 +42,7 @@ fn attempt(n: u32, ended: i64, text: &str) -> Attempt {
         cause => InvocationResult::Failed(Failure {
             cause: Cause::new(cause),
             said: cause.to_owned(),
-            step: words.get(2).copied().unwrap_or("create").to_owned(),
+            step: Step::parse(words.get(2).copied().unwrap_or("create")),
             refused: words.get(3).map(|n| n.parse().unwrap()),
             message: String::new(),
         }),
@@ -241,7 +239,7 @@ fn a_check_that_opened_a_gate_makes_the_password_fresh_where_the_instance_had_lo
         ),
         (
             "it booted before a log-on whose mapping could not be read",
-            opening(&["map 59 prove"], "check mapped 2"),
+            opening(&["map 59 proof"], "check mapped 2"),
             false,
         ),
         ("it was refused", opening(&["check 1326 read"], "check mapped"), true),

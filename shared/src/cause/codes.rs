@@ -24,6 +24,9 @@ const fn code(code: &'static str, name: &'static str, class: Class, quick_retrie
 
 /// By class, and within it by number.
 pub(super) static ROWS: &[Row] = &[
+    code("8", "ERROR_NOT_ENOUGH_MEMORY", Network, All)
+        .means("the instance or the file server has too little memory")
+        .remedy("check the file system's load and sessions; if one instance alone fails, replace it"),
     code("21", "ERROR_NOT_READY", Network, All)
         .means("the share was not ready when it was read")
         .remedy("wait for a fail-over or maintenance to end; if it lasts, check the FSx file system's state"),
@@ -54,6 +57,9 @@ pub(super) static ROWS: &[Row] = &[
     code("1117", "ERROR_IO_DEVICE", Network, All)
         .means("reading the share failed with an I/O error")
         .remedy("check the state and the events of the FSx file system"),
+    code("1130", "ERROR_NOT_ENOUGH_SERVER_MEMORY", Network, All)
+        .means("a server has too little memory for the request")
+        .remedy("check the file system's load and sessions; if one instance alone fails, replace it"),
     code("1203", "ERROR_NO_NET_OR_BAD_PATH", Network, All)
         .means("the path leads nowhere, or Windows' network client is not available")
         .remedy("check RemotePath, and on the instance the Workstation service"),
@@ -69,6 +75,12 @@ pub(super) static ROWS: &[Row] = &[
     code("1236", "ERROR_CONNECTION_ABORTED", Network, All)
         .means("the instance itself ended the connection")
         .remedy("wait; if it lasts, check the instance's firewall, virus scanner and network driver"),
+    code("1450", "ERROR_NO_SYSTEM_RESOURCES", Network, All)
+        .means("the instance or the file server is out of system resources")
+        .remedy("check the file system's load and sessions; if one instance alone fails, replace it"),
+    code("0x80041001", "WBEM_E_FAILED", Network, All)
+        .means("Windows' management layer failed; Windows Server 2019 also says so of a letter in use")
+        .remedy("reboot or replace the instance if it lasts"),
     code("1311", "ERROR_NO_LOGON_SERVERS", Directory, All)
         .means("no domain controller is available for the log-on")
         .remedy("check the directory's state, its security groups and DNS, and the way to its controllers"),
@@ -78,6 +90,17 @@ pub(super) static ROWS: &[Row] = &[
     code("1396", "ERROR_WRONG_TARGET_NAME", Directory, All)
         .means("the server's name has no service principal name (SPN), or another account has it")
         .remedy("use the file system's own DNS name in RemotePath, or register the SPNs of its alias"),
+    code("1398", "ERROR_TIME_SKEW", Directory, All)
+        .means("the clocks of the instance and the server differ too much for Kerberos")
+        .remedy(
+            "correct the clock and its source (w32tm /query /status); a new instance alone does not help",
+        ),
+    code("1787", "ERROR_NO_TRUST_SAM_ACCOUNT", Directory, All)
+        .means("the domain has no computer account for this trust relationship")
+        .remedy("join the instance again, or replace it; if several fail, check the file server's own join"),
+    code("1789", "ERROR_TRUSTED_RELATIONSHIP_FAILURE", Directory, All)
+        .means("the trust relationship with the domain is broken")
+        .remedy("join the instance again, or replace it; if several fail, check the file server's own join"),
     code("5", "ERROR_ACCESS_DENIED", Credentials, Never)
         .means("access is denied to the share or its root")
         .remedy("give the account rights on the share and on its root directory"),
@@ -144,36 +167,13 @@ pub(super) static ROWS: &[Row] = &[
     code("161", "ERROR_BAD_PATHNAME", Configuration, Once)
         .means("Windows does not accept RemotePath as a path")
         .remedy(r"write it as \\server\share or \\server\share\directory; a DFS namespace does not work"),
-    code("8", "ERROR_NOT_ENOUGH_MEMORY", Host, All)
-        .means("the instance has too little memory")
-        .remedy("look for leaked mappings, or replace the instance"),
     code("85", "ERROR_ALREADY_ASSIGNED", Host, Never)
         .means("the drive letter is in use")
         .remedy("remove the other use with net use /delete, or replace the instance"),
-    code("1130", "ERROR_NOT_ENOUGH_SERVER_MEMORY", Host, All)
-        .means("a server has too little memory for the request")
-        .remedy("check the file system's load and sessions; if one instance alone fails, replace it"),
     code("1202", "ERROR_DEVICE_ALREADY_REMEMBERED", Host, Never)
         .means("Windows remembers another connection of the letter")
         .remedy("remove it with net use /delete, or replace the instance"),
     code("1219", "ERROR_SESSION_CREDENTIAL_CONFLICT", Host, All)
         .means("the instance has another log-on to that server, or a share above or below ours is mapped")
         .remedy("remove that connection or native FSx volume of the file system, or replace the instance"),
-    code("1398", "ERROR_TIME_SKEW", Host, All)
-        .means("the clocks of the instance and the server differ too much for Kerberos")
-        .remedy(
-            "correct the clock and its source (w32tm /query /status); a new instance alone does not help",
-        ),
-    code("1450", "ERROR_NO_SYSTEM_RESOURCES", Host, All)
-        .means("the instance or the file server is out of system resources")
-        .remedy("check the file system's load and sessions; if one instance alone fails, replace it"),
-    code("1787", "ERROR_NO_TRUST_SAM_ACCOUNT", Host, All)
-        .means("the domain has no computer account for this trust relationship")
-        .remedy("join the instance again, or replace it; if several fail, check the file server's own join"),
-    code("1789", "ERROR_TRUSTED_RELATIONSHIP_FAILURE", Host, All)
-        .means("the trust relationship with the domain is broken")
-        .remedy("join the instance again, or replace it; if several fail, check the file server's own join"),
-    code("0x80041001", "WBEM_E_FAILED", Host, All)
-        .means("Windows' management layer failed; Windows Server 2019 also says so of a letter in use")
-        .remedy("reboot or replace the instance if it lasts"),
 ];

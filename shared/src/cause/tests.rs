@@ -53,7 +53,7 @@ fn a_code_that_is_not_in_the_table_is_kept_but_of_unknown_class() {
     assert_eq!(Cause::new("4711").class(), Class::Unknown);
     assert!(Cause::new("4711").remedy().contains("Microsoft"));
     assert_eq!(Cause::new("0x8007ffff").as_str(), "0x8007FFFF");
-    assert_eq!(Cause::new("0X80041001").class(), Class::Host);
+    assert_eq!(Cause::new("0X80041001").class(), Class::Network);
 }
 
 #[test]

@@ -20,6 +20,8 @@ impl Cause {
     pub const NOT_MAPPED: Cause = Cause::listed("not-mapped");
     /// No address of the file server accepts a connection.
     pub const PORT_445: Cause = Cause::listed("port-445");
+    /// A call on the host itself failed with a code: one that reaches neither the file server nor the directory.
+    pub const WMI_FAILED: Cause = Cause::listed("wmi-failed");
     /// The command ended without a result line.
     pub const NO_RESULT: Cause = Cause::listed("no-result");
     /// The document's own time limit ended the command.
@@ -102,6 +104,9 @@ pub(super) static ROWS: &[Row] = &[
     compared(Cause::BUSY, Host, All)
         .means("another run of the script was at work for a minute")
         .remedy("nothing: it is looked at again"),
+    compared(Cause::WMI_FAILED, Host, All)
+        .means("Windows' management layer failed on the instance; the log's `host_message` has the code")
+        .remedy("reboot or replace the instance if it lasts"),
     word("lookup-hung", Host, All)
         .means("listing the mappings did not end in time")
         .remedy("reboot or replace the instance if it lasts"),

@@ -24,6 +24,7 @@ pub fn variables() -> &'static [Variable] {
 
 const ALL: &[&str] = &["map-share", "drain-unmapped", "validate-task-definition"];
 const MAPPING: &[&str] = &["map-share", "drain-unmapped"];
+const CONTROLLER: &[&str] = &["drain-unmapped"];
 const VALIDATION: &[&str] = &["validate-task-definition"];
 
 /// Makes each row a constant and all rows the table.
@@ -60,6 +61,7 @@ table! {
     DRAIN_AFTER_MINUTES, Some("15"), "a number of minutes up to 1440", Some((0.0, 1440.0)), MAPPING;
     MAX_DRAIN_PERCENT, Some("10"), "a whole number from 1 to 100", Some((1.0, 100.0)), MAPPING;
     BREAKER_PERCENT, Some("20"), "a whole number from 1 to 100", Some((1.0, 100.0)), MAPPING;
+    QUEUE_ARN, None, "the ARN of an SQS queue: arn:PARTITION:sqs:REGION:ACCOUNT:NAME", None, CONTROLLER;
     ECS_WRITES_PER_SECOND, Some("10"), "a whole number from 1 to 40", Some((1.0, 40.0)), MAPPING;
     REQUIRE_READINESS_CONSTRAINT, Some("false"), "true or false", None, VALIDATION;
     ALLOWED_SOURCE_PREFIX, Some(""), r"a directory on the mapped drive, such as G:\Directory", None, VALIDATION;

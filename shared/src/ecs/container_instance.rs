@@ -52,8 +52,10 @@ impl ContainerInstance {
         raw: &aws_sdk_ecs::types::ContainerInstance,
         cluster: &ClusterRef,
         names: &AttributeNames,
+        now: Timestamp,
     ) -> Option<Self> {
         let attributes = || raw.attributes().iter().map(|a| (a.name(), a.value()));
+        let registered_at = raw.registered_at().and_then(time::from_aws)?;
         Some(ContainerInstance {
             arn: ContainerInstanceArn::parse(raw.container_instance_arn()?).ok()?,
             cluster: cluster.clone(),
@@ -65,9 +67,10 @@ impl ContainerInstance {
             },
             is_connected: raw.agent_connected(),
             is_windows: attributes().any(|(name, value)| name == "ecs.os-type" && value == Some("windows")),
-            registered_at: raw.registered_at().and_then(time::from_aws)?,
+            registered_at,
             version: raw.version(),
-            attributes: InstanceAttributes::read(names, attributes()),
+            attributes: InstanceAttributes::read(names, now, attributes())
+                .without_proof_before(registered_at),
             custom_attributes: attributes().filter(|(name, _)| is_custom(name)).count(),
         })
     }

@@ -3,13 +3,18 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::step::Step;
 use crate::cause::Cause;
+use crate::{text, time};
 
 /// The newest version of the result line that this code can read.
 const VERSION: u64 = 1;
 
 /// The script logs on when it reads, when it creates, and when it proves. A larger number is not believed.
 const MOST_REFUSED: u32 = 3;
+
+/// The longest cause or status that is kept for the log.
+const MOST_CHARACTERS_OF_A_WORD: usize = 40;
 
 /// Every result line begins with this. Inside a JSON string its quotes are escaped, so no message contains it.
 const MARK: &str = "{\"smbMapping\"";
@@ -19,10 +24,6 @@ const MARK: &str = "{\"smbMapping\"";
 pub struct Proof {
     /// The script presented the parameters' password to make this mapping.
     pub changed: bool,
-    /// Drive as the script names it, e.g. `G:`.
-    pub drive: String,
-    /// Remote path as the script names it.
-    pub remote: String,
     /// `Get-SmbGlobalMapping`'s status after the read, e.g. `OK`.
     pub status: Option<String>,
     /// Whether the mapping was made with `RequirePrivacy`; without it containers lose access when idle.
@@ -39,10 +40,10 @@ pub struct Failure {
     /// The cause as the script wrote it, for the log.
     pub said: String,
     /// The step that failed. Only `create` presents the parameters' password.
-    pub step: String,
+    pub step: Step,
     /// How many log-ons the script saw refused, at most [`MOST_REFUSED`]; `None` where it does not say.
     pub refused: Option<u32>,
-    /// Windows's own message, possibly localised.
+    /// Windows's own message, possibly localised, cut and made fit for a log line.
     pub message: String,
 }
 
@@ -50,7 +51,14 @@ pub struct Failure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResultLine {
     /// `"smbMapping":"mapped"`
-    Mapped(Proof),
+    Mapped {
+        /// Drive as the script names it, e.g. `G:`.
+        drive: String,
+        /// Remote path as the script names it.
+        remote: String,
+        /// What else it says.
+        proof: Proof,
+    },
     /// `"smbMapping":"failed"`
     Failed(Failure),
 }
@@ -111,29 +119,75 @@ impl ResultLine {
             return Err(NoResultLine::Newer);
         }
         match (raw.smb_mapping.as_str(), raw.drive, raw.remote, raw.cause) {
-            ("mapped", Some(drive), Some(remote), _) => Ok(ResultLine::Mapped(Proof {
-                changed: raw.changed,
+            ("mapped", Some(drive), Some(remote), _) => Ok(ResultLine::Mapped {
                 drive,
                 remote,
-                status: raw.status,
-                privacy: raw.privacy,
-                boot: raw.boot.and_then(|text| text.parse().ok()),
-            })),
-            ("failed", _, _, Some(said)) => Ok(ResultLine::Failed(Failure {
-                cause: Cause::new(&said),
-                said,
-                step: raw.step.unwrap_or_default(),
-                refused: raw.refused.map(|refused| refused.min(MOST_REFUSED)),
-                message: raw.message.unwrap_or_default(),
-            })),
+                proof: Proof {
+                    changed: raw.changed,
+                    status: raw.status.map(|status| text::clean(&status, MOST_CHARACTERS_OF_A_WORD)),
+                    privacy: raw.privacy,
+                    boot: raw.boot.as_deref().and_then(time::parse),
+                },
+            }),
+            ("failed", _, _, Some(said)) => {
+                let step = Step::parse(raw.step.as_deref().unwrap_or_default());
+                Ok(ResultLine::Failed(Failure {
+                    cause: cause_at(step, &said),
+                    said: text::clean(&said, MOST_CHARACTERS_OF_A_WORD),
+                    step,
+                    refused: raw.refused.map(|refused| refused.min(MOST_REFUSED)),
+                    message: text::clean(&raw.message.unwrap_or_default(), text::MOST_CHARACTERS),
+                }))
+            }
             _ => Err(NoResultLine::Unreadable),
         }
     }
 }
 
+/// The cause of a failure. A code of a call that reached no server is the host's, whatever it means elsewhere.
+fn cause_at(step: Step, said: &str) -> Cause {
+    let cause = Cause::new(said);
+    if cause.is_code() && !step.reaches_server() { Cause::WMI_FAILED } else { cause }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn failure(step: &str, cause: &str) -> Failure {
+        let line =
+            format!(r#"{{"smbMapping":"failed","v":1,"cause":"{cause}","step":"{step}","refused":1}}"#);
+        let Ok(ResultLine::Failed(failure)) = ResultLine::find(&line) else { panic!("not read") };
+        failure
+    }
+
+    #[test]
+    fn a_code_means_what_windows_says_only_where_the_server_was_reached() {
+        for step in Step::ALL.map(Step::as_str).into_iter().chain(["", "prove", "anywhere"]) {
+            let reaches = ["read", "create", "proof"].contains(&step);
+            for code in ["5", "1326", "53", "4711", "0x80041001", "0x8004100a"] {
+                let expected = if reaches { Cause::new(code) } else { Cause::WMI_FAILED };
+                let failure = failure(step, code);
+                assert_eq!((failure.cause, failure.said.as_str()), (expected, code), "{step}");
+                assert_eq!(failure.refused, Some(1), "what was refused before stays so");
+            }
+            for word in ["drive-in-use", "bad-credentials", "dns", "unlisted"] {
+                assert_eq!(failure(step, word).cause, Cause::new(word), "{step}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hosts_words_are_cut_and_hold_nothing_that_a_terminal_acts_on() {
+        let message = format!(r"\u001b[2J\u202e{}", "x".repeat(2_000));
+        let line = format!(
+            r#"{{"smbMapping":"failed","v":1,"cause":"{}","step":"read","message":"{message}"}}"#,
+            "on\\nfire ".repeat(20)
+        );
+        let Ok(ResultLine::Failed(failure)) = ResultLine::find(&line) else { panic!("not read") };
+        assert_eq!(failure.message, format!("[2J{}", "x".repeat(297)));
+        assert_eq!(failure.said, "onfire ".repeat(6)[..40]);
+    }
 
     #[test]
     fn an_unlisted_cause_is_kept_in_full_for_the_log_only() {

@@ -88,6 +88,14 @@ impl Drain {
         read.unwrap_or(Drain::Foreign)
     }
 
+    /// The time that it names.
+    fn at(&self) -> Option<Timestamp> {
+        match self {
+            Drain::Requested { at, .. } | Drain::Done { at, .. } | Drain::Released { at } => Some(*at),
+            Drain::Absent | Drain::Foreign => None,
+        }
+    }
+
     /// Whether this proves that we drained the instance.
     pub fn is_ours(&self) -> bool {
         matches!(self, Drain::Done { .. })
@@ -152,9 +160,10 @@ impl StateAttribute {
 }
 
 impl InstanceAttributes {
-    /// Reads an instance's attributes, given as names and values.
+    /// Reads an instance's attributes, given as names and values. A value that names a time ahead of our clock cannot be read.
     pub fn read<'a>(
         names: &AttributeNames,
+        now: Timestamp,
         attributes: impl Iterator<Item = (&'a str, Option<&'a str>)>,
     ) -> Self {
         let (mut gate, mut state, mut drain, mut hold) = (None, None, None, false);
@@ -170,12 +179,27 @@ impl InstanceAttributes {
         }
         let (has_gate, has_state) = (gate.is_some(), state.is_some());
         let gate = Gate::parse(gate);
-        let state = match (state.and_then(State::parse), gate) {
+        let is_true = |at: Timestamp| time::not_ahead(at, now).is_some();
+        let state = match (state.and_then(State::parse).filter(|state| state.times().all(is_true)), gate) {
             (Some(state), _) => StateAttribute::Known(state),
             (None, Gate::Mapped) => StateAttribute::Unreadable,
             (None, Gate::Shut) => StateAttribute::Absent,
         };
-        InstanceAttributes { gate, state, drain: Drain::parse(drain), hold, has_gate, has_state }
+        let drain = Drain::parse(drain);
+        let drain = if drain.at().is_none_or(is_true) { drain } else { Drain::Foreign };
+        InstanceAttributes { gate, state, drain, hold, has_gate, has_state }
+    }
+
+    /// The same where the instance registered then: a host may set attributes when it registers, and a proof that is older than
+    /// the registration is none.
+    pub fn without_proof_before(self, registered: Timestamp) -> Self {
+        let is_proof = |state: &State| matches!(state, State::Mapped { .. } | State::Doubtful { .. });
+        let is_older = self.state.state().is_some_and(|state| is_proof(state) && state.judged() < registered);
+        if is_older && self.gate == Gate::Mapped {
+            InstanceAttributes { state: StateAttribute::Unreadable, ..self }
+        } else {
+            self
+        }
     }
 
     /// The instance has at least one attribute of this letter.

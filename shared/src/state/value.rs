@@ -72,6 +72,16 @@ impl State {
         }
     }
 
+    /// All times that it names.
+    pub fn times(&self) -> impl Iterator<Item = Timestamp> {
+        let since = match self {
+            State::Restarted { .. } => None,
+            State::Mapped { since, .. } | State::Doubtful { since, .. } => Some(*since),
+            State::Unmapped { failing_since, .. } => Some(*failing_since),
+        };
+        [Some(self.judged()), self.logon(), since].into_iter().flatten()
+    }
+
     /// The attribute's value: at most 128 characters out of those that ECS allows.
     pub fn print(&self) -> String {
         let stamp = |at: &Timestamp| time::format(*at);

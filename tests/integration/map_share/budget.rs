@@ -6,6 +6,7 @@ use serde_json::json;
 use shared::config::ROW_GAP;
 use tests::fleet::{Letter, Platform, Presented, Readable, Scripted};
 use tests::local_aws::faults::{Fault, FaultRule};
+use tests::stack::tick;
 
 use super::*;
 
@@ -16,8 +17,7 @@ async fn reconcile(setup: &Setup, minutes: u64) {
     let app = drain_unmapped::App::new(setup.config(), process.clients(), metrics);
     for _ in 0..minutes {
         let began = setup.local.clock().now();
-        let tick = sqs(&[json!({"detail-type": "Scheduled Event"})]);
-        let _ = Box::pin(drain_unmapped::handle(&app, &tick, began + Duration::from_secs(50))).await;
+        let _ = Box::pin(drain_unmapped::handle(&app, &tick(), began + Duration::from_secs(50))).await;
         let took = setup.local.clock().now().duration_since(began).unsigned_abs();
         setup.local.wait(Duration::from_secs(60).saturating_sub(took)).await;
     }

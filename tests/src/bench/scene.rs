@@ -17,6 +17,7 @@ use crate::local_aws::{Caller, LocalAws};
 use crate::map_share::{event_of, mapped_at, mapped_line, sqs};
 use crate::runtime_api::function::wall_clock;
 use crate::runtime_api::{Function, FunctionSettings, InvocationFailure, InvocationOutcome};
+use crate::stack::{QUEUE_ARN, tick_with};
 
 /// The watched cluster.
 const CLUSTER: &str = "apps";
@@ -177,7 +178,9 @@ impl Scene {
                 let id = instance_id(MAPPED + 1 + n % NEW).to_string();
                 sqs(&[event_of(&self.server.aws(), &id, self.server.now())])
             }
-            Work::DrainUnmapped => sqs(&[json!({"detail-type": "Scheduled Event", "id": n, "detail": {}})]),
+            Work::DrainUnmapped => {
+                tick_with(&json!({"detail-type": "Scheduled Event", "id": n, "detail": {}}).to_string())
+            }
             Work::ValidateRegistered => registered(n),
             Work::ValidateNamed => json!({"taskDefinition": "orders:1"}),
         }
@@ -212,6 +215,7 @@ fn environment() -> BTreeMap<String, String> {
         ("DRIVE_LETTER", "G"),
         ("REMOTE_PATH", REMOTE),
         ("DOCUMENT_NAME", "ecs-smb-mapper-G"),
+        ("QUEUE_ARN", QUEUE_ARN),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()

@@ -110,6 +110,7 @@ In another terminal:
 The functions, unchanged, under cargo lambda:
 
   export CLUSTERS={cluster} STACK=local DRIVE_LETTER=G DOCUMENT_NAME=ecs-smb-mapper-G
+  export QUEUE_ARN=arn:aws:sqs:eu-west-1:111122223333:smb-g-reconcile.fifo  # the queue of tick.json
   export REMOTE_PATH='\\fs1.corp.example.com\share'
   cargo lambda watch
 

@@ -153,6 +153,7 @@ pub fn environment(name: &str, url: &str, waits: Waits) -> BTreeMap<String, Stri
         ("DRIVE_LETTER", "G"),
         ("REMOTE_PATH", REMOTE),
         ("DOCUMENT_NAME", "ecs-smb-mapper-G"),
+        ("QUEUE_ARN", "arn:aws:sqs:eu-west-1:111122223333:reconcile.fifo"),
         ("MODE", "enforce"),
         ("RETRY_BASE_SECONDS", base.as_str()),
         ("MAX_ATTEMPTS", "3"),

@@ -6,6 +6,7 @@ use shared::cause::Cause;
 use shared::config::Mode;
 use shared::ecs::Status;
 use shared::history::Action;
+use shared::invocation::Step;
 
 /// The report. Its type is the function's own, so a field that is renamed there is renamed here.
 pub fn sample_report() -> Report {
@@ -35,7 +36,7 @@ fn credentials() -> Credentials {
         at: at.to_owned(),
         instance: instance.to_owned(),
         action: Action::Map,
-        step: "create".to_owned(),
+        step: Some(Step::Create),
         cause: "1326".to_owned(),
         refused: 1,
         with_current_password: true,

@@ -223,7 +223,7 @@ impl GroundTruth {
         let now = aws.now();
         let host = &aws.world.hosts[&instance.ec2_instance_id];
         let attributes = instance.attributes.iter().map(|(name, value)| (&**name, value.as_deref()));
-        let attributes = InstanceAttributes::read(&self.names, attributes);
+        let attributes = InstanceAttributes::read(&self.names, now, attributes);
         let same_status = before.filter(|before| before.status == instance.status);
         let same_connection = before.filter(|before| before.is_connected == instance.agent_connected);
         let same_gate = before.filter(|before| before.attributes.gate == attributes.gate);

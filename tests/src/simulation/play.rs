@@ -25,6 +25,7 @@ use crate::local_aws::LocalAws;
 use crate::local_aws::in_process::in_virtual_time;
 use crate::runtime_api::Message;
 use crate::runtime_api::queue::settle;
+use crate::stack::tick;
 
 /// The schedule's period.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -180,8 +181,7 @@ async fn schedule(simulator: Rc<Simulator>) {
 
 async fn reconcile(simulator: Rc<Simulator>, later: Duration) {
     sleep(later).await;
-    let tick = json!({ "Records": [{ "messageId": "tick", "body": "{}" }] });
-    simulator.invoke(Function::DrainUnmapped, &tick, Origin::Queue).await;
+    simulator.invoke(Function::DrainUnmapped, &tick(), Origin::Queue).await;
 }
 
 /// Invokes `map-share` with the messages of each batching window.

@@ -106,6 +106,7 @@ fn written(run: &mut Run<'_>, fleet: &mut Fleet, write: Write<'_>) {
     let Some(instance) = fleet.instances.get_mut(&write.before.arn) else { return };
     let (before, GateWrite { verdict, why, .. }) = (&write.before.attributes, write.planned);
     let failure = if let Why::Failure(failure) = why { Some(failure) } else { None };
+    let cause = failure.map_or("", |failure| failure.cause.as_str());
     tracing::info!(
         cluster = %instance.record.cluster,
         instance_id = instance.id.as_str(),
@@ -114,9 +115,10 @@ fn written(run: &mut Run<'_>, fleet: &mut Fleet, write: Write<'_>) {
         state_before = before.state.state().map(|state| state.print()),
         state = verdict.state.print(),
         why = why.as_str(),
-        cause = failure.map(|failure| &failure.said),
-        step = failure.map(|failure| &failure.step),
-        message = failure.map(|failure| &failure.message),
+        cause = failure.map(|failure| failure.cause.as_str()),
+        step = failure.map(|failure| failure.step.as_str()),
+        host_cause = failure.map(|failure| failure.said.as_str()).filter(|said| *said != cause),
+        host_message = failure.map(|failure| failure.message.as_str()),
         "judged"
     );
     run.statistics.written(write.before, write.planned, run.app.clients.now());

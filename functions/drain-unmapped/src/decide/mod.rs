@@ -103,12 +103,14 @@ pub fn assess(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Assessment {
 impl Assessment {
     /// The agents that must be asked before anything is sent.
     pub fn agents_to_ask(&self, policy: &Policy, now: Timestamp) -> Vec<AgentsToAsk> {
-        let mut fleet = self.fleet.clone();
-        if self.silence_counts() {
-            gates::shut_silent(&mut fleet, &self.writes, policy, now);
-        }
         let is_late = |instance: &Instance| gates::is_late(instance, policy, now);
-        commands::agents_to_ask(&fleet, &self.budget, policy, now, is_late)
+        let ask = |fleet: &Fleet| commands::agents_to_ask(fleet, &self.budget, policy, now, is_late);
+        if !self.silence_counts() || !self.fleet.counted().any(is_late) {
+            return ask(&self.fleet);
+        }
+        let mut fleet = self.fleet.clone();
+        gates::shut_silent(&mut fleet, &self.writes, policy, now);
+        ask(&fleet)
     }
 
     /// Decides, with what the agents said.

@@ -1,16 +1,18 @@
 //! SSM's command history, which says what is in flight and what invocations meant.
 //!
 //! Invocations are listed of commands with a target whose result is not judged yet, once one of them is final, and of those
-//! that may hold a log-on which the budget counts. Final invocations do not change, so they are kept for later looks.
+//! that may hold a log-on which the budget counts: the newest first, and so many a look. What is final does not change, so it
+//! is kept for later looks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use shared::aws::AwsError;
 use shared::budget::Parameters;
+use shared::cause::Cause;
 use shared::history::Command;
-use shared::ids::{ContainerInstanceArn, InstanceId};
-use shared::invocation::{InvocationResult, interpret, is_stopped};
+use shared::ids::InstanceId;
+use shared::invocation::InvocationResult;
 use shared::invocation_cache::may_hold_log_ons;
 use shared::ssm;
 
@@ -22,7 +24,12 @@ use crate::memory::Memory;
 /// How far SSM's clock may be behind ours when the command of an unconfirmed send is looked for.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
 
-type Instances = BTreeMap<ContainerInstanceArn, Instance>;
+/// Commands whose invocations are listed in one look. Of more, as after a long outage in a cold function, the rest follows in
+/// later looks, and nothing is sent until then.
+const LISTINGS_A_LOOK: usize = 300;
+
+/// The registrations that count, by EC2 instance.
+type ById<'f> = BTreeMap<InstanceId, &'f mut Instance>;
 
 /// Reads SSM's history and builds the fleet from everything.
 pub async fn read_fleet(
@@ -33,19 +40,16 @@ pub async fn read_fleet(
 ) -> Result<Fleet, AwsError> {
     let now = app.clients.now();
     let window = app.config.policy.history_window();
-    let listed = ssm::list_commands(app.clients.ssm(), &app.config.document, now - window).await?;
+    let listed =
+        ssm::list_commands(app.clients.ssm(), &app.config.document, now - window, usize::MAX).await?;
     memory.forget(window, now);
-    let commands = with_unlisted(listed, memory);
+    let commands = with_unlisted(listed.commands, memory);
     let (mut instances, stale_registrations) = found.split();
-    let is_wanted = |command: &&Command| {
-        may_hold_log_ons(command, &app.config.policy, now) || is_unjudged(command, &instances, now)
-    };
-    for command in commands.iter().filter(is_wanted) {
-        memory.invocations.read(app.clients.ssm(), command, now).await?;
-    }
-    let attempts = memory.invocations.attempts(&commands, &app.config.share, now);
+    let mut by_id: ById<'_> = instances.values_mut().map(|one| (one.id.clone(), one)).collect();
+    let is_complete = list_invocations(app, memory, &commands, &by_id).await?;
+    let attempts = memory.invocations.attempts(&commands, now);
     for command in &commands {
-        add_results(app, memory, command, &mut instances, now);
+        add_results(memory, command, &mut by_id, now);
     }
     Ok(Fleet {
         instances,
@@ -54,8 +58,67 @@ pub async fn read_fleet(
         attempts,
         unconfirmed_sends: memory.unconfirmed.clone(),
         parameters,
-        is_partial: found.is_partial(),
+        is_partial: found.is_partial() || !is_complete,
     })
+}
+
+/// Lists the invocations that matter, of the newest commands first. `false` where some are left to a later look.
+async fn list_invocations(
+    app: &App,
+    memory: &mut Memory,
+    commands: &[Command],
+    by_id: &ById<'_>,
+) -> Result<bool, AwsError> {
+    let (now, policy) = (app.clients.now(), &app.config.policy);
+    let mut left = LISTINGS_A_LOOK;
+    let mut is_complete = true;
+    // Instances with a later result, which is the one that is judged.
+    let mut answered: BTreeSet<&InstanceId> = BTreeSet::new();
+    for command in commands.iter().rev() {
+        let unjudged: Vec<&InstanceId> =
+            command.instances.iter().filter(|id| is_unjudged(command, id, by_id)).collect();
+        if unjudged.is_empty() {
+            memory.invocations.drop_texts(&command.id);
+        }
+        let is_over = command.completed > 0 || command.is_final || command.is_past_deadline(now);
+        let is_asked = is_over && unjudged.iter().any(|id| !command.is_final || !answered.contains(id));
+        if !is_asked && !may_hold_log_ons(command, policy, now) {
+            continue;
+        }
+        if !memory.invocations.is_up_to_date(command, now) {
+            if left == 0 {
+                is_complete = false;
+                continue;
+            }
+            left -= 1;
+            memory.invocations.read(app.clients.ssm(), &app.config.share, command, now).await?;
+        }
+        let listed = memory.invocations.of(&command.id).unwrap_or_default();
+        let reported = listed.iter().filter(|one| is_word(&one.result)).map(|one| &one.instance);
+        let reported: BTreeSet<&InstanceId> = reported.collect();
+        answered.extend(unjudged.into_iter().filter(|id| reported.contains(id)));
+    }
+    if !is_complete {
+        tracing::warn!(
+            listed = LISTINGS_A_LOOK,
+            "more commands than one look lists, nothing is sent meanwhile"
+        );
+    }
+    Ok(is_complete)
+}
+
+/// The script said how it went, so that no earlier command is judged any more.
+fn is_word(result: &InvocationResult) -> bool {
+    match result {
+        InvocationResult::Mapped(_) => true,
+        InvocationResult::Failed(failure) => failure.cause != Cause::BUSY,
+        InvocationResult::NoResult(_) | InvocationResult::Pending => false,
+    }
+}
+
+/// Whether a target's result of this command is not judged yet.
+fn is_unjudged(command: &Command, id: &InstanceId, by_id: &ById<'_>) -> bool {
+    by_id.get(id).is_some_and(|instance| command.requested_at > instance.floor())
 }
 
 /// SSM's list, oldest first, with the commands that it took from us and does not list yet. Forgets the unconfirmed sends
@@ -79,39 +142,30 @@ fn with_unlisted(mut commands: Vec<Command>, memory: &mut Memory) -> Vec<Command
     commands
 }
 
-/// Whether a command has a target whose result is not judged yet, and may have one by now.
-fn is_unjudged(command: &Command, instances: &Instances, now: Timestamp) -> bool {
-    let is_over = command.completed > 0 || command.is_final || command.is_past_deadline(now);
-    let targets: BTreeSet<&InstanceId> = command.instances.iter().collect();
-    is_over
-        && instances
-            .values()
-            .any(|instance| targets.contains(&instance.id) && command.requested_at > instance.floor())
-}
-
 /// Adds what a command did to each of its targets.
-fn add_results(app: &App, memory: &Memory, command: &Command, instances: &mut Instances, now: Timestamp) {
+fn add_results(memory: &Memory, command: &Command, by_id: &mut ById<'_>, now: Timestamp) {
     let listed = memory.invocations.of(&command.id);
+    // A target named twice is one.
     let targets: BTreeSet<&InstanceId> = command.instances.iter().collect();
-    for instance in instances.values_mut().filter(|instance| targets.contains(&instance.id)) {
-        let invocation = listed.and_then(|listed| listed.iter().find(|one| one.instance_id == instance.id));
-        let result = match (listed, command.requested_at > instance.floor()) {
-            (None, false) => None,
+    for id in targets {
+        let Some(instance) = by_id.get_mut(id) else { continue };
+        let reported = listed.and_then(|listed| listed.iter().find(|one| one.instance == *id));
+        let is_unjudged = command.requested_at > instance.floor();
+        let result = match (listed, reported) {
+            (Some(_), Some(one)) if is_unjudged => Some(one.result.clone()),
+            (Some(_), Some(one)) => Some(one.result.without_texts()),
+            (Some(_), None) if command.is_past_deadline(now) => Some(InvocationResult::NoResult(Cause::LOST)),
+            (Some(_), None) => Some(InvocationResult::Pending),
             // No invocation of it is final, or it would have been listed.
-            (None, true) => Some(InvocationResult::Pending),
-            (Some(_), _) => Some(interpret(
-                &app.config.share,
-                invocation.map(|invocation| invocation.status_details.as_str()),
-                invocation.map_or("", |invocation| invocation.output.as_str()),
-                command.deadline(now),
-            )),
+            (None, _) if is_unjudged && !command.is_final => Some(InvocationResult::Pending),
+            (None, _) => None,
         };
         instance.results.push(CommandResult {
             command: command.id.clone(),
             requested_at: command.requested_at,
             action: command.action,
             result,
-            is_stopped: invocation.is_some_and(|invocation| is_stopped(&invocation.status_details)),
+            is_stopped: reported.is_some_and(|one| one.is_stopped),
         });
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use shared::budget::Refusal;
 use shared::history::Action;
+use shared::invocation::Step;
 use shared::time;
 
 use crate::decide::Plan;
@@ -55,8 +56,8 @@ pub struct RowEntry {
     pub instance: String,
     /// `map` or `check`.
     pub action: Action,
-    /// The script's step.
-    pub step: String,
+    /// The script's step; `null` where it reported nothing.
+    pub step: Option<Step>,
     /// Its cause.
     pub cause: String,
     /// How many log-ons it was.
@@ -90,7 +91,7 @@ fn row_entry(refusal: &Refusal) -> RowEntry {
         at: time::format(refusal.at),
         instance: refusal.instance.to_string(),
         action: refusal.action,
-        step: refusal.step.clone(),
+        step: refusal.step,
         cause: refusal.cause.to_string(),
         refused: refusal.weight,
         with_current_password: refusal.is_of_current_password,
@@ -113,7 +114,11 @@ fn next(plan: &Plan, now: Timestamp) -> Option<(Timestamp, String)> {
 pub(super) fn why(plan: &Plan, now: Timestamp) -> Option<String> {
     let budget = &plan.budget;
     if budget.is_unreadable {
-        let what = if plan.fleet.is_partial { "a cluster" } else { "the parameters' dates" };
+        let what = if plan.fleet.is_partial {
+            "a cluster, or a part of the history,"
+        } else {
+            "the parameters' dates"
+        };
         return Some(format!("{what} could not be read, so nothing is sent"));
     }
     let (next_at, what) = next(plan, now)?;

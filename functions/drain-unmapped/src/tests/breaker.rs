@@ -13,7 +13,7 @@ fn check(name: &str, instances: Vec<Instance>, expected: &str) {
     // Only the breaker can withhold the drain of the last one.
     let generous = Policy { max_drain_percent: 100, ..policy() };
     let n = instances.len() as u32;
-    let broken = host(n + 500, "shut unmapped 9 -1m - 8 -2d");
+    let broken = host(n + 500, "shut unmapped 9 -1m - 1219 -2d");
     let plan = decide(&fleet(instances.into_iter().chain([broken.clone()])), &generous, NOW);
     let breaker = plan.breakers.values().map(|rule| rule.to_string()).collect::<Vec<_>>().join(" ");
     assert_eq!(breaker, expected, "{name}");
@@ -32,8 +32,8 @@ fn with(well: u32, others: impl IntoIterator<Item = Instance>) -> Vec<Instance> 
 
 #[test]
 fn it_opens_when_too_many_are_unmapped_or_drained_by_us() {
-    let unmapped = |range| hosts(range, "shut unmapped 1 -5m - 8 -5m");
-    let drained = |n| host(n, "shut restarted -1m -").draining().drain("done 8 -1h");
+    let unmapped = |range| hosts(range, "shut unmapped 1 -5m - 1219 -5m");
+    let drained = |n| host(n, "shut restarted -1m -").draining().drain("done 1219 -1h");
     check("2 of 10", with(8, unmapped(100..101)), "");
     check("3 of 10", with(7, unmapped(100..102)), "breaker-too-many");
     // 20 % of 11 are 2.2, rounded up.
@@ -43,11 +43,11 @@ fn it_opens_when_too_many_are_unmapped_or_drained_by_us() {
     check("drained by us", with(7, [drained(100), drained(101)]), "breaker-too-many");
     check(
         "drained by us and unmapped count once",
-        with(8, [host(100, "shut unmapped 1 -5m - 8 -5m").draining().drain("done 8 -1h")]),
+        with(8, [host(100, "shut unmapped 1 -5m - 1219 -5m").draining().drain("done 1219 -1h")]),
         "",
     );
     let by_others = [
-        drained(100).drain("requested 8 -1h"),
+        drained(100).drain("requested 1219 -1h"),
         drained(101).with(|i| i.record.attributes.drain = shared::state::Drain::Absent),
     ];
     check("drained by others", with(7, by_others), "");
@@ -80,12 +80,19 @@ fn it_opens_when_a_herd_shares_a_class_that_is_not_the_hosts() {
         check(cause, herd(&three), "breaker-herd");
         check(cause, herd(&three[..2]), "");
     }
-    check("of the host's class", herd(&[("8", "-5m"); 3]), "");
+    check("of the host's class", herd(&[("1219", "-5m"); 3]), "");
     check("of two classes", herd(&[("53", "-5m"), ("53", "-5m"), ("1355", "-5m")]), "");
     check("within the hour", herd(&[("53", "-60m"), ("64", "-5m"), ("dns", "-5m")]), "breaker-herd");
     check("one before the hour", herd(&[("53", "-3600001ms"), ("53", "-5m"), ("53", "-5m")]), "");
-    let half =
-        [("53", "-5m"), ("53", "-5m"), ("53", "-5m"), ("8", "-5m"), ("8", "-5m"), ("8", "-5m"), ("8", "-5m")];
+    let half = [
+        ("53", "-5m"),
+        ("53", "-5m"),
+        ("53", "-5m"),
+        ("1219", "-5m"),
+        ("1219", "-5m"),
+        ("1219", "-5m"),
+        ("1219", "-5m"),
+    ];
     check("half of the recent", herd(&half[..6]), "breaker-herd");
     check("less than half", herd(&half), "");
 }

@@ -14,7 +14,7 @@ use shared::config::{Mode, Policy};
 use shared::ecs::{ContainerInstance, Status};
 use shared::history::{Action, Command};
 use shared::ids::{ClusterRef, CommandId, ContainerInstanceArn, InstanceId};
-use shared::invocation::{Failure, InvocationResult, Proof};
+use shared::invocation::{Failure, InvocationResult, Proof, Step};
 use shared::send::MaxErrors;
 use shared::state::{Drain, Gate, InstanceAttributes, State, StateAttribute};
 
@@ -212,8 +212,6 @@ pub(super) fn result(text: &str) -> CommandResult {
     let proof = |changed, boot: Option<&str>| {
         InvocationResult::Mapped(Proof {
             changed,
-            drive: "G:".to_owned(),
-            remote: r"\\fs\share".to_owned(),
             status: Some("OK".to_owned()),
             privacy: Some(true),
             boot: boot.map(at),
@@ -230,7 +228,7 @@ pub(super) fn result(text: &str) -> CommandResult {
         said => Some(InvocationResult::Failed(Failure {
             cause: Cause::new(said),
             said: said.to_owned(),
-            step: words.next().unwrap_or(step).to_owned(),
+            step: Step::parse(words.next().unwrap_or(step)),
             refused: None,
             message: String::new(),
         })),

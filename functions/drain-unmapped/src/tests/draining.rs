@@ -9,7 +9,7 @@ use crate::decide::{decide, drain_budget};
 use crate::fleet::Instance;
 
 /// A fault of the instance's own that has lasted long enough, with its last attempt a minute ago.
-const BROKEN: &str = "shut unmapped 9 -1m - 8 -40m";
+const BROKEN: &str = "shut unmapped 9 -1m - 1219 -40m";
 
 /// Mapped, and proven in the middle of that fault.
 const WELL: &str = "open mapped -2d -10m -";
@@ -40,13 +40,13 @@ fn only_an_active_connected_instance_without_a_hold_is_drained() {
     check("disconnected", broken().disconnected(), &[]);
     check("held", broken().held(), &["1: hold"]);
     check("released", broken().drain("released -5m"), &["1: released"]);
-    check("re-activated", broken().drain("done 8 -5m"), &["1: released"]);
+    check("re-activated", broken().drain("done 1219 -5m"), &["1: released"]);
     check("not our value", broken().drain("by the night shift"), &["1: drain-attribute-not-ours"]);
     let full = |n| broken().with(|i| i.record.custom_attributes = n);
     check("no room for the drain attribute", full(10), &["1: attribute-limit"]);
     check("room for it", full(9), &["1"]);
-    check("no room, and it has the attribute", full(10).drain("requested 8 -5m"), &["1"]);
-    check("requested before a crash", broken().drain("requested 8 -5m"), &["1"]);
+    check("no room, and it has the attribute", full(10).drain("requested 1219 -5m"), &["1"]);
+    check("requested before a crash", broken().drain("requested 1219 -5m"), &["1"]);
     check("a command is in flight", broken().result("map -30s wait"), &["1: in-flight"]);
     check("gate opened by hand", host(1, &BROKEN.replace("shut", "open")), &["1"]);
 }
@@ -62,14 +62,14 @@ fn only_the_mode_enforce_drains() {
 #[test]
 fn it_must_have_failed_long_enough_from_its_first_to_its_last_attempt() {
     let table = [
-        ("shut unmapped 9 -1m - 8 -16m", &["1"] as &[&str]),
-        ("shut unmapped 9 -1m - 8 -959999ms", &[]),
+        ("shut unmapped 9 -1m - 1219 -16m", &["1"] as &[&str]),
+        ("shut unmapped 9 -1m - 1219 -959999ms", &[]),
         // The time since the last attempt does not count.
-        ("shut unmapped 9 -30m - 8 -40m", &[]),
-        ("shut unmapped 9 -30m - 8 -45m", &["1"]),
+        ("shut unmapped 9 -30m - 1219 -40m", &[]),
+        ("shut unmapped 9 -30m - 1219 -45m", &["1"]),
         // Quick retries are spent, or there are none.
-        ("shut unmapped 4 -1m - 8 -40m", &[]),
-        ("shut unmapped 5 -1m - 8 -40m", &["1"]),
+        ("shut unmapped 4 -1m - 1219 -40m", &[]),
+        ("shut unmapped 5 -1m - 1219 -40m", &["1"]),
         ("shut unmapped 1 -1m - drive-in-use -40m", &["1"]),
         // Other states.
         ("shut", &[]),
@@ -82,7 +82,7 @@ fn it_must_have_failed_long_enough_from_its_first_to_its_last_attempt() {
         check(stands, host(1, stands), expected);
     }
     // A command that found another one running made no attempt.
-    check("busy", host(1, "shut unmapped 9 -30m - 8 -40m").result("map -2m busy"), &[]);
+    check("busy", host(1, "shut unmapped 9 -30m - 1219 -40m").result("map -2m busy"), &[]);
     let at_once = Policy { drain_after: SignedDuration::ZERO, ..policy() };
     let first_failure = host(1, "shut unmapped 1 -1m - 85 -1m");
     assert_eq!(drains(hosts(21..41, WELL).into_iter().chain([first_failure]), &at_once), ["1"]);
@@ -188,8 +188,8 @@ fn the_budget_counts_every_draining_instance_by_any_actor() {
     assert_eq!(with(9, "", 0, 2), "1 2: budget");
     assert_eq!(with(20, "", 1, 2), "1 2: budget");
     assert_eq!(with(20, "", 2, 1), "1: budget");
-    assert_eq!(with(20, "done 8 -90m", 2, 1), "1: budget");
-    assert_eq!(with(20, "requested 8 -90m", 2, 1), "1: budget");
+    assert_eq!(with(20, "done 1219 -90m", 2, 1), "1: budget");
+    assert_eq!(with(20, "requested 1219 -90m", 2, 1), "1: budget");
     assert_eq!(with(9, "", 1, 1), "1: budget");
     assert_eq!(with(30, "", 2, 1), "1");
     let percent = |max_drain_percent| Policy { max_drain_percent, ..policy() };
@@ -210,7 +210,7 @@ fn the_budget_counts_every_draining_instance_by_any_actor() {
 
 #[test]
 fn the_oldest_failure_is_drained_first_then_by_arn() {
-    let since = |n, minutes: u32| host(n, &format!("shut unmapped 9 -1m - 8 -{minutes}m"));
+    let since = |n, minutes: u32| host(n, &format!("shut unmapped 9 -1m - 1219 -{minutes}m"));
     let policy = Policy { breaker_percent: 100, ..policy() };
     let order = |instances: Vec<Instance>| {
         let lines = decided(&fleet(hosts(21..47, WELL).into_iter().chain(instances)), &policy);
@@ -218,11 +218,11 @@ fn the_oldest_failure_is_drained_first_then_by_arn() {
     };
     assert_eq!(
         order(vec![since(1, 40), since(2, 41), since(3, 42), since(4, 39)]),
-        "drain 3: 8 drain 2: 8 drain 1: 8"
+        "drain 3: 1219 drain 2: 1219 drain 1: 1219"
     );
     assert_eq!(
         order(vec![since(4, 40), since(2, 40), since(3, 40), since(1, 39)]),
-        "drain 2: 8 drain 3: 8 drain 4: 8"
+        "drain 2: 1219 drain 3: 1219 drain 4: 1219"
     );
 }
 

@@ -10,26 +10,26 @@ const WELL: &str = "open mapped -2d -10m -";
 #[test]
 fn what_follows_from_a_drain_attribute() {
     let (proven, before, broken) =
-        ("open mapped -40m -10m -", "open mapped -2d -50m -", "shut unmapped 9 -1m - 8 -40m");
+        ("open mapped -40m -10m -", "open mapped -2d -50m -", "shut unmapped 9 -1m - 1219 -40m");
     let doubtful = "open doubtful -2d -10m - 53";
     // (drain attribute, gate and state, active, active and held, draining, draining and held)
     let table = [
         ("", proven, ["", "", "", ""]),
-        ("", broken, ["drain 1: 8", "", "", ""]),
+        ("", broken, ["drain 1: 1219", "", "", ""]),
         // Ours: given back once proven after the drain, unless an operator activated it again or holds it.
-        ("done 8 -30m", proven, ["release 1", "release 1", "give back 1", ""]),
-        ("done 8 -10m", proven, ["release 1", "release 1", "", ""]),
-        ("done 8 -601s", proven, ["release 1", "release 1", "give back 1", ""]),
-        ("done 8 -30m", before, ["release 1", "release 1", "", ""]),
-        ("done 8 -30m", "shut mapped -40m -10m -", ["release 1", "release 1", "", ""]),
-        ("done 8 -30m", doubtful, ["release 1", "release 1", "", ""]),
-        ("done 8 -30m", broken, ["release 1", "release 1", "", ""]),
-        ("done 8 -30m", "shut", ["release 1", "release 1", "", ""]),
+        ("done 1219 -30m", proven, ["release 1", "release 1", "give back 1", ""]),
+        ("done 1219 -10m", proven, ["release 1", "release 1", "", ""]),
+        ("done 1219 -601s", proven, ["release 1", "release 1", "give back 1", ""]),
+        ("done 1219 -30m", before, ["release 1", "release 1", "", ""]),
+        ("done 1219 -30m", "shut mapped -40m -10m -", ["release 1", "release 1", "", ""]),
+        ("done 1219 -30m", doubtful, ["release 1", "release 1", "", ""]),
+        ("done 1219 -30m", broken, ["release 1", "release 1", "", ""]),
+        ("done 1219 -30m", "shut", ["release 1", "release 1", "", ""]),
         // Not proven to be ours: decided anew while active, never given back while draining.
-        ("requested 8 -30m", proven, ["release 1", "release 1", "", ""]),
-        ("requested 8 -30m", before, ["release 1", "release 1", "", ""]),
-        ("requested 8 -30m", broken, ["drain 1: 8", "", "", ""]),
-        ("requested 8 -30m", "shut", ["", "", "", ""]),
+        ("requested 1219 -30m", proven, ["release 1", "release 1", "", ""]),
+        ("requested 1219 -30m", before, ["release 1", "release 1", "", ""]),
+        ("requested 1219 -30m", broken, ["drain 1: 1219", "", "", ""]),
+        ("requested 1219 -30m", "shut", ["", "", "", ""]),
         // Not drained again until it is proven once.
         ("released -30m", proven, ["forget 1", "forget 1", "", ""]),
         ("released -10m", proven, ["", "", "", ""]),
@@ -66,19 +66,21 @@ fn what_follows_from_a_drain_attribute() {
 
 #[test]
 fn a_proof_judged_in_the_same_look_gives_back() {
-    let healed =
-        host(1, "shut unmapped 9 -20m - 8 -50m").draining().drain("done 8 -15m").result("map -1m mapped");
+    let healed = host(1, "shut unmapped 9 -20m - 1219 -50m")
+        .draining()
+        .drain("done 1219 -15m")
+        .result("map -1m mapped");
     let lines = decided(&fleet([healed.clone(), host(2, WELL)]), &policy());
     assert_eq!(lines, ["write 1: open mapped -1m -1m -", "give back 1"]);
     // Requested before the drain, it does not.
-    let lines = decided(&fleet([healed.drain("done 8 -30s"), host(2, WELL)]), &policy());
+    let lines = decided(&fleet([healed.drain("done 1219 -30s"), host(2, WELL)]), &policy());
     assert_eq!(lines, ["write 1: open mapped -1m -1m -"]);
 }
 
 #[test]
 fn what_was_drained_is_given_back_in_every_mode_that_acts() {
     for mode in [Mode::Map, Mode::Enforce] {
-        let drained = host(1, "open mapped -40m -10m -").draining().drain("done 8 -30m");
+        let drained = host(1, "open mapped -40m -10m -").draining().drain("done 1219 -30m");
         assert_eq!(decided(&fleet([drained]), &Policy { mode, ..policy() }), ["give back 1"], "{mode:?}");
     }
 }

@@ -34,7 +34,7 @@ const CAUSES: [&str; 14] = [
     "bad-credentials",
     "2",
     "67",
-    "8",
+    "1219",
     "1219",
     "drive-in-use",
     "not-mapped",
@@ -268,7 +268,18 @@ fn proofs() -> impl Strategy<Value = InvocationResult> + Clone {
 }
 
 fn results() -> impl Strategy<Value = InvocationResult> + Clone {
-    select(parse(&["mapped", "changed", "53", "1355", "1326", "1326 read", "2", "8", "drive-in-use", "busy"]))
+    select(parse(&[
+        "mapped",
+        "changed",
+        "53",
+        "1355",
+        "1326",
+        "1326 read",
+        "2",
+        "1219",
+        "drive-in-use",
+        "busy",
+    ]))
 }
 
 /// Gives the instances the results of these commands.

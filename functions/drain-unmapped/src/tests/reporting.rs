@@ -36,16 +36,16 @@ fn every_instance_is_counted_for_what_it_is() {
             },
         ),
         (host(1, WELL).draining(), Survey { mapped: 1, draining: 1, ..none.clone() }),
-        (host(1, WELL).draining().drain("done 8 -1h"), Survey { mapped: 1, draining: 1, ..none.clone() }),
+        (host(1, WELL).draining().drain("done 1219 -1h"), Survey { mapped: 1, draining: 1, ..none.clone() }),
         (
-            host(1, WELL).draining().drain("requested 8 -1h"),
+            host(1, WELL).draining().drain("requested 1219 -1h"),
             Survey { mapped: 1, draining: 1, unproven: 1, ..none.clone() },
         ),
         (
             host(1, WELL).draining().drain("released -1h"),
             Survey { mapped: 1, draining: 1, unproven: 1, ..none.clone() },
         ),
-        (host(1, WELL).drain("requested 8 -1h"), Survey { mapped: 1, ..none.clone() }),
+        (host(1, WELL).drain("requested 1219 -1h"), Survey { mapped: 1, ..none.clone() }),
         (host(1, WELL).disconnected(), Survey { disconnected: 1, ..Survey::default() }),
         (host(1, "open mapped -9d -10m -3d"), Survey { mapped: 1, stale: 1, ..none.clone() }),
         (
@@ -68,7 +68,8 @@ fn every_instance_is_counted_for_what_it_is() {
 #[test]
 fn the_oldest_failure_is_reported_with_its_cause_also_for_one_cluster() {
     let failing = |n, cause: &str, since: &str| host(n, &format!("shut unmapped 1 -1m - {cause} {since}"));
-    let failing = [failing(1, "53", "-5m"), failing(2, "8", "-2h"), failing(3, "2", "-9h").cluster("other")];
+    let failing =
+        [failing(1, "53", "-5m"), failing(2, "1219", "-2h"), failing(3, "2", "-9h").cluster("other")];
     let stale = host(99, WELL).disconnected().record;
     let fleet = fleet(failing).having(|fleet| fleet.stale_registrations.push(stale));
     let reported = |cluster: Option<&str>| {
@@ -82,7 +83,7 @@ fn the_oldest_failure_is_reported_with_its_cause_also_for_one_cluster() {
         )
     };
     assert_eq!(reported(None), (3, 540.0, "2".to_owned(), 1));
-    assert_eq!(reported(Some("windows")), (2, 120.0, "8".to_owned(), 1));
+    assert_eq!(reported(Some("windows")), (2, 120.0, "1219".to_owned(), 1));
     assert_eq!(reported(Some("other")), (1, 540.0, "2".to_owned(), 0));
 }
 
@@ -248,8 +249,8 @@ fn a_row_names_every_kind_of_standing() {
         assert_eq!(row_of(host(1, stands))[member], expected, "{stands}");
     }
     let drains = [
-        ("requested 8 -1h", "requested", true),
-        ("done 8 -1h", "ours", false),
+        ("requested 1219 -1h", "requested", true),
+        ("done 1219 -1h", "ours", false),
         ("released -1h", "released", true),
         ("maintenance", "not-ours", false),
     ];

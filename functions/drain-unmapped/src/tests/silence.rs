@@ -50,15 +50,15 @@ fn a_gate_without_a_proof_for_two_periods_is_shut() {
 fn a_target_that_ssm_stopped_because_another_failed_is_not_silent() {
     let late = || host(1, "open mapped -9d -61m -90m").result("check -1m no undelivered");
     let with = |sibling: &str| {
-        let sibling = host(2, "shut unmapped 1 -1m - 8 -1m").result(sibling);
+        let sibling = host(2, "shut unmapped 1 -1m - 1219 -1m").result(sibling);
         let lines = decided(&fleet(hosts(21..41, WELL).into_iter().chain([late(), sibling])), &policy());
         of_kind(&lines, &["write 1:"]).len()
     };
-    assert_eq!(with("check -1m 8"), 0);
+    assert_eq!(with("check -1m 1219"), 0);
     assert_eq!(with("check -1m no timeout"), 0);
     assert_eq!(with("check -1m mapped"), 1);
     assert_eq!(with("check -1m no undelivered"), 1);
-    assert_eq!(with("check -2m 8"), 1, "another command");
+    assert_eq!(with("check -2m 1219"), 1, "another command");
 }
 
 #[test]

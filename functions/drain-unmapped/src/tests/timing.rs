@@ -32,7 +32,7 @@ fn check_wait(attempts: u32, cause: &str, policy: &Policy, expected: &str) {
 
 #[test]
 fn waits_double_while_retries_are_quick_and_then_go_by_the_class() {
-    for quick in ["53", "dns", "1355", "8", "not-domain-joined", "lost", "no-result", "silent"] {
+    for quick in ["53", "dns", "1355", "1219", "not-domain-joined", "lost", "no-result", "silent"] {
         for (attempts, wait) in [(1, "+30s"), (2, "+60s"), (3, "+2m"), (4, "+4m")] {
             check_wait(attempts, quick, &policy(), wait);
         }
@@ -41,7 +41,7 @@ fn waits_double_while_retries_are_quick_and_then_go_by_the_class() {
         for shared in ["53", "port-445", "parameter-store", "1311", "1396"] {
             check_wait(attempts, shared, &policy(), "+5m");
         }
-        for other in ["8", "1219", "not-mapped", "5", "2", "67", "drive-in-use", "lost", "4711"] {
+        for other in ["1219", "wmi-failed", "not-mapped", "5", "2", "67", "drive-in-use", "lost", "4711"] {
             check_wait(attempts, other, &policy(), "+15m");
         }
     }
@@ -88,7 +88,7 @@ fn one_attempt_is_due_when_it_has_failed_long_enough_to_be_drained() {
     ];
     for (since, judged, from, until) in table {
         let attempts = if since == "-6m" { 4 } else { 5 };
-        let instance = host(1, &format!("shut unmapped {attempts} {judged} - 8 {since}"));
+        let instance = host(1, &format!("shut unmapped {attempts} {judged} - 1219 {since}"));
         let (due, _) = due_in(&instance, &policy()).unwrap();
         assert!(due >= at(from) && due <= at(until), "{since} {judged}: {}", ago(due));
     }
@@ -106,7 +106,7 @@ fn a_trigger_later_than_the_last_attempt_makes_a_failing_instance_due_at_once() 
         // A cause that only this instance can have.
         ("mapped-elsewhere", came_in, "-2d", false),
         ("aws-tools-missing", came_in, "-2d", false),
-        ("8", came_in, "-2d", false),
+        ("1219", came_in, "-2d", false),
         ("lost", came_in, "-2d", false),
         ("5", came_in, "-2d", false),
         ("53", "open mapped -1m -30s -", "-2d", false),
@@ -229,7 +229,7 @@ fn a_command_without_a_result_is_not_followed_at_once_by_another() {
         (doubtful, "check -1m no no-result", "+9m"),
         (mapped, "check -10s busy", "+50s"),
         ("shut", "map -10s busy", "+50s"),
-        ("shut unmapped 9 -50m - 8 -2h", "map -10s busy", "+50s"),
+        ("shut unmapped 9 -50m - 1219 -2h", "map -10s busy", "+50s"),
     ];
     for (stands, result, expected) in table {
         let (due, _) = due_in(&host(1, stands).result(result), &policy()).unwrap();

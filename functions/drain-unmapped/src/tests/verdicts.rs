@@ -12,7 +12,7 @@ fn written(stands: &str, results: &[&str]) -> String {
 }
 
 const RESULTS: [&str; 12] =
-    ["mapped", "changed", "53", "1355", "1326", "2", "8", "4711", "busy", "no lost", "wait", "?"];
+    ["mapped", "changed", "53", "1355", "1326", "2", "1219", "4711", "busy", "no lost", "wait", "?"];
 
 /// Gate and state, and what follows from each of [`RESULTS`] of a command requested a minute ago.
 type Row = (&'static str, [&'static str; 12]);
@@ -26,41 +26,41 @@ const TABLE: [Row; 11] = [
     ("shut", [
         MAPPED, LOGGED_ON,
         "shut unmapped 1 -1m - 53 -1m", "shut unmapped 1 -1m - 1355 -1m", "shut unmapped 1 -1m - 1326 -1m",
-        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 8 -1m", "shut unmapped 1 -1m - 4711 -1m",
+        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 1219 -1m", "shut unmapped 1 -1m - 4711 -1m",
         "", "shut unmapped 1 -1m - lost -1m", "", "",
     ]),
     // Restarted: the same, and the log-on is kept.
     ("shut restarted -5m -90m", [
         "open mapped -1m -1m -90m", LOGGED_ON,
         "shut unmapped 1 -1m -90m 53 -1m", "shut unmapped 1 -1m -90m 1355 -1m", "shut unmapped 1 -1m -90m 1326 -1m",
-        "shut unmapped 1 -1m -90m 2 -1m", "shut unmapped 1 -1m -90m 8 -1m", "shut unmapped 1 -1m -90m 4711 -1m",
+        "shut unmapped 1 -1m -90m 2 -1m", "shut unmapped 1 -1m -90m 1219 -1m", "shut unmapped 1 -1m -90m 4711 -1m",
         "", "shut unmapped 1 -1m -90m lost -1m", "", "",
     ]),
     // Unmapped: a failure of the same class counts up, another class starts at 1.
     ("shut unmapped 3 -5m -90m 64 -9m", [
         "open mapped -1m -1m -90m", LOGGED_ON,
         "shut unmapped 4 -1m -90m 53 -9m", "shut unmapped 1 -1m -90m 1355 -1m", "shut unmapped 1 -1m -90m 1326 -1m",
-        "shut unmapped 1 -1m -90m 2 -1m", "shut unmapped 1 -1m -90m 8 -1m", "shut unmapped 1 -1m -90m 4711 -1m",
+        "shut unmapped 1 -1m -90m 2 -1m", "shut unmapped 1 -1m -90m 1219 -1m", "shut unmapped 1 -1m -90m 4711 -1m",
         "", "shut unmapped 1 -1m -90m lost -1m", "", "",
     ]),
     ("shut unmapped 2 -5m - no-result -9m", [
         MAPPED, LOGGED_ON,
         "shut unmapped 1 -1m - 53 -1m", "shut unmapped 1 -1m - 1355 -1m", "shut unmapped 1 -1m - 1326 -1m",
-        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 8 -1m", "shut unmapped 3 -1m - 4711 -9m",
+        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 1219 -1m", "shut unmapped 3 -1m - 4711 -9m",
         "", "shut unmapped 3 -1m - lost -9m", "", "",
     ]),
     // Mapped: only the result line shuts the gate, and a cause that may pass is checked once more first.
     ("open mapped -99m -20m -90m", [
         "open mapped -99m -1m -90m", "open mapped -99m -1m -1m",
         "open doubtful -99m -1m -90m 53", "open doubtful -99m -1m -90m 1355", "shut unmapped 1 -1m -90m 1326 -1m",
-        "shut unmapped 1 -1m -90m 2 -1m", "shut unmapped 1 -1m -90m 8 -1m", "shut unmapped 1 -1m -90m 4711 -1m",
+        "shut unmapped 1 -1m -90m 2 -1m", "shut unmapped 1 -1m -90m 1219 -1m", "shut unmapped 1 -1m -90m 4711 -1m",
         "", "", "", "",
     ]),
     // Doubtful: the second failure shuts the gate; one of the same class counts from the first failure.
     ("open doubtful -99m -5m - 64", [
         "open mapped -99m -1m -", "open mapped -99m -1m -1m",
         "shut unmapped 2 -1m - 53 -5m", "shut unmapped 1 -1m - 1355 -1m", "shut unmapped 1 -1m - 1326 -1m",
-        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 8 -1m", "shut unmapped 1 -1m - 4711 -1m",
+        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 1219 -1m", "shut unmapped 1 -1m - 4711 -1m",
         "", "", "", "",
     ]),
     // Unreadable under an open gate counts as mapped. Without a result it is written as one period old, so that it is
@@ -68,34 +68,34 @@ const TABLE: [Row; 11] = [
     ("open", [
         MAPPED, LOGGED_ON,
         "open doubtful -1m -1m - 53", "open doubtful -1m -1m - 1355", "shut unmapped 1 -1m - 1326 -1m",
-        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 8 -1m", "shut unmapped 1 -1m - 4711 -1m",
+        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 1219 -1m", "shut unmapped 1 -1m - 4711 -1m",
         "open mapped -30m -30m -", "open mapped -30m -30m -", "open mapped -30m -30m -", "open mapped -30m -30m -",
     ]),
     // Someone shut the gate by hand: it opens on proof only, and everything else is a first failure.
     ("shut mapped -99m -20m -90m", [
         "open mapped -99m -1m -90m", "open mapped -99m -1m -1m",
         "shut unmapped 1 -1m -90m 53 -1m", "shut unmapped 1 -1m -90m 1355 -1m", "shut unmapped 1 -1m -90m 1326 -1m",
-        "shut unmapped 1 -1m -90m 2 -1m", "shut unmapped 1 -1m -90m 8 -1m", "shut unmapped 1 -1m -90m 4711 -1m",
+        "shut unmapped 1 -1m -90m 2 -1m", "shut unmapped 1 -1m -90m 1219 -1m", "shut unmapped 1 -1m -90m 4711 -1m",
         "", "shut unmapped 1 -1m -90m lost -1m", "", "",
     ]),
     ("shut doubtful -99m -5m - 64", [
         "open mapped -99m -1m -", "open mapped -99m -1m -1m",
         "shut unmapped 1 -1m - 53 -1m", "shut unmapped 1 -1m - 1355 -1m", "shut unmapped 1 -1m - 1326 -1m",
-        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 8 -1m", "shut unmapped 1 -1m - 4711 -1m",
+        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 1219 -1m", "shut unmapped 1 -1m - 4711 -1m",
         "", "shut unmapped 1 -1m - lost -1m", "", "",
     ]),
     // Someone opened the gate by hand over a failure, or without a proof: it is shut again.
     ("open unmapped 1 -5m - 64 -9m", [
         MAPPED, LOGGED_ON,
         "shut unmapped 2 -1m - 53 -9m", "shut unmapped 1 -1m - 1355 -1m", "shut unmapped 1 -1m - 1326 -1m",
-        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 8 -1m", "shut unmapped 1 -1m - 4711 -1m",
+        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 1219 -1m", "shut unmapped 1 -1m - 4711 -1m",
         "shut unmapped 1 -5m - 64 -9m", "shut unmapped 1 -5m - 64 -9m",
         "shut unmapped 1 -5m - 64 -9m", "shut unmapped 1 -5m - 64 -9m",
     ]),
     ("open restarted -5m -", [
         MAPPED, LOGGED_ON,
         "shut unmapped 1 -1m - 53 -1m", "shut unmapped 1 -1m - 1355 -1m", "shut unmapped 1 -1m - 1326 -1m",
-        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 8 -1m", "shut unmapped 1 -1m - 4711 -1m",
+        "shut unmapped 1 -1m - 2 -1m", "shut unmapped 1 -1m - 1219 -1m", "shut unmapped 1 -1m - 4711 -1m",
         "shut restarted -5m -", "shut restarted -5m -", "shut restarted -5m -", "shut restarted -5m -",
     ]),
 ];
@@ -128,12 +128,12 @@ fn a_command_without_a_result_proves_nothing_under_an_open_gate_and_is_a_failure
 fn a_result_counts_only_when_its_command_was_requested_after_judgement_restart_and_registration() {
     let table = [
         // The last judged command.
-        ("open mapped -99m -20m -", "-10d", "check -20m 8", ""),
+        ("open mapped -99m -20m -", "-10d", "check -20m 1219", ""),
         (
             "open mapped -99m -20m -",
             "-10d",
-            "check -1199999ms 8",
-            "shut unmapped 1 -1199999ms - 8 -1199999ms",
+            "check -1199999ms 1219",
+            "shut unmapped 1 -1199999ms - 1219 -1199999ms",
         ),
         ("shut unmapped 1 -20m - 53 -20m", "-10d", "map -20m mapped", ""),
         // The restart.
@@ -144,7 +144,7 @@ fn a_result_counts_only_when_its_command_was_requested_after_judgement_restart_a
         ("shut", "-20m", "map -20m mapped", ""),
         ("shut", "-20m", "map -1199999ms mapped", "open mapped -1199999ms -1199999ms -"),
         ("shut unmapped 1 -30m - 53 -30m", "-20m", "map -25m mapped", ""),
-        ("open", "-20m", "map -25m 8", "open mapped -20m -20m -"),
+        ("open", "-20m", "map -25m 1219", "open mapped -20m -20m -"),
     ];
     for (stands, registered, result, expected) in table {
         let lines = decided(&fleet([host(1, stands).registered(registered).result(result)]), &policy());
@@ -158,15 +158,19 @@ fn a_result_counts_only_when_its_command_was_requested_after_judgement_restart_a
 fn of_several_results_the_one_requested_last_is_taken() {
     let table: [(&str, &[&str], &str); 9] = [
         ("shut", &["map -3m 53", "map -1m mapped"], MAPPED),
-        ("shut", &["map -3m mapped", "map -1m 8"], "shut unmapped 1 -1m - 8 -1m"),
+        ("shut", &["map -3m mapped", "map -1m 1219"], "shut unmapped 1 -1m - 1219 -1m"),
         ("shut", &["map -3m mapped", "map -1m no lost"], "shut unmapped 1 -1m - lost -1m"),
         // A pending command does not delay an earlier result.
         ("shut", &["map -3m mapped", "map -1m wait"], "open mapped -3m -3m -"),
         // `busy` says that another command is running: that one's result is judged.
         ("shut", &["map -3m mapped", "map -1m busy"], "open mapped -3m -3m -"),
-        ("open mapped -99m -20m -", &["check -3m 8", "check -1m busy"], "shut unmapped 1 -3m - 8 -3m"),
+        ("open mapped -99m -20m -", &["check -3m 1219", "check -1m busy"], "shut unmapped 1 -3m - 1219 -3m"),
         // Under an open gate a later command without a result does not overrule an earlier result line.
-        ("open mapped -99m -20m -", &["check -3m 8", "check -1m no lost"], "shut unmapped 1 -3m - 8 -3m"),
+        (
+            "open mapped -99m -20m -",
+            &["check -3m 1219", "check -1m no lost"],
+            "shut unmapped 1 -3m - 1219 -3m",
+        ),
         ("open mapped -99m -20m -", &["check -3m mapped", "check -1m no lost"], "open mapped -99m -3m -"),
         ("open mapped -99m -20m -", &["check -3m no lost", "check -1m mapped"], "open mapped -99m -1m -"),
     ];
@@ -197,10 +201,10 @@ fn gates_are_shut_before_any_is_opened() {
     let lines = decided(
         &fleet([
             host(1, "shut").result("map -1m mapped"),
-            host(2, "open mapped -99m -20m -").result("check -1m 8"),
+            host(2, "open mapped -99m -20m -").result("check -1m 1219"),
         ]),
         &policy(),
     );
     let writes = of_kind(&lines, &["write"]);
-    assert_eq!(writes, ["write 2: shut unmapped 1 -1m - 8 -1m", "write 1: open mapped -1m -1m -"]);
+    assert_eq!(writes, ["write 2: shut unmapped 1 -1m - 1219 -1m", "write 1: open mapped -1m -1m -"]);
 }

@@ -1,8 +1,11 @@
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared::budget::{Attempt, Evidence, InFlight, Parameters, Stamps, assess};
 use shared::config::Policy;
-use shared::history::{Action, Invocation};
+use shared::history::{Action, Deadline};
 use shared::ids::CommandId;
+use shared::invocation::interpret;
+use shared::invocation_cache::Reported;
 use shared::share::{DriveLetter, RemotePath, ShareMapping};
 
 use super::*;
@@ -10,6 +13,9 @@ use crate::events;
 use crate::outcome::Kind;
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/windows";
+
+/// Later than every time of the tests.
+const NOW: Timestamp = Timestamp::constant(4_102_444_800, 0);
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + second).unwrap()
@@ -39,7 +45,7 @@ fn live(n: u32) -> ContainerInstance {
         is_windows: true,
         registered_at: at(0),
         version: 1,
-        attributes: InstanceAttributes::read(&names(), std::iter::empty()),
+        attributes: InstanceAttributes::read(&names(), NOW, std::iter::empty()),
         custom_attributes: 0,
     }
 }
@@ -48,7 +54,7 @@ fn with_state(n: u32, gate: &str, state: &State) -> ContainerInstance {
     let (names, state) = (names(), state.print());
     let attributes = [(names.gate.as_str(), Some(gate)), (names.state.as_str(), Some(state.as_str()))];
     ContainerInstance {
-        attributes: InstanceAttributes::read(&names, attributes.into_iter()),
+        attributes: InstanceAttributes::read(&names, NOW, attributes.into_iter()),
         custom_attributes: 2,
         ..live(n)
     }
@@ -91,7 +97,7 @@ fn sorted(events: Vec<Event>) -> (Work, Vec<Option<Outcome>>) {
     let mut batch = Batch::default();
     let events: Vec<_> = events.into_iter().map(|e| (batch.add(None, Kind::Other, None), e)).collect();
     let records: Vec<_> = events.iter().map(|(record, _)| *record).collect();
-    let work = sort(events, &[cluster()], &names(), &mut batch);
+    let work = sort(events, &[cluster()], &names(), NOW, &mut batch);
     let outcomes = records.into_iter().map(|record| batch.outcome(record).cloned()).collect();
     (work, outcomes)
 }
@@ -265,9 +271,23 @@ fn a_restart_shuts_what_was_proven_before_it_and_nothing_else() {
     let full = ContainerInstance { custom_attributes: 10, ..with_state(1, "mapped", &mapped(5)) };
     assert_eq!(written(&full, 9), restarted(9, Some(1)), "both are there");
     let names = names();
-    let only_gate = InstanceAttributes::read(&names, [(names.gate.as_str(), Some("mapped"))].into_iter());
+    let only_gate =
+        InstanceAttributes::read(&names, NOW, [(names.gate.as_str(), Some("mapped"))].into_iter());
     let full = ContainerInstance { custom_attributes: 10, attributes: only_gate, ..live(1) };
     assert_eq!(written(&full, 9), Ok(vec!["shut".to_owned()]), "the gate is shut without a state");
+}
+
+#[test]
+fn an_event_from_the_future_is_no_event() {
+    let ahead = NOW + SignedDuration::from_secs(301);
+    let tolerated = NOW + SignedDuration::from_secs(300);
+    for (at, is_read) in [(tolerated, true), (ahead, false)] {
+        let (work, outcomes) =
+            sorted(vec![Event::Restart { id: id(1), at }, Event::Ending { id: id(2), at }]);
+        assert_eq!((work.restarts.len(), work.endings.len()), (usize::from(is_read), usize::from(is_read)));
+        let is_unreadable = |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Unreadable(_)));
+        assert_eq!(outcomes.iter().all(is_unreadable), !is_read, "{outcomes:?}");
+    }
 }
 
 #[test]
@@ -275,10 +295,15 @@ fn only_a_drain_that_is_provably_ours_is_released() {
     let with_drain = |value: Option<&str>| {
         let names = names();
         let attributes = value.map(|value| (names.drain.as_str(), Some(value)));
-        ContainerInstance { attributes: InstanceAttributes::read(&names, attributes.into_iter()), ..live(1) }
+        ContainerInstance {
+            attributes: InstanceAttributes::read(&names, NOW, attributes.into_iter()),
+            ..live(1)
+        }
     };
     let ours = release(&with_drain(Some("done 53 2026-11-22T08:00:00.000Z")), &names(), at(9)).unwrap();
     assert_eq!(ours, [("smb.G.drain".to_owned(), Drain::Released { at: at(9) }.print().unwrap())]);
+    let older = release(&with_drain(Some("done 53 2026-11-22T08:00:00.000Z")), &names(), at(0));
+    assert_eq!(older, Err(Reason::OlderThanRegistration), "replayed");
     for other in [
         None,
         Some("requested 53 2026-11-22T08:00:00.000Z"),
@@ -292,17 +317,12 @@ fn only_a_drain_that_is_provably_ours_is_released() {
 /// A `map` that ended at second 60 with that result line.
 fn attempt(n: u32, line: &str) -> Attempt {
     let command = Command { instances: vec![id(n)], ..command(n, 50, true) };
-    let invocation = Invocation {
-        command_id: command.id.clone(),
-        instance_id: id(n),
-        requested_at: command.requested_at,
-        finished_at: Some(at(60)),
-        status_details: if line.contains("failed") { "Failed" } else { "Success" }.to_owned(),
-        output: line.to_owned(),
-    };
+    let details = if line.contains("failed") { "Failed" } else { "Success" };
     let remote = RemotePath::parse(r"\\fs\share").unwrap();
     let share = ShareMapping { drive: DriveLetter::parse("G").unwrap(), remote };
-    Attempt::new(&command, &invocation, &share, at(70)).unwrap()
+    let result = interpret(&share, Some(details), line, Deadline::Ahead);
+    let reported = Reported { instance: id(n), ended_at: Some(at(60)), is_stopped: false, result };
+    Attempt::new(&command, &reported, at(70)).unwrap()
 }
 
 #[test]
