@@ -2,11 +2,18 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use shared::state::State;
 
 /// It counts no failure before the last.
 pub(super) fn begins_anew(state: Option<&State>) -> bool {
     !matches!(state, Some(State::Unmapped { judged, failing_since, .. }) if judged != failing_since)
+}
+
+/// A drain attribute says that we drained the instance, in the one format that we write.
+pub(super) fn claims_a_drain(value: &str) -> bool {
+    let words: Vec<&str> = value.split(' ').collect();
+    words.len() == 3 && words[0] == "done" && words[2].parse::<Timestamp>().is_ok()
 }
 
 /// Whether some attributes rest on an edit: on this one, or on an earlier one from which nothing began anew since.

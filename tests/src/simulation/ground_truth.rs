@@ -17,7 +17,8 @@ use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::{ContainerInstance, Status};
 use crate::local_aws::ssm::{Command, Invocation};
 
-use super::edits::{begins_anew, is_edited_since};
+use super::edits::{begins_anew, claims_a_drain, is_edited_since};
+use super::invariants::CLOCK_SKEW;
 pub(super) use super::true_result::{TrueResult, true_result};
 
 /// A command without a result after this time is lost.
@@ -79,6 +80,8 @@ pub(super) struct Registration {
     pub(super) is_count_edited: bool,
     /// What its drain attribute says rests on what somebody else wrote.
     pub(super) is_drain_edited: bool,
+    /// An attribute names a time so late that it cannot be read yet.
+    names_a_later_time: bool,
     /// When an operator made it active again after our drain, unless it was proven since.
     pub(super) reactivated_at: Option<Timestamp>,
     raw: [Option<Arc<str>>; 4],
@@ -191,16 +194,21 @@ impl GroundTruth {
             for instance in aws.container_instances(cluster) {
                 seen += 1;
                 let before = self.registrations.get(&instance.id);
-                if before.is_some_and(|before| is_unchanged(before, instance)) {
+                let is_same = before.is_some_and(|before| is_unchanged(before, instance));
+                if is_same && !before.is_some_and(|before| self.reads_differently(aws, before, instance)) {
                     continue;
                 }
+                // What names a time ahead of every clock cannot be read until that time is near.
+                let actor = if is_same { Actor::World } else { actor };
                 let before = before.cloned();
                 let after = self.read(aws, cluster, instance, before.as_ref(), actor);
                 if after.was_edited {
                     self.edited.insert(after.ec2.clone());
                 }
                 self.registrations.insert(instance.id.clone(), after.clone());
-                changes.push(Change { before, after });
+                if !is_same {
+                    changes.push(Change { before, after });
+                }
             }
         }
         if seen < self.registrations.len() {
@@ -210,6 +218,17 @@ impl GroundTruth {
             });
         }
         changes
+    }
+
+    fn attributes(&self, instance: &ContainerInstance, now: Timestamp) -> InstanceAttributes {
+        let all = instance.attributes.iter().map(|(name, value)| (&**name, value.as_deref()));
+        let attributes = InstanceAttributes::read(&self.names, now, all);
+        attributes.without_proof_before(millis(instance.registered_at))
+    }
+
+    /// Time has passed, and so its attributes read differently.
+    fn reads_differently(&self, aws: &LocalAws, before: &Registration, instance: &ContainerInstance) -> bool {
+        before.names_a_later_time && self.attributes(instance, aws.now()) != before.attributes
     }
 
     fn read(
@@ -222,14 +241,16 @@ impl GroundTruth {
     ) -> Registration {
         let now = aws.now();
         let host = &aws.world.hosts[&instance.ec2_instance_id];
-        let attributes = instance.attributes.iter().map(|(name, value)| (&**name, value.as_deref()));
-        let attributes = InstanceAttributes::read(&self.names, now, attributes);
+        let attributes = self.attributes(instance, now);
         let same_status = before.filter(|before| before.status == instance.status);
         let same_connection = before.filter(|before| before.is_connected == instance.agent_connected);
         let same_gate = before.filter(|before| before.attributes.gate == attributes.gate);
         let same_state = before.filter(|before| before.attributes.state == attributes.state);
         let same_drain = before.filter(|before| before.attributes.drain == attributes.drain);
         let raw = raw_attributes(instance);
+        // A function's clock may be behind.
+        let is_read_anew = before.is_some_and(|before| is_unchanged(before, instance));
+        let changed = if is_read_anew { now + CLOCK_SKEW } else { now };
         let is_edited = match before {
             None => raw[..3].iter().any(Option::is_some),
             Some(before) => before.raw[..3] != raw[..3] && actor == Actor::World,
@@ -256,8 +277,8 @@ impl GroundTruth {
             },
             is_connected: instance.agent_connected,
             connected_since: same_connection.map_or(now, |before| before.connected_since),
-            gate_since: same_gate.map_or(now, |before| before.gate_since),
-            state_since: same_state.map_or(now, |before| before.state_since),
+            gate_since: same_gate.map_or(changed, |before| before.gate_since),
+            state_since: same_state.map_or(changed, |before| before.state_since),
             mapped_until: before.and_then(|b| if b.is_mapped() { Some(now) } else { b.mapped_until }),
             newest_judged: attributes
                 .state
@@ -265,8 +286,9 @@ impl GroundTruth {
                 .map(State::judged)
                 .max(before.and_then(|before| before.newest_judged)),
             state_by: same_state.map_or(actor, |before| before.state_by),
-            drain_since: same_drain.map_or(now, |before| before.drain_since),
-            held_since: attributes.hold.then(|| before.and_then(|before| before.held_since).unwrap_or(now)),
+            drain_since: same_drain.map_or(changed, |before| before.drain_since),
+            held_since: raw[3].as_ref().map(|_| before.and_then(|before| before.held_since).unwrap_or(now)),
+            names_a_later_time: self.attributes(instance, Timestamp::MAX) != attributes,
             was_edited: is_edited || before.is_some_and(|before| before.was_edited),
             is_count_edited: is_edited_since(
                 before.map(|before| (&before.raw[..2], before.is_count_edited)),
@@ -277,7 +299,7 @@ impl GroundTruth {
             is_drain_edited: is_edited_since(
                 before.map(|before| (&before.raw[2..3], before.is_drain_edited)),
                 &raw[2..3],
-                is_edited,
+                is_edited && raw[2].as_deref().is_some_and(claims_a_drain),
                 matches!(attributes.drain, Drain::Requested { .. } | Drain::Absent),
             ),
             reactivated_at: if was_reactivated && actor == Actor::World {

@@ -26,6 +26,9 @@ pub(super) enum TrueResult {
     Pending,
 }
 
+/// The script's steps that call the file server or the directory.
+const REACHES_SERVER: [&str; 3] = ["read", "create", "proof"];
+
 /// Reads a result, independently of the product.
 pub(super) fn true_result(command: &Command, invocation: &Invocation, now: Timestamp) -> TrueResult {
     if invocation.finished().is_none() {
@@ -45,7 +48,10 @@ pub(super) fn true_result(command: &Command, invocation: &Invocation, now: Times
         }
         ("Success" | "Failed" | "Incomplete", Some("failed")) if line["cause"].is_string() => {
             let refused = line["refused"].as_u64().unwrap_or_default();
-            TrueResult::Failed { cause: text("cause"), step: text("step"), refused }
+            let (cause, step) = (text("cause"), text("step"));
+            // A code of a call that reaches no server says nothing about one.
+            let is_of_host = cause.trim().starts_with(|c: char| c.is_ascii_digit()) && !REACHES_SERVER.contains(&&*step);
+            TrueResult::Failed { cause: if is_of_host { "wmi-failed".to_owned() } else { cause }, step, refused }
         }
         _ => TrueResult::NoResult,
     }

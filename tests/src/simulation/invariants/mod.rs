@@ -9,6 +9,7 @@ mod drains;
 mod drive_letters;
 mod gates;
 mod lies;
+pub(super) mod logs;
 pub(super) mod messages;
 mod ownership;
 mod placement;
@@ -44,7 +45,7 @@ pub struct Violation {
 }
 
 /// The clocks of two parties differ by less than this.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
+pub(super) const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// The same, where both clocks belong to functions.
 const TWO_CLOCK_SKEWS: SignedDuration = SignedDuration::from_secs(8);
@@ -114,6 +115,8 @@ const SCRIPTS_REMOVE_NO_OTHER_MAPPING: &str = "10 scripts remove no other mappin
 const TASKS_ARE_PLACED_ON_FRESH_PROOFS: &str = "1 tasks are placed on fresh proofs";
 /// Checked for calls, and for logs, metrics and answers when a run ends.
 pub const NO_CREDENTIAL_LEAVES_THE_HOST: &str = "8 no credential leaves the host";
+/// Checked for the logs when a run ends.
+pub const LOG_LINES_ARE_PLAIN: &str = "8 nobody writes into the logs";
 /// Checked when a run answers its queue.
 pub const MESSAGES_ARE_DELETED_ONCE_HANDLED: &str = "9 a message is deleted only once handled";
 /// Checked when the faults have stopped.
@@ -129,6 +132,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         OTHERS_DELAY_NO_HOST_FOR_LONG,
         SCRIPTS_REMOVE_NO_OTHER_MAPPING,
         TASKS_ARE_PLACED_ON_FRESH_PROOFS,
+        LOG_LINES_ARE_PLAIN,
         MESSAGES_ARE_DELETED_ONCE_HANDLED,
         EVERYTHING_CONVERGES,
     ];

@@ -21,7 +21,9 @@ pub(super) fn what_an_operator_did_stays_done(step: &Step<'_>) -> CheckResult {
         let read = run.read_at("DescribeContainerInstances") - step.ground_truth.ecs_lag;
         let id = &after.ec2;
         ensure(run.is_reconcile_run, || format!("map-share changed the status of {id}"))?;
-        ensure(step.ground_truth.policy.mode == Mode::Enforce, || {
+        // What was drained before is given back in every mode that acts.
+        let mode = step.ground_truth.policy.mode;
+        ensure(mode == Mode::Enforce || mode == Mode::Map && after.status == Status::Active, || {
             format!("{id} is drained or given back in another mode")
         })?;
         let is_held = before.held_since.is_some_and(|since| since <= read);

@@ -32,7 +32,7 @@ const CAUSES: [&str; 22] = [
     "9999999999",
 ];
 
-const STEPS: [&str; 8] = ["look-up", "read", "create", "prove", "parameters", "read", "create", "anything"];
+const STEPS: [&str; 8] = ["look", "read", "create", "proof", "parameters", "read", "create", "anything"];
 
 const STATUSES: [&str; 14] = [
     "Success",

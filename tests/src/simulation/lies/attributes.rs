@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Generator, moment};
-use crate::simulation::world_event::{HostNumber, TimedEvent, WorldEvent};
+use crate::simulation::world_event::{HostNumber, OperatorAction, TimedEvent, WorldEvent};
 
 const NAMES: [&str; 4] = ["smb.G", "smb.G.state", "smb.G.drain", "smb.hold"];
 
@@ -41,6 +41,11 @@ impl Generator {
             // What belongs together.
             0 => vec![write("smb.G", "mapped".to_owned()), write("smb.G.state", self.mapped_state(now))],
             1 => vec![write("smb.G", "shut".to_owned()), write("smb.G.state", self.failing_state(now))],
+            // Somebody drains it, and says that we did.
+            2 => {
+                let drains = WorldEvent::Operator(host, OperatorAction::Drain);
+                vec![(at, drains), write("smb.G.drain", self.drain_claim(now))]
+            }
             _ => (0..self.rng.usize(1..=2))
                 .map(|_| {
                     let (name, value) = self.attribute(now);
@@ -67,12 +72,22 @@ impl Generator {
             },
             (_, "smb.G.drain") => match self.rng.u8(0..4) {
                 0 => format!("requested {} {}", self.one_of(&CAUSES), self.time(now)),
-                1 | 2 => format!("done {} {}", self.one_of(&CAUSES), self.time(now)),
+                1 | 2 => self.drain_claim(now),
                 _ => format!("released {}", self.time(now)),
             },
             _ => "by hand".to_owned(),
         };
         (name, value)
+    }
+
+    fn drain_claim(&mut self, now: Timestamp) -> String {
+        let (word, cause) = (self.one_of(&["done", "done", "done", "Done"]), self.one_of(&CAUSES));
+        let time = self.time(now);
+        match self.rng.u8(0..4) {
+            0 => format!("{word} {cause}"),
+            1 => format!("{word} {cause} {time} again"),
+            _ => format!("{word} {cause} {time}"),
+        }
     }
 
     fn mapped_state(&mut self, now: Timestamp) -> String {

@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::plan::FAULT_PERIOD;
 use super::world_event::{Disturbance, DisturbanceKind, HostNumber, TimedEvent, WorldEvent};
+use crate::local_aws::{ACCOUNT, REGION};
 use crate::scenarios::base;
 
 /// Of so many seeds one lies.
@@ -73,11 +74,20 @@ impl Generator {
 
     /// A person invokes a function.
     fn caller(&mut self) -> WorldEvent {
-        match self.rng.u8(0..4) {
-            0 => WorldEvent::InvokeByHand((0..self.rng.usize(1..=3)).map(|_| self.host()).collect()),
-            1 => WorldEvent::Look(json!({"report": true, "cluster": "apps"})),
-            _ => WorldEvent::Look(json!({"report": true})),
-        }
+        let record = |arn: &str| {
+            let arn = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{arn}");
+            json!({"messageId": "tick", "body": "{}", "eventSource": "aws:sqs", "eventSourceARN": arn})
+        };
+        WorldEvent::Look(match self.rng.u8(0..8) {
+            0 | 1 => {
+                return WorldEvent::InvokeByHand((0..self.rng.usize(1..=3)).map(|_| self.host()).collect());
+            }
+            2 => json!({"report": true, "cluster": "apps"}),
+            3 | 4 => json!({"report": true}),
+            5 => json!({"Records": []}),
+            6 => json!({"Records": [record("another.fifo")]}),
+            _ => json!({"Records": [{"messageId": "tick", "body": "{}"}]}),
+        })
     }
 
     /// A host, or the number of one that does not exist.
