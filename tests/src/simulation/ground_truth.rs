@@ -10,15 +10,16 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use shared::config::Policy;
 use shared::share::DriveLetter;
-use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State};
+use shared::state::{AttributeNames, Drain, InstanceAttributes, State};
 
+use super::edits::{begins_anew, claims_a_drain, is_edited_since};
+use super::invariants::CLOCK_SKEW;
 use crate::fleet::{InstanceId, Platform};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::{ContainerInstance, Status};
 use crate::local_aws::ssm::{Command, Invocation};
 
-use super::edits::{begins_anew, claims_a_drain, is_edited_since};
-use super::invariants::CLOCK_SKEW;
+pub(super) use super::registration::{Change, Registration};
 pub(super) use super::true_result::{TrueResult, true_result};
 
 /// A command without a result after this time is lost.
@@ -44,82 +45,6 @@ pub(super) enum Actor {
     Run(RunId),
     /// An operator, a capacity provider or an agent.
     World,
-}
-
-/// A registration that is not `INACTIVE`.
-#[derive(Debug, Clone)]
-pub(super) struct Registration {
-    /// The last part of its ARN.
-    pub(super) id: Arc<str>,
-    pub(super) cluster: Arc<str>,
-    pub(super) ec2: InstanceId,
-    /// Windows, in a watched cluster.
-    pub(super) is_ours: bool,
-    /// In whole milliseconds.
-    pub(super) registered_at: Timestamp,
-    pub(super) status: Status,
-    pub(super) status_since: Timestamp,
-    pub(super) status_by: Actor,
-    pub(super) is_connected: bool,
-    /// Since when it is connected, or is not.
-    pub(super) connected_since: Timestamp,
-    pub(super) attributes: InstanceAttributes,
-    pub(super) gate_since: Timestamp,
-    pub(super) state_since: Timestamp,
-    /// It was mapped, with an open gate, at least until then. The newest change does not count.
-    pub(super) mapped_until: Option<Timestamp>,
-    /// The newest `judged` or `restarted` time that its state ever had.
-    pub(super) newest_judged: Option<Timestamp>,
-    pub(super) state_by: Actor,
-    pub(super) drain_since: Timestamp,
-    /// Since when an operator holds it; `None`: no hold.
-    pub(super) held_since: Option<Timestamp>,
-    /// Somebody else has changed our attributes since it registered, so they say nothing about the product.
-    pub(super) was_edited: bool,
-    /// The failures that its state counts, or their first, are what somebody else wrote.
-    pub(super) is_count_edited: bool,
-    /// What its drain attribute says rests on what somebody else wrote.
-    pub(super) is_drain_edited: bool,
-    /// An attribute names a time so late that it cannot be read yet.
-    names_a_later_time: bool,
-    /// When an operator made it active again after our drain, unless it was proven since.
-    pub(super) reactivated_at: Option<Timestamp>,
-    raw: [Option<Arc<str>>; 4],
-}
-
-impl Registration {
-    /// It is part of the cluster's capacity, and its agent is connected.
-    pub(super) fn counts(&self) -> bool {
-        self.is_ours && self.is_connected && matches!(self.status, Status::Active | Status::Draining)
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.attributes.gate == Gate::Mapped
-    }
-
-    pub(super) fn is_mapped(&self) -> bool {
-        self.is_open() && matches!(self.state(), Some(State::Mapped { .. }))
-    }
-
-    pub(super) fn state(&self) -> Option<&State> {
-        self.attributes.state.state()
-    }
-
-    /// When the proof was requested that opened its gate.
-    pub(super) fn mapped_since(&self) -> Option<Timestamp> {
-        match self.state() {
-            Some(State::Mapped { since, .. }) if self.is_open() => Some(*since),
-            _ => None,
-        }
-    }
-}
-
-/// What one step changed of a registration.
-#[derive(Debug, Clone)]
-pub(super) struct Change {
-    /// `None`: it is new.
-    pub(super) before: Option<Registration>,
-    pub(super) after: Registration,
 }
 
 /// A run of a function, and what it has read.

@@ -6,6 +6,10 @@
 //! faults stop, the fleet must converge. `simulator` holds what the tasks of a history share; `observer` traces, counts
 //! and checks; [`seeds`] plays many histories.
 //!
+//! Every eighth history also lies (`lies`): hosts answer falsely for themselves, anyone writes attributes, events are forged, and
+//! people invoke the functions. What a host said is still what its gate follows; what somebody wrote is believed of that
+//! instance alone. Each check says what that excuses. `simulate --lies` plays only these.
+//!
 //! A history that breaks an invariant is [shrunk](shrink) to the few events and faults that it needs, and printed as a
 //! timeline. `make simulate SEEDS=10000` plays many seeds, `make simulate SEED=7` one. Every test run plays the
 //! [`regressions`].
@@ -24,6 +28,7 @@ mod observer;
 pub mod plan;
 pub mod play;
 mod refusal_events;
+mod registration;
 pub mod regressions;
 mod sandbox;
 pub mod seeds;

@@ -50,8 +50,13 @@ pub(super) fn true_result(command: &Command, invocation: &Invocation, now: Times
             let refused = line["refused"].as_u64().unwrap_or_default();
             let (cause, step) = (text("cause"), text("step"));
             // A code of a call that reaches no server says nothing about one.
-            let is_of_host = cause.trim().starts_with(|c: char| c.is_ascii_digit()) && !REACHES_SERVER.contains(&&*step);
-            TrueResult::Failed { cause: if is_of_host { "wmi-failed".to_owned() } else { cause }, step, refused }
+            let is_of_host =
+                cause.trim().starts_with(|c: char| c.is_ascii_digit()) && !REACHES_SERVER.contains(&&*step);
+            TrueResult::Failed {
+                cause: if is_of_host { "wmi-failed".to_owned() } else { cause },
+                step,
+                refused,
+            }
         }
         _ => TrueResult::NoResult,
     }

@@ -54,11 +54,12 @@ const STATUSES: [&str; 14] = [
 impl Generator {
     /// One answer.
     pub(super) fn answer(&mut self, now: Timestamp) -> Scripted {
-        let (details, output) = match self.rng.u8(0..10) {
-            0..=3 => ("Success", self.mapped(now)),
-            4..=6 => (self.one_of(&["Failed", "Failed", "Success"]), self.failed()),
-            7 => (self.one_of(&["Success", "Failed"]), self.nothing(now)),
+        let (details, output) = match self.rng.u8(0..12) {
+            0..=2 => ("Success", self.mapped(now)),
+            3..=5 => (self.one_of(&["Failed", "Failed", "Success"]), self.failed()),
+            6 | 7 => (self.one_of(&["Success", "Success", "Failed"]), self.nothing(now)),
             8 => (self.one_of(&["Success", "Failed"]), self.long(now)),
+            9 => ("Failed", self.mapped(now)),
             _ => (self.one_of(&STATUSES), if self.rng.bool() { self.mapped(now) } else { self.failed() }),
         };
         let exit_code = if details == "Success" { 0 } else { self.one_of(&[75, 78, 1, -1]) };

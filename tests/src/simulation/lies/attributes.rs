@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Generator, moment};
-use crate::simulation::world_event::{HostNumber, OperatorAction, TimedEvent, WorldEvent};
+use crate::simulation::world_event::{HostNumber, HostProblem, OperatorAction, TimedEvent, WorldEvent};
 
 const NAMES: [&str; 4] = ["smb.G", "smb.G.state", "smb.G.drain", "smb.hold"];
 
@@ -26,9 +26,17 @@ impl Generator {
             return events;
         }
         let mut events = self.written(host, at);
+        if self.rng.u8(0..6) == 0 {
+            // It fails for a reason of its own, and somebody holds it with whatever value.
+            let held = self.any_text(8);
+            events = vec![
+                (at, WorldEvent::ProblemBegins(host, HostProblem::OutsideDomain)),
+                (at, WorldEvent::Write(host, "smb.hold", Some(held))),
+            ];
+        }
         // A hold that stays would keep many instances from being drained and given back.
         if events.iter().any(|(_, event)| matches!(event, WorldEvent::Write(_, "smb.hold", _))) {
-            let end = at + Duration::from_secs(self.rng.u64(60..3600));
+            let end = at + Duration::from_secs(self.rng.u64(600..7200));
             events.push((end, WorldEvent::Write(host, "smb.hold", None)));
         }
         events
