@@ -210,7 +210,7 @@ impl DisturbanceKind {
     /// The kinds of lies, with the most of each in one plan.
     pub(super) const OF_LIES: [(DisturbanceKind, usize); 4] = {
         use DisturbanceKind::*;
-        [(Liar, 2), (Attributes, 12), (Forged, 12), (Caller, 6)]
+        [(Liar, 6), (Attributes, 12), (Forged, 12), (Caller, 6)]
     };
 
     /// All others, in the order of the draws, with the most disturbances of each in one plan.

@@ -34,7 +34,9 @@ pub(super) fn is_lying(seed: u64) -> bool {
 
 /// The lies of a plan with so many hosts at its beginning.
 pub(super) fn disturbances(seed: u64, hosts: u64) -> Vec<Disturbance> {
-    let mut generator = Generator { rng: fastrand::Rng::with_seed(seed.rotate_left(32)), hosts };
+    let mut generator =
+        Generator { rng: fastrand::Rng::with_seed(seed.rotate_left(32)), hosts, liars: [1; 2] };
+    generator.liars = [generator.rng.u64(1..=hosts.max(1)), generator.host()];
     let mut disturbances = Vec::new();
     for (kind, most) in DisturbanceKind::OF_LIES {
         if generator.rng.u8(0..3) == 0 {
@@ -52,6 +54,8 @@ struct Generator {
     rng: fastrand::Rng,
     /// Hosts at the beginning of the history.
     hosts: u64,
+    /// The two that lie, if any does.
+    liars: [HostNumber; 2],
 }
 
 impl Generator {
@@ -64,11 +68,12 @@ impl Generator {
         }
     }
 
-    /// One host lies for some time, more often one that is there from the beginning.
+    /// One of the two lies for some time, more likely from early on.
     fn liar(&mut self, at: Duration) -> Vec<TimedEvent> {
-        let host = self.host();
+        let liars = self.liars;
+        let (host, at) = (self.one_of(&liars), at / self.rng.u32(1..=4));
         let answers = (0..self.rng.usize(1..=6)).map(|_| self.answer(moment(at))).collect();
-        let end = at + Duration::from_secs(self.rng.u64(300..6000));
+        let end = at + Duration::from_secs(self.rng.u64(600..9000));
         vec![(at, WorldEvent::LiesBegin(host, answers)), (end, WorldEvent::LiesEnd(host))]
     }
 
