@@ -5,13 +5,13 @@
 use tests::simulation::plan::Plan;
 use tests::simulation::play::play;
 use tests::simulation::regressions::REGRESSIONS;
-use tests::simulation::seeds::play_many;
+use tests::simulation::seeds::{Seeds, play_many};
 
 const SEEDS: u64 = 300;
 
 #[test]
 fn no_history_breaks_an_invariant() {
-    let (statistics, broken) = play_many(1, SEEDS, |_| {});
+    let (statistics, broken) = play_many(Seeds::new(1, SEEDS), |_| {});
     println!("{statistics}");
     if let Some(history) = broken {
         let violation = history.violation.expect("it is broken");

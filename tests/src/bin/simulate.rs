@@ -1,6 +1,6 @@
 //! Plays many seeds on every core, or one seed with its timeline: `simulate 10000`, `simulate --from 5000 1000`,
 //! `simulate --seed 7`. `--regressions` plays first the seeds that once broke an invariant. `--traces` prints a hash of
-//! each history's calls, to compare two versions of the product. A broken invariant is shrunk, printed, and an error.
+//! each history's calls, to compare two versions of the product. `--lies` plays only seeds whose histories lie. `--go-on` lists every broken seed. A broken invariant is shrunk, printed, and an error.
 
 use std::process::ExitCode;
 
@@ -8,12 +8,11 @@ use aws_smithy_async::time::{SystemTimeSource, TimeSource};
 use tests::simulation::plan::Plan;
 use tests::simulation::play::{History, play};
 use tests::simulation::regressions::REGRESSIONS;
-use tests::simulation::seeds::play_many;
+use tests::simulation::seeds::{Seeds, play_many};
 use tests::simulation::shrink::shrink;
 
 struct Options {
-    from: u64,
-    seeds: u64,
+    seeds: Seeds,
     one: Option<u64>,
     shrinks: bool,
     regressions: bool,
@@ -23,16 +22,18 @@ struct Options {
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
     let mut options =
-        Options { from: 1, seeds: 300, one: None, shrinks: true, regressions: false, traces: false };
+        Options { seeds: Seeds::new(1, 300), one: None, shrinks: true, regressions: false, traces: false };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("seed") => options.one = Some(arguments.value()?.parse()?),
             Long("no-shrink") => options.shrinks = false,
             Long("regressions") => options.regressions = true,
+            Long("lies") => options.seeds.only_lies = true,
+            Long("go-on") => options.seeds.goes_on = true,
             Long("traces") => options.traces = true,
-            Long("from") => options.from = arguments.value()?.parse()?,
-            Value(seeds) => options.seeds = seeds.parse()?,
+            Long("from") => options.seeds.from = arguments.value()?.parse()?,
+            Value(seeds) => options.seeds.count = seeds.parse()?,
             other => return Err(other.unexpected()),
         }
     }
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(error) => {
             eprintln!(
-                "{error}\nusage: simulate [--no-shrink] [--regressions] [--traces] [--from FIRST] [SEEDS], or simulate [--no-shrink] --seed SEED"
+                "{error}\nusage: simulate [--no-shrink] [--regressions] [--traces] [--lies] [--go-on] [--from FIRST] [SEEDS], or simulate [--no-shrink] --seed SEED"
             );
             return ExitCode::from(2);
         }
@@ -62,7 +63,10 @@ fn main() -> ExitCode {
         }
     }
     let began = SystemTimeSource::new().now();
-    let (statistics, broken) = play_many(options.from, options.seeds, |history| {
+    let (statistics, broken) = play_many(options.seeds, |history| {
+        if let Some(violation) = history.violation.as_ref().filter(|_| options.seeds.goes_on) {
+            println!("seed {} breaks \"{}\": {}", history.seed, violation.invariant, violation.what);
+        }
         if options.traces {
             println!("trace {} {:016x}", history.seed, history.trace);
         }

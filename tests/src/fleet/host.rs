@@ -44,6 +44,8 @@ pub struct Host {
     pub always: Option<Scripted>,
     /// What its script says instead of what it finds, without a log-on.
     pub lies: Option<Lie>,
+    /// What it answers in turn, in a circle, instead of running the script.
+    pub false_answers: VecDeque<Scripted>,
     /// The attribute `ecs.os-family`.
     pub os_family: &'static str,
     /// CPU units and MiB for its tasks.
@@ -191,6 +193,8 @@ pub struct Scripted {
     pub output: String,
     /// From sending to the result.
     pub after: Duration,
+    /// When its step ended, if the agent does not say what is true.
+    pub says_ended: Option<Timestamp>,
 }
 
 impl Scripted {
@@ -202,7 +206,7 @@ impl Scripted {
     /// Any result, after two seconds.
     pub fn new(details: &str, exit_code: i64, output: &str) -> Self {
         let (details, output, after) = (details.to_owned(), output.to_owned(), Duration::from_secs(2));
-        Self { details, exit_code, output, after }
+        Self { details, exit_code, output, after, says_ended: None }
     }
 
     /// The same result after another time.
@@ -230,6 +234,7 @@ impl Host {
             scripted: VecDeque::new(),
             always: None,
             lies: None,
+            false_answers: VecDeque::new(),
             os_family: if platform == Platform::Windows { "WINDOWS_SERVER_2022_CORE" } else { "LINUX" },
             capacity: (2048, 7680),
             attributes: Vec::new(),
@@ -313,6 +318,21 @@ impl Host {
             Agent::Silent(since) | Agent::Dead(since) if now < since + PING_LOST_AFTER => Some("Online"),
             Agent::Silent(_) | Agent::Dead(_) => Some("ConnectionLost"),
         }
+    }
+
+    /// The next result that is not the model's; and whether the host lies with it.
+    pub(crate) fn next_scripted(&mut self) -> Option<(Scripted, bool)> {
+        if let Some(scripted) = self.scripted.pop_front().or_else(|| self.always.clone()) {
+            return Some((scripted, false));
+        }
+        let answer = self.false_answers.front().filter(|_| self.answers()).cloned()?;
+        self.false_answers.rotate_left(1);
+        Some((answer, true))
+    }
+
+    /// Whether it may say something else than what is true.
+    pub(crate) fn is_liar(&self) -> bool {
+        self.lies.is_some() || !self.false_answers.is_empty()
     }
 
     /// Whether the SSM agent takes a waiting command.

@@ -19,17 +19,34 @@ pub(super) struct EventQueue {
     faults: FaultInjector,
     began: Timestamp,
     in_transit: Vec<(Timestamp, String)>,
+    /// Every event so far.
+    emitted: Vec<Value>,
     queue: Queue,
 }
 
 impl EventQueue {
     pub(super) fn new(faults: FaultInjector, began: Timestamp, visibility: Duration) -> Self {
         let queue = Queue::new("instance-events", QueueKind::Standard, visibility, MOST_RECEIVES);
-        EventQueue { faults, began, in_transit: Vec::new(), queue }
+        EventQueue { faults, began, in_transit: Vec::new(), emitted: Vec::new(), queue }
     }
 
     /// AWS emits an event.
     pub(super) fn emit(&mut self, now: Timestamp, event: &Value) {
+        self.emitted.push(event.clone());
+        self.send(now, event);
+    }
+
+    /// The event that was emitted so many events ago is sent again.
+    pub(super) fn replay(&mut self, now: Timestamp, ago: usize) {
+        let Some(event) = self.emitted.len().checked_sub(ago + 1).map(|index| self.emitted[index].clone())
+        else {
+            return;
+        };
+        self.send(now, &event);
+    }
+
+    /// It is on its way to the queue.
+    pub(super) fn send(&mut self, now: Timestamp, event: &Value) {
         let subject = subject(event);
         if self.faults.draw(FaultKind::EventLost, &subject, now).is_some() {
             return;

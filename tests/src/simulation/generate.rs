@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::fault_rates::generate_rates;
+use super::lies;
 use super::plan::{Conditions, FAULT_PERIOD, Fleet, MOST_HOSTS, Plan};
 use super::refusal_events;
 use super::world_event::{
@@ -32,6 +33,9 @@ impl Plan {
         let budget = refusal_events::lock_out(&mut of_refusals, &mut conditions);
         variables.insert("REFUSAL_BUDGET", budget.to_string());
         disturbances.extend(refusal_events::disturbances(&mut of_refusals, fleet.hosts));
+        if lies::is_lying(seed) {
+            disturbances.extend(lies::disturbances(seed, fleet.hosts));
+        }
         disturbances.sort_by_key(|one| one.events.first().map(|(at, _)| *at));
         Plan { seed, variables, fleet, rates, muted: BTreeSet::new(), disturbances, conditions }
     }
@@ -147,7 +151,7 @@ impl Generator<'_> {
                 }
             },
             DisturbanceKind::Cloud => self.cloud(at),
-            DisturbanceKind::Refused | DisturbanceKind::Alone | DisturbanceKind::LateWave => return None,
+            _ => return None,
         };
         Some(Disturbance { kind, events })
     }

@@ -3,26 +3,41 @@
 //!
 //! It is built from the state and the calls of the local AWS, never from what the product believes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use shared::config::Policy;
 use shared::share::DriveLetter;
-use shared::state::{AttributeNames, Drain, Gate, InstanceAttributes, State};
+use shared::state::{AttributeNames, Drain, InstanceAttributes, State};
 
-use crate::fleet::{InstanceId, Platform, REMOTE};
+use super::edits::{begins_anew, claims_a_drain, is_edited_since};
+use super::invariants::CLOCK_SKEW;
+use crate::fleet::{InstanceId, Platform};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::{ContainerInstance, Status};
 use crate::local_aws::ssm::{Command, Invocation};
+
+pub(super) use super::registration::{Change, Registration};
+pub(super) use super::true_result::{TrueResult, true_result};
 
 /// A command without a result after this time is lost.
 pub(super) const DEADLINE: SignedDuration = SignedDuration::from_mins(13);
 
 /// The index of a run in [`GroundTruth::runs`].
 pub(super) type RunId = usize;
+
+/// How a run was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// By the function's queue.
+    Queue,
+    /// By a person, who names instances.
+    Hand,
+    /// By a person, who may only look.
+    Look,
+}
 
 /// Who changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,76 +47,6 @@ pub(super) enum Actor {
     World,
 }
 
-/// A registration that is not `INACTIVE`.
-#[derive(Debug, Clone)]
-pub(super) struct Registration {
-    /// The last part of its ARN.
-    pub(super) id: Arc<str>,
-    pub(super) cluster: Arc<str>,
-    pub(super) ec2: InstanceId,
-    /// Windows, in a watched cluster.
-    pub(super) is_ours: bool,
-    /// In whole milliseconds.
-    pub(super) registered_at: Timestamp,
-    pub(super) status: Status,
-    pub(super) status_since: Timestamp,
-    pub(super) status_by: Actor,
-    pub(super) is_connected: bool,
-    /// Since when it is connected, or is not.
-    pub(super) connected_since: Timestamp,
-    pub(super) attributes: InstanceAttributes,
-    pub(super) gate_since: Timestamp,
-    pub(super) state_since: Timestamp,
-    /// It was mapped, with an open gate, at least until then. The newest change does not count.
-    pub(super) mapped_until: Option<Timestamp>,
-    /// The newest `judged` or `restarted` time that its state ever had.
-    pub(super) newest_judged: Option<Timestamp>,
-    pub(super) state_by: Actor,
-    pub(super) drain_since: Timestamp,
-    /// Since when an operator holds it; `None`: no hold.
-    pub(super) held_since: Option<Timestamp>,
-    /// Somebody else has changed our attributes since it registered, so they say nothing about the product.
-    pub(super) was_edited: bool,
-    /// When an operator made it active again after our drain, unless it was proven since.
-    pub(super) reactivated_at: Option<Timestamp>,
-    raw: [Option<Arc<str>>; 4],
-}
-
-impl Registration {
-    /// It is part of the cluster's capacity, and its agent is connected.
-    pub(super) fn counts(&self) -> bool {
-        self.is_ours && self.is_connected && matches!(self.status, Status::Active | Status::Draining)
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.attributes.gate == Gate::Mapped
-    }
-
-    pub(super) fn is_mapped(&self) -> bool {
-        self.is_open() && matches!(self.state(), Some(State::Mapped { .. }))
-    }
-
-    pub(super) fn state(&self) -> Option<&State> {
-        self.attributes.state.state()
-    }
-
-    /// When the proof was requested that opened its gate.
-    pub(super) fn mapped_since(&self) -> Option<Timestamp> {
-        match self.state() {
-            Some(State::Mapped { since, .. }) if self.is_open() => Some(*since),
-            _ => None,
-        }
-    }
-}
-
-/// What one step changed of a registration.
-#[derive(Debug, Clone)]
-pub(super) struct Change {
-    /// `None`: it is new.
-    pub(super) before: Option<Registration>,
-    pub(super) after: Registration,
-}
-
 /// A run of a function, and what it has read.
 #[derive(Debug, Clone)]
 pub(super) struct Run {
@@ -109,6 +54,8 @@ pub(super) struct Run {
     /// A run of `drain-unmapped`, else of `map-share`.
     pub(super) is_reconcile_run: bool,
     pub(super) is_by_hand: bool,
+    /// It may do more than look.
+    pub(super) may_act: bool,
     pub(super) began: Timestamp,
     /// When each operation was last answered.
     pub(super) read: BTreeMap<String, Timestamp>,
@@ -130,44 +77,6 @@ impl Run {
     }
 }
 
-/// The true result of one invocation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum TrueResult {
-    Mapped {
-        changed: bool,
-    },
-    Failed {
-        cause: String,
-        step: String,
-    },
-    /// It has ended without a result line that counts.
-    NoResult,
-    /// It has not ended within the deadline.
-    Lost,
-    Pending,
-}
-
-/// Reads a result, independently of the product: the exact result line in the exact status.
-pub(super) fn true_result(command: &Command, invocation: &Invocation, now: Timestamp) -> TrueResult {
-    if invocation.finished().is_none() {
-        let is_late = now.duration_since(command.requested()) > DEADLINE;
-        return if is_late { TrueResult::Lost } else { TrueResult::Pending };
-    }
-    let line: Value = serde_json::from_str(&invocation.stdout).unwrap_or(Value::Null);
-    let text = |member: &str| line[member].as_str().unwrap_or_default().to_owned();
-    match (&*invocation.details, line["smbMapping"].as_str()) {
-        ("Success", Some("mapped")) if text("drive") == "G:" && text("remote") == REMOTE => {
-            // A check changes nothing, whatever its line says.
-            let is_map = command.parameter("Action") == Some("map");
-            TrueResult::Mapped { changed: is_map && line["changed"] == true }
-        }
-        ("Success" | "Failed", Some("failed")) => {
-            TrueResult::Failed { cause: text("cause"), step: text("step") }
-        }
-        _ => TrueResult::NoResult,
-    }
-}
-
 /// A time in whole milliseconds, as all recorded times are.
 pub(super) fn millis(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).expect("in range")
@@ -180,6 +89,8 @@ pub(super) struct GroundTruth {
     /// By the last part of the ARN.
     pub(super) registrations: BTreeMap<Arc<str>, Registration>,
     pub(super) runs: Vec<Run>,
+    /// Instances of which somebody else ever wrote our attributes, on any registration.
+    pub(super) edited: BTreeSet<InstanceId>,
     /// How late ECS's listings may be.
     pub(super) ecs_lag: Duration,
     /// How late SSM's listings may be.
@@ -196,8 +107,8 @@ impl GroundTruth {
         ssm_lag: Duration,
     ) -> Self {
         let names = AttributeNames::new(DriveLetter::parse("G").expect("a letter"));
-        let (registrations, runs) = (BTreeMap::new(), Vec::new());
-        GroundTruth { policy, watched_clusters, registrations, runs, ecs_lag, ssm_lag, names }
+        let (registrations, runs, edited) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        GroundTruth { policy, watched_clusters, registrations, runs, edited, ecs_lag, ssm_lag, names }
     }
 
     /// Reads every registration again. The answer is what this actor has changed.
@@ -208,13 +119,21 @@ impl GroundTruth {
             for instance in aws.container_instances(cluster) {
                 seen += 1;
                 let before = self.registrations.get(&instance.id);
-                if before.is_some_and(|before| is_unchanged(before, instance)) {
+                let is_same = before.is_some_and(|before| is_unchanged(before, instance));
+                if is_same && !before.is_some_and(|before| self.reads_differently(aws, before, instance)) {
                     continue;
                 }
+                // What names a time ahead of every clock cannot be read until that time is near.
+                let actor = if is_same { Actor::World } else { actor };
                 let before = before.cloned();
                 let after = self.read(aws, cluster, instance, before.as_ref(), actor);
+                if after.was_edited {
+                    self.edited.insert(after.ec2.clone());
+                }
                 self.registrations.insert(instance.id.clone(), after.clone());
-                changes.push(Change { before, after });
+                if !is_same {
+                    changes.push(Change { before, after });
+                }
             }
         }
         if seen < self.registrations.len() {
@@ -224,6 +143,17 @@ impl GroundTruth {
             });
         }
         changes
+    }
+
+    fn attributes(&self, instance: &ContainerInstance, now: Timestamp) -> InstanceAttributes {
+        let all = instance.attributes.iter().map(|(name, value)| (&**name, value.as_deref()));
+        let attributes = InstanceAttributes::read(&self.names, now, all);
+        attributes.without_proof_before(millis(instance.registered_at))
+    }
+
+    /// Time has passed, and so its attributes read differently.
+    fn reads_differently(&self, aws: &LocalAws, before: &Registration, instance: &ContainerInstance) -> bool {
+        before.names_a_later_time && self.attributes(instance, aws.now()) != before.attributes
     }
 
     fn read(
@@ -236,15 +166,20 @@ impl GroundTruth {
     ) -> Registration {
         let now = aws.now();
         let host = &aws.world.hosts[&instance.ec2_instance_id];
-        let attributes = instance.attributes.iter().map(|(name, value)| (&**name, value.as_deref()));
-        let attributes = InstanceAttributes::read(&self.names, now, attributes);
+        let attributes = self.attributes(instance, now);
         let same_status = before.filter(|before| before.status == instance.status);
         let same_connection = before.filter(|before| before.is_connected == instance.agent_connected);
         let same_gate = before.filter(|before| before.attributes.gate == attributes.gate);
         let same_state = before.filter(|before| before.attributes.state == attributes.state);
         let same_drain = before.filter(|before| before.attributes.drain == attributes.drain);
         let raw = raw_attributes(instance);
-        let ours_changed = before.is_some_and(|before| before.raw[..3] != raw[..3]);
+        // A function's clock may be behind.
+        let is_read_anew = before.is_some_and(|before| is_unchanged(before, instance));
+        let changed = if is_read_anew { now + CLOCK_SKEW } else { now };
+        let is_edited = match before {
+            None => raw[..3].iter().any(Option::is_some),
+            Some(before) => before.raw[..3] != raw[..3] && actor == Actor::World,
+        };
         let was_reactivated = before.is_some_and(|before| {
             // A drain that was only requested is not provably ours, and is decided anew.
             before.status == Status::Draining
@@ -267,8 +202,8 @@ impl GroundTruth {
             },
             is_connected: instance.agent_connected,
             connected_since: same_connection.map_or(now, |before| before.connected_since),
-            gate_since: same_gate.map_or(now, |before| before.gate_since),
-            state_since: same_state.map_or(now, |before| before.state_since),
+            gate_since: same_gate.map_or(changed, |before| before.gate_since),
+            state_since: same_state.map_or(changed, |before| before.state_since),
             mapped_until: before.and_then(|b| if b.is_mapped() { Some(now) } else { b.mapped_until }),
             newest_judged: attributes
                 .state
@@ -276,10 +211,22 @@ impl GroundTruth {
                 .map(State::judged)
                 .max(before.and_then(|before| before.newest_judged)),
             state_by: same_state.map_or(actor, |before| before.state_by),
-            drain_since: same_drain.map_or(now, |before| before.drain_since),
-            held_since: attributes.hold.then(|| before.and_then(|before| before.held_since).unwrap_or(now)),
-            was_edited: before.is_some_and(|before| before.was_edited)
-                || (ours_changed && actor == Actor::World),
+            drain_since: same_drain.map_or(changed, |before| before.drain_since),
+            held_since: raw[3].as_ref().map(|_| before.and_then(|before| before.held_since).unwrap_or(now)),
+            names_a_later_time: self.attributes(instance, Timestamp::MAX) != attributes,
+            was_edited: is_edited || before.is_some_and(|before| before.was_edited),
+            is_count_edited: is_edited_since(
+                before.map(|before| (&before.raw[..2], before.is_count_edited)),
+                &raw[..2],
+                is_edited,
+                begins_anew(attributes.state.state()),
+            ),
+            is_drain_edited: is_edited_since(
+                before.map(|before| (&before.raw[2..3], before.is_drain_edited)),
+                &raw[2..3],
+                is_edited && raw[2].as_deref().is_some_and(claims_a_drain),
+                matches!(attributes.drain, Drain::Requested { .. } | Drain::Absent),
+            ),
             reactivated_at: if was_reactivated && actor == Actor::World {
                 Some(now)
             } else {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use shared::state::{Drain, Gate};
 
 use super::ground_truth::{Change, GroundTruth, RunId};
-use super::invariants::{Checker, NO_CREDENTIAL_LEAVES_THE_HOST, secrets};
+use super::invariants::{Checker, LOG_LINES_ARE_PLAIN, NO_CREDENTIAL_LEAVES_THE_HOST, logs, secrets};
 use super::sandbox::Answer;
 use super::statistics::Statistics;
 use super::trace::Trace;
@@ -73,5 +73,6 @@ impl Observer {
         let is_leaked = secrets::contains_password(output) || secrets::contains_password(text.as_bytes());
         let result = if is_leaked { Err(format!("{name} printed a password")) } else { Ok(()) };
         self.checker.record(NO_CREDENTIAL_LEAVES_THE_HOST, result, now);
+        self.checker.record(LOG_LINES_ARE_PLAIN, logs::are_plain(output), now);
     }
 }

@@ -10,9 +10,11 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
 
 use super::fault_rates::{FaultKind, InjectedFault};
+use super::ground_truth::Origin;
 use super::invariants::{
     EVERYTHING_CONVERGES, MESSAGES_ARE_DELETED_ONCE_HANDLED, Violation, convergence, messages,
 };
+use super::lies;
 use super::plan::{FAULT_PERIOD, Plan};
 use super::sandbox::{Answer, Function};
 use super::simulator::Simulator;
@@ -141,6 +143,12 @@ fn step(simulator: &Rc<Simulator>, events: &mut Events) -> Option<Timestamp> {
                 let ids: Vec<_> = hosts.iter().map(|host| id_of(*host).to_string()).collect();
                 spawn_local(invoke_by_hand(simulator.clone(), ids));
             }
+            WorldEvent::Forge { event, registration_of } => {
+                let event = lies::forged(&aws, event, *registration_of);
+                simulator.queue.borrow_mut().send(aws.now(), &event);
+            }
+            WorldEvent::Replay(ago) => simulator.queue.borrow_mut().replay(aws.now(), *ago),
+            WorldEvent::Look(payload) => _ = spawn_local(look(simulator.clone(), payload.clone())),
             WorldEvent::NextRefused { fate, after } => events.fates.push_back((*fate, *after)),
             event => world::apply(&mut aws, event, &simulator.plan),
         }
@@ -151,7 +159,11 @@ fn step(simulator: &Rc<Simulator>, events: &mut Events) -> Option<Timestamp> {
 }
 
 async fn invoke_by_hand(simulator: Rc<Simulator>, ids: Vec<String>) {
-    simulator.invoke(Function::MapShare, &json!({ "instanceIds": ids }), true).await;
+    simulator.invoke(Function::MapShare, &json!({ "instanceIds": ids }), Origin::Hand).await;
+}
+
+async fn look(simulator: Rc<Simulator>, payload: Value) {
+    simulator.invoke(Function::DrainUnmapped, &payload, Origin::Look).await;
 }
 
 /// Invokes `drain-unmapped` every minute. Lambda's time-out ends a run before the next, but a fault may add a second run.
@@ -169,7 +181,7 @@ async fn schedule(simulator: Rc<Simulator>) {
 
 async fn reconcile(simulator: Rc<Simulator>, later: Duration) {
     sleep(later).await;
-    simulator.invoke(Function::DrainUnmapped, &tick(), false).await;
+    simulator.invoke(Function::DrainUnmapped, &tick(), Origin::Queue).await;
 }
 
 /// Invokes `map-share` with the messages of each batching window.
@@ -192,7 +204,7 @@ async fn poll_queue(simulator: Rc<Simulator>) {
 
 async fn handle_messages(simulator: Rc<Simulator>, messages: Vec<Message>) {
     let payload = simulator.queue.borrow().event(&messages);
-    let (run, answer) = simulator.invoke(Function::MapShare, &payload, false).await;
+    let (run, answer) = simulator.invoke(Function::MapShare, &payload, Origin::Queue).await;
     let Answer::Value(answer) = answer else { return };
     let (done, now) = (settle(&messages, Some(&answer)), simulator.now());
     let (deleted, returned): (Vec<&Message>, Vec<&Message>) =

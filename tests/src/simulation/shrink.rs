@@ -24,7 +24,8 @@ pub fn shrink(seed: u64, invariant: &'static str) -> Shrunk {
     let plan = Plan::generate(seed);
     let mut search = Search { plan, invariant, excluded: Exclusions::default(), replays: 0 };
     let others = DisturbanceKind::OTHERS.into_iter().map(|(kind, _)| kind);
-    for kind in DisturbanceKind::OF_REFUSALS.into_iter().chain(others) {
+    let of_lies = DisturbanceKind::OF_LIES.into_iter().map(|(kind, _)| kind);
+    for kind in DisturbanceKind::OF_REFUSALS.into_iter().chain(others).chain(of_lies) {
         search.try_without(|excluded| _ = excluded.kinds.insert(kind));
     }
     for (kind, ..) in FaultKind::ALL {

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::event_queue::EventQueue;
 use super::fault_rates::{FaultInjector, FaultKind};
-use super::ground_truth::{GroundTruth, Run, RunId};
+use super::ground_truth::{GroundTruth, Origin, Run, RunId};
 use super::observer::Observer;
 use super::plan::Plan;
 use super::play::History;
@@ -121,20 +121,22 @@ impl Simulator {
         Interruption { killed, cut_off }
     }
 
-    fn begin(&self, function: Function, is_by_hand: bool) -> RunId {
+    fn begin(&self, function: Function, origin: Origin) -> RunId {
         let now = self.now();
         let mut observer = self.observer();
         match function {
+            _ if origin == Origin::Look => {}
             Function::DrainUnmapped => observer.statistics.reconcile_runs += 1,
             Function::MapShare => observer.statistics.batches += 1,
         }
         let ground_truth = &mut observer.checker.ground_truth;
         let id = ground_truth.runs.len();
-        let is_reconcile_run = function == Function::DrainUnmapped;
+        let is_reconcile_run = function == Function::DrainUnmapped && origin != Origin::Look;
         let lag = ground_truth.ssm_lag.max(ground_truth.ecs_lag);
         let mut overlapping = 0;
-        let same_function =
-            ground_truth.runs.iter_mut().rev().filter(|other| other.is_reconcile_run == is_reconcile_run);
+        let same_function = ground_truth.runs.iter_mut().rev().filter(|other| {
+            other.is_reconcile_run == is_reconcile_run && Origin::Look != origin && other.may_act
+        });
         for other in same_function.take(20).filter(|other| other.ended.is_none_or(|ended| now < ended + lag))
         {
             other.overlapping += 1;
@@ -143,7 +145,8 @@ impl Simulator {
         ground_truth.runs.push(Run {
             name: format!("{} #{id}", function.name()),
             is_reconcile_run,
-            is_by_hand,
+            is_by_hand: origin == Origin::Hand,
+            may_act: origin != Origin::Look,
             began: now,
             read: BTreeMap::new(),
             counted_draining: None,
@@ -161,10 +164,10 @@ impl Simulator {
         &self,
         function: Function,
         payload: &Value,
-        is_by_hand: bool,
+        origin: Origin,
     ) -> (RunId, Answer) {
         let sandbox = self.sandbox(function);
-        let run = self.begin(function, is_by_hand);
+        let run = self.begin(function, origin);
         let answer = sandbox.invoke(run, payload, self.interruption(function)).await;
         self.running.borrow_mut().remove(&run);
         let now = self.now();

@@ -66,12 +66,13 @@ impl Trace {
             let finished = invocation.finished()?;
             let (host, details) = (&invocation.instance, &invocation.details);
             let result = match true_result(command, invocation, aws.now()) {
-                TrueResult::Failed { cause, step } => format!("{cause} at {step}"),
+                TrueResult::Failed { cause, step, .. } => format!("{cause} at {step}"),
                 result => format!("{result:?}"),
             };
             let action = command.parameter("Action").unwrap_or_default();
             let requested = command.requested();
-            Some(line(finished, &format!("{host}: {action} of {requested:.3}: {details}, {result}")))
+            let lie = if invocation.is_lie { ", a lie" } else { "" };
+            Some(line(finished, &format!("{host}: {action} of {requested:.3}: {details}, {result}{lie}")))
         }));
         if let Some(Violation { invariant, what, at }) = violation {
             timeline.push(line(*at, &format!("BROKEN: {invariant}: {what}")));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::lies;
 use super::plan::Plan;
 use super::world_event::{
     FileServerState, HostNumber, HostProblem, LetterChange, OperatorAction, Trouble, UNUSUAL_RESULTS,
@@ -133,7 +134,7 @@ pub(super) fn apply(aws: &mut LocalAws, event: &WorldEvent, plan: &Plan) {
             let now = aws.now();
             aws.throttles.customer_takes(Bucket::ClusterResourceModify, *rate, now);
         }
-        _ => {}
+        event => lies::apply(aws, event),
     }
 }
 
@@ -141,7 +142,7 @@ fn power(aws: &LocalAws, host: HostNumber) -> Option<Power> {
     aws.world.hosts.get(&id_of(host)).map(|host| host.power)
 }
 
-fn exists(aws: &LocalAws, host: HostNumber) -> bool {
+pub(super) fn exists(aws: &LocalAws, host: HostNumber) -> bool {
     !matches!(power(aws, host), None | Some(Power::ShuttingDown | Power::Terminated))
 }
 
@@ -275,6 +276,7 @@ pub(super) fn end_disturbances(aws: &mut LocalAws, plan: &Plan, hosts: impl Iter
         }
         if exists(aws, host) {
             aws.world.host(&id_of(host)).scripted.clear();
+            aws.world.host(&id_of(host)).false_answers.clear();
         }
     }
 }

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use crate::fleet::{Hang, InstanceId, Lie, Readable};
+use serde_json::Value;
+
+use crate::fleet::{Hang, InstanceId, Lie, Readable, Scripted};
 use crate::local_aws::faults::FaultRule;
 
 /// Hosts are numbered in the order of their launch.
@@ -141,6 +143,23 @@ pub(super) enum WorldEvent {
     StopTasks(usize),
     /// A person invokes `map-share` with these hosts.
     InvokeByHand(Vec<HostNumber>),
+    /// From now on the host answers with these in turn, in a circle.
+    LiesBegin(HostNumber, Vec<Scripted>),
+    LiesEnd(HostNumber),
+    /// Somebody writes or deletes one of our attributes.
+    Write(HostNumber, &'static str, Option<String>),
+    /// From now on the host registers with this attribute.
+    RegistersWith(HostNumber, &'static str, String),
+    /// Somebody puts an event into the queue of `map-share`.
+    Forge {
+        event: Value,
+        /// The event names the registration of this host.
+        registration_of: Option<HostNumber>,
+    },
+    /// The event that was sent so many events ago is sent again.
+    Replay(usize),
+    /// A person invokes `drain-unmapped` with this, which may only look.
+    Look(Value),
     /// Several calls of one operation fail in a row.
     Outage(FaultRule),
     /// Lambda ends all idle sandboxes.
@@ -173,12 +192,26 @@ pub(super) enum DisturbanceKind {
     Alone,
     /// Several hosts long after the last log-on.
     LateWave,
+    /// A host answers what is not true.
+    Liar,
+    /// Somebody writes our attributes.
+    Attributes,
+    /// Somebody puts events into the queue.
+    Forged,
+    /// A person invokes a function.
+    Caller,
 }
 
 impl DisturbanceKind {
     /// The kinds that are drawn by themselves.
     pub(super) const OF_REFUSALS: [DisturbanceKind; 3] =
         [DisturbanceKind::Refused, DisturbanceKind::Alone, DisturbanceKind::LateWave];
+
+    /// The kinds of lies, with the most of each in one plan.
+    pub(super) const OF_LIES: [(DisturbanceKind, usize); 4] = {
+        use DisturbanceKind::*;
+        [(Liar, 6), (Attributes, 12), (Forged, 12), (Caller, 6)]
+    };
 
     /// All others, in the order of the draws, with the most disturbances of each in one plan.
     pub(super) const OTHERS: [(DisturbanceKind, usize); 14] = {

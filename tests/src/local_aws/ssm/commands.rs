@@ -54,6 +54,10 @@ pub struct Invocation {
     pub(crate) has_slot: bool,
     /// Whether the script was stopped before it had an effect.
     pub(crate) stopped: bool,
+    /// Whether the host may have lied.
+    pub(crate) is_lie: bool,
+    /// When the step ended, if the agent does not say what is true.
+    pub(crate) says_ended: Option<Timestamp>,
     /// The result that a test scripted, until it takes effect.
     pub(crate) scripted: Option<Scripted>,
 }
@@ -120,6 +124,8 @@ impl Invocation {
             stderr: String::new(),
             has_slot: false,
             stopped: false,
+            is_lie: false,
+            says_ended: None,
             scripted: None,
         }
     }
@@ -127,6 +133,12 @@ impl Invocation {
     /// When the invocation became final.
     pub fn finished(&self) -> Option<Timestamp> {
         self.finished
+    }
+
+    /// What SSM shows of the script's output.
+    pub(crate) fn shown(&self) -> &str {
+        let end = self.stdout.char_indices().nth(super::listing::MOST_OUTPUT);
+        end.map_or(&*self.stdout, |(end, _)| &self.stdout[..end])
     }
 
     pub(crate) fn details_at(&self, at: Timestamp) -> &str {
@@ -190,10 +202,11 @@ impl LocalAws {
         let Some(host) = self.world.hosts.get_mut(instance) else {
             return self.finish(key, target, "Undeliverable", -1, String::new());
         };
-        if let Some(scripted) = host.scripted.pop_front().or_else(|| host.always.clone()) {
+        if let Some((scripted, is_lie)) = host.next_scripted() {
             let after = scripted.after;
             if let Some(invocation) = self.invocation(key, target) {
                 invocation.stopped = true;
+                invocation.is_lie = is_lie;
                 invocation.scripted = Some(scripted);
             }
             return self.after(after, Timer::Dictated(key, target));

@@ -14,7 +14,7 @@ use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
 use crate::local_aws::{LocalAws, REGION};
 
 /// The limit of a plugin's `Output` in a listing, in characters.
-const MOST_OUTPUT: usize = 2500;
+pub(super) const MOST_OUTPUT: usize = 2500;
 
 /// The `Status` of an invocation with that `StatusDetails`.
 pub(crate) fn invocation_status(details: &str) -> &'static str {
@@ -250,7 +250,7 @@ fn show<'a>(
         status_details: aws.show_details(details),
         response_code: if finished.is_some() { invocation.exit_code } else { -1 },
         response_start_date_time: Some(seconds(started)),
-        response_finish_date_time: finished.map(seconds),
+        response_finish_date_time: finished.map(|at| seconds(invocation.says_ended.unwrap_or(at))),
         output: if finished.is_some() { output(invocation) } else { Cow::Borrowed("") },
         standard_output_url: "",
         standard_error_url: "",

@@ -46,6 +46,7 @@ impl LocalAws {
         if ran {
             invocation.started = invocation.sent;
         }
+        invocation.says_ended = scripted.says_ended;
         if super::commands::is_final(&details) {
             return self.finish(key, target, details, scripted.exit_code, scripted.output);
         }
@@ -147,11 +148,15 @@ impl LocalAws {
             return;
         }
         host.runs.retain(|run| *run != (key, target));
+        let is_lie = host.is_liar();
         let finished = if host.script_ends > now && now >= started + MUTEX_WAIT {
             script::busy(&settings)
         } else {
             script::run(&mut self.world, &instance, &settings, action, now)
         };
+        if let Some(invocation) = self.invocation(key, target) {
+            invocation.is_lie = is_lie;
+        }
         self.report(key, target, finished.exit_code, finished.line);
     }
 

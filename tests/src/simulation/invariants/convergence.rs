@@ -82,7 +82,7 @@ pub(super) fn has_a_fault(world: &World, host: &Host) -> bool {
         || host.dns_broken
         || host.port_445_blocked
         || host.hang.is_some()
-        || host.lies.is_some()
+        || host.is_liar()
         || world.account.refuses_alone.contains_key(&host.id)
 }
 

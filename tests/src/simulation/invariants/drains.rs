@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::cause::{Cause, Class};
 use shared::state::{Drain, State, StateAttribute};
 
-use super::{CLOCK_SKEW, CheckResult, Step, ensure};
+use super::{CLOCK_SKEW, CheckResult, Step, ensure, witnesses};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::Status;
 use crate::simulation::ground_truth::{Actor, GroundTruth, Registration, RunId, TrueResult};
@@ -46,14 +46,30 @@ fn has_lasting_fault(step: &Step<'_>, one: &Registration, views: [Timestamp; 2])
         || "it has not failed for long enough",
     )?;
     ensure(*attempts > quick_retries(cause, policy.max_attempts), || "its quick retries are not used up")?;
+    follows_from_results(step, one, class)?;
+    match class {
+        Class::Host => Ok(()),
+        Class::Network | Class::Directory => witnesses::are_enough(step, one, views),
+        Class::Credentials | Class::Configuration | Class::Unknown => {
+            Err(format!("{cause} is not the host's own"))
+        }
+    }
+}
+
+/// What the state says of its failures is what the script said. Whatever somebody else wrote is believed.
+fn follows_from_results(step: &Step<'_>, one: &Registration, class: Class) -> CheckResult {
+    let Some(State::Unmapped { judged, failing_since, .. }) = one.state() else { return Ok(()) };
     let results = step.ground_truth.results(step.aws, &one.ec2);
     let while_failing: Vec<(Timestamp, TrueResult)> =
         results.filter(|(at, _)| at >= failing_since && at <= judged).collect();
     let is_failure = |result: &TrueResult| matches!(result, TrueResult::Failed { cause, .. } if Cause::new(cause).class() == class);
     let last = while_failing.first().filter(|(at, _)| at == judged);
-    ensure(last.is_some_and(|(_, result)| is_failure(result)), || {
+    ensure(one.state_by == Actor::World || last.is_some_and(|(_, result)| is_failure(result)), || {
         format!("the result of its last attempt is {last:?}")
     })?;
+    if one.is_count_edited {
+        return Ok(());
+    }
     let first = while_failing.last().filter(|(at, _)| at == failing_since);
     ensure(first.is_some_and(|(_, result)| is_failure(result)), || {
         format!("the result of its first failure is {first:?}")
@@ -61,30 +77,12 @@ fn has_lasting_fault(step: &Step<'_>, one: &Registration, views: [Timestamp; 2])
     ensure(
         !while_failing.iter().any(|(_, result)| matches!(result, TrueResult::Mapped { .. })),
         || "it was mapped meanwhile",
-    )?;
-    match class {
-        Class::Host => Ok(()),
-        Class::Network | Class::Directory => {
-            let witnesses = |read: Timestamp| {
-                let others = step.ground_truth.registrations.values();
-                let others = others.filter(|other| other.ec2 != one.ec2 && was_known(other, read));
-                let needed = others.clone().count().min(3);
-                let proven = others.filter(|other| was_proven(step, other, *failing_since, *judged));
-                (proven.count(), needed)
-            };
-            let possible = views.map(witnesses);
-            let are_enough = possible.iter().any(|(proven, needed)| *needed > 0 && proven >= needed);
-            ensure(are_enough, || format!("(witnesses, needed): {possible:?}"))
-        }
-        Class::Credentials | Class::Configuration | Class::Unknown => {
-            Err(format!("{cause} is not the host's own"))
-        }
-    }
+    )
 }
 
 /// It counted when the run read the fleet. Who was disconnected then, or came later, is unknown to the run. Who has left
 /// since still counts for it.
-fn was_known(one: &Registration, read: Timestamp) -> bool {
+pub(super) fn was_known(one: &Registration, read: Timestamp) -> bool {
     let was_connected = one.is_connected == (one.connected_since <= read);
     one.is_ours
         && was_connected
@@ -100,12 +98,6 @@ fn is_known(one: &Registration, read: Timestamp) -> bool {
 /// It counts now, though it may have come later.
 fn counts_now(one: &Registration, _: Timestamp) -> bool {
     one.counts()
-}
-
-fn was_proven(step: &Step<'_>, other: &Registration, after: Timestamp, before: Timestamp) -> bool {
-    step.ground_truth
-        .results(step.aws, &other.ec2)
-        .any(|(at, result)| at > after && at < before && matches!(result, TrueResult::Mapped { .. }))
 }
 
 /// As in the table of causes: a quick retry does not help against some.

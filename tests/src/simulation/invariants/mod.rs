@@ -8,6 +8,8 @@ pub(super) mod convergence;
 mod drains;
 mod drive_letters;
 mod gates;
+mod lies;
+pub(super) mod logs;
 pub(super) mod messages;
 mod ownership;
 mod placement;
@@ -17,6 +19,7 @@ mod sends;
 mod silence;
 mod verdicts;
 mod waiting;
+mod witnesses;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -42,7 +45,7 @@ pub struct Violation {
 }
 
 /// The clocks of two parties differ by less than this.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
+pub(super) const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// The same, where both clocks belong to functions.
 const TWO_CLOCK_SKEWS: SignedDuration = SignedDuration::from_secs(8);
@@ -87,9 +90,11 @@ type Check = fn(&Step<'_>) -> CheckResult;
 
 /// The checks that remember nothing between steps. A name begins with the number of the invariant in
 /// docs/architecture.md, Invariants.
-const CHECKS: [(&str, Check); 8] = [
+const CHECKS: [(&str, Check); 10] = [
     ("1 a gate opens only on a proof", gates::opens_only_on_a_proof),
     ("1 a restart shuts the gate", gates::a_restart_shuts_it),
+    ("1 nothing is recorded for the future", lies::nothing_is_recorded_for_the_future),
+    ("5 who may only look changes nothing", lies::who_may_only_look_changes_nothing),
     ("4 a recorded state matches its command's result", verdicts::a_recorded_state_matches_its_result),
     ("2 what an operator did stays done", ownership::what_an_operator_did_stays_done),
     ("4 a drain rests on the script's own results", drains::rests_on_the_scripts_own_results),
@@ -110,6 +115,8 @@ const SCRIPTS_REMOVE_NO_OTHER_MAPPING: &str = "10 scripts remove no other mappin
 const TASKS_ARE_PLACED_ON_FRESH_PROOFS: &str = "1 tasks are placed on fresh proofs";
 /// Checked for calls, and for logs, metrics and answers when a run ends.
 pub const NO_CREDENTIAL_LEAVES_THE_HOST: &str = "8 no credential leaves the host";
+/// Checked for the logs when a run ends.
+pub const LOG_LINES_ARE_PLAIN: &str = "8 nobody writes into the logs";
 /// Checked when a run answers its queue.
 pub const MESSAGES_ARE_DELETED_ONCE_HANDLED: &str = "9 a message is deleted only once handled";
 /// Checked when the faults have stopped.
@@ -125,6 +132,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         OTHERS_DELAY_NO_HOST_FOR_LONG,
         SCRIPTS_REMOVE_NO_OTHER_MAPPING,
         TASKS_ARE_PLACED_ON_FRESH_PROOFS,
+        LOG_LINES_ARE_PLAIN,
         MESSAGES_ARE_DELETED_ONCE_HANDLED,
         EVERYTHING_CONVERGES,
     ];

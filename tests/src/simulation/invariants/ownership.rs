@@ -21,7 +21,9 @@ pub(super) fn what_an_operator_did_stays_done(step: &Step<'_>) -> CheckResult {
         let read = run.read_at("DescribeContainerInstances") - step.ground_truth.ecs_lag;
         let id = &after.ec2;
         ensure(run.is_reconcile_run, || format!("map-share changed the status of {id}"))?;
-        ensure(step.ground_truth.policy.mode == Mode::Enforce, || {
+        // What was drained before is given back in every mode that acts.
+        let mode = step.ground_truth.policy.mode;
+        ensure(mode == Mode::Enforce || mode == Mode::Map && after.status == Status::Active, || {
             format!("{id} is drained or given back in another mode")
         })?;
         let is_held = before.held_since.is_some_and(|since| since <= read);
@@ -49,6 +51,8 @@ fn drained(before: &Registration, read: Timestamp) -> CheckResult {
 fn given_back(step: &Step<'_>, run: &Run, before: &Registration) -> CheckResult {
     ensure(before.status == Status::Draining, || format!("it was {:?}", before.status))?;
     let drained_again = was_drained_again_unnoticed(step, run, before);
+    // Whoever writes the attribute says whose drain it is.
+    let drained_again = drained_again || before.is_drain_edited;
     let is_our_drain = matches!(before.status_by, Actor::Run(_)) || drained_again;
     ensure(is_our_drain, || "we had not drained it")?;
     ensure(matches!(before.attributes.drain, Drain::Released { .. }), || {
@@ -57,7 +61,8 @@ fn given_back(step: &Step<'_>, run: &Run, before: &Registration) -> CheckResult 
     let Some(State::Mapped { judged, .. }) = before.state() else {
         return Err(format!("its state is {:?}", before.state()));
     };
-    let is_proven = step.ground_truth.was_proven_by(step.aws, &before.ec2, *judged);
+    let is_proven =
+        before.state_by == Actor::World || step.ground_truth.was_proven_by(step.aws, &before.ec2, *judged);
     ensure(is_proven, || format!("no proof was requested at {judged}"))?;
     let drained = before.status_since;
     ensure(drained_again || *judged > drained - DECISION_TO_DRAIN, || {

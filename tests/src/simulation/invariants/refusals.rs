@@ -8,7 +8,7 @@ use shared::cause::Cause;
 use super::{CLOCK_SKEW, Step};
 use crate::fleet::{InstanceId, LogOn, Presented};
 use crate::local_aws::ssm::{Command, Invocation};
-use crate::simulation::ground_truth::{DEADLINE, Run, TrueResult, millis, true_result};
+use crate::simulation::ground_truth::{DEADLINE, Registration, Run, TrueResult, millis, true_result};
 
 /// Refusals that are less than this apart are one row. A function's clock may be ahead when it waits for 31 minutes.
 pub(super) const ROW_GAP: SignedDuration = SignedDuration::from_secs(31 * 60 - CLOCK_SKEW.as_secs());
@@ -107,14 +107,16 @@ impl Refusals {
             let mut known = self.all.iter().rev().take_while(|refusal| refusal.at > oldest);
             known.any(|refusal| *refusal.command == *command.id && refusal.instance == one.instance)
         };
-        let is_one = |(command, one): &(&Command, &Invocation)| match true_result(command, one, now) {
-            TrueResult::Failed { cause, .. } => {
-                Cause::new(&cause).is_refused_logon() && !is_refused(command, one)
+        let count = |(command, one): (&Command, &Invocation)| match true_result(command, one, now) {
+            TrueResult::Failed { cause, refused, .. } if one.is_lie || !is_refused(command, one) => {
+                let least = usize::from(Cause::new(&cause).is_refused_logon());
+                let of_lie = if one.is_lie { refused.min(3) as usize } else { 0 };
+                least.max(of_lie)
             }
-            TrueResult::NoResult | TrueResult::Lost => is_map(command),
-            TrueResult::Mapped { .. } | TrueResult::Pending => false,
+            TrueResult::NoResult | TrueResult::Lost => usize::from(is_map(command)),
+            TrueResult::Failed { .. } | TrueResult::Mapped { .. } | TrueResult::Pending => 0,
         };
-        invocations.filter(is_one).count()
+        invocations.map(count).sum()
     }
 
     /// Some host was let in with the parameters' password so recently that a run may present it to everyone: after the
@@ -146,18 +148,30 @@ fn row_of(refusals: &[Refusal], from: Timestamp) -> impl Iterator<Item = &Refusa
     })
 }
 
-/// A host that lies is believed: its check opens a gate. That hole is documented.
+/// A host that lies is believed: its `map`, or its check that opens the gate. So is whoever writes its attributes: they say
+/// when it logged on. Each is documented.
 fn is_said_to_be_let_in(step: &Step<'_>, oldest: Timestamp, counts: impl Fn(&Command) -> bool) -> bool {
-    let liars = step.aws.world.hosts.values().filter(|host| host.lies.is_some());
-    let mut said = liars.flat_map(|host| step.ground_truth.history(step.aws, &host.id));
+    let commands = step.aws.commands().rev().take_while(|one| one.requested() > oldest - DEADLINE);
+    let mut said = commands
+        .filter(|command| counts(command))
+        .flat_map(|command| command.invocations().iter().map(move |one| (command, one)));
     said.any(|(command, invocation)| {
+        let is_edited = step.ground_truth.edited.contains(&invocation.instance);
+        let result = || true_result(command, invocation, step.aws.now());
+        let registrations = || {
+            let all = step.ground_truth.registrations.values();
+            all.filter(|one| one.ec2 == invocation.instance)
+        };
+        let opens = || {
+            let is_opened = |one: &Registration| one.mapped_since() == Some(millis(command.requested()));
+            registrations().any(|one| is_opened(one) || !one.is_open())
+        };
         invocation.finished().is_some_and(|at| at >= oldest)
-            && counts(command)
-            && matches!(true_result(command, invocation, step.aws.now()), TrueResult::Mapped { .. })
-            && step.ground_truth.registrations.values().any(|one| {
-                let is_opened = one.mapped_since() == Some(millis(command.requested()));
-                *one.ec2 == *invocation.instance && (is_opened || !one.is_open())
-            })
+            && match result() {
+                TrueResult::Mapped { .. } if is_edited => true,
+                TrueResult::Mapped { changed } => invocation.is_lie && (changed || opens()),
+                _ => false,
+            }
     })
 }
 

@@ -7,7 +7,7 @@ use shared::state::State;
 use super::refusals::Refusals;
 use super::{CLOCK_SKEW, CheckResult, Step, ensure};
 use crate::local_aws::LocalAws;
-use crate::simulation::ground_truth::{GroundTruth, TrueResult};
+use crate::simulation::ground_truth::{GroundTruth, Registration, TrueResult, millis, true_result};
 
 /// Until when a run could have believed that SSM is healthy and that checks may be sent.
 #[derive(Default)]
@@ -44,6 +44,9 @@ impl SsmHealth {
             ensure(age > period * 2 - CLOCK_SKEW, || {
                 format!("{id} was shut for silence, judged {age:#} ago")
             })?;
+            ensure(was_asked(step, before, *judged), || {
+                format!("{id} was shut for silence though nobody asked it since {judged}")
+            })?;
             let read = run.began - step.ground_truth.ecs_lag;
             let could_believe =
                 self.last_may_check.is_some_and(|at| at >= read) || may_check(step, refusals, read);
@@ -57,6 +60,19 @@ impl SsmHealth {
         }
         Ok(())
     }
+}
+
+/// A command to it brought no result since, or its agent cannot be asked.
+fn was_asked(step: &Step<'_>, one: &Registration, judged: Timestamp) -> bool {
+    let now = step.aws.now();
+    let host = &step.aws.world.hosts[&one.ec2];
+    let is_offline =
+        host.ping_status(now) != Some("Online") || host.ping_status(now + CLOCK_SKEW) != Some("Online");
+    is_offline
+        || step.ground_truth.history(step.aws, &one.ec2).any(|(command, target)| {
+            let result = true_result(command, target, now);
+            millis(command.requested()) > judged && matches!(result, TrueResult::NoResult | TrueResult::Lost)
+        })
 }
 
 /// SSM is healthy and the budget is not spent, for a run that read the fleet then.

@@ -155,7 +155,7 @@ impl Record<'_> {
         let same_class = |earlier: &Cause| earlier.class() == cause.class();
         let expected = match self.before.state() {
             Some(State::Unmapped { attempts, cause: earlier, failing_since, .. }) if same_class(earlier) => {
-                (attempts + 1, *failing_since)
+                (attempts.saturating_add(1), *failing_since)
             }
             Some(State::Doubtful { judged, cause: earlier, .. })
                 if same_class(earlier) && self.before.is_open() =>

@@ -114,7 +114,8 @@ impl Waiting {
                 Some(State::Unmapped { cause, .. }) => cause,
                 _ => return false,
             };
-            cause.is_refused_logon() && one.connected_since < changed
+            let is_ours = !ground_truth.edited.contains(&one.ec2);
+            cause.is_refused_logon() && one.connected_since < changed && is_ours
         };
         let Some(one) = ours.find(is_refused) else { return Ok(()) };
         let from = changed.max(one.state_since).max(budget_returns(step, refusals));
