@@ -105,6 +105,7 @@ fn fleet(instances: impl Iterator<Item = Instance>, commands: Vec<Command>) -> F
                 action: result.action,
                 requested_at: result.requested_at,
                 ended_at: result.requested_at,
+                ended_at_least: result.requested_at,
                 result: result.result.clone()?,
             })
         })

@@ -150,7 +150,8 @@ fn let_in(
         attempt.requested_at > since && (is_log_on(attempt) || opened())
     };
     let last = attempts.iter().rfind(is_one)?;
-    Some(LetIn { at: last.ended_at, instance: last.instance.clone() })
+    // A host that gives a later end must not keep the password fresh.
+    Some(LetIn { at: last.ended_at_least, instance: last.instance.clone() })
 }
 
 /// Whether the instance had no session when it proved its mapping: it has booted since it was last known to have one; or a

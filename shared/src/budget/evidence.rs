@@ -59,8 +59,10 @@ pub struct Attempt {
     pub action: Action,
     /// When SSM accepted the command.
     pub requested_at: Timestamp,
-    /// When the invocation ended, between the request and now.
+    /// When the invocation ended, between the request and now: the latest that it may have been.
     pub ended_at: Timestamp,
+    /// The earliest that it may have been: the request, where the agent gives no time or one in the future.
+    pub ended_at_least: Timestamp,
     /// What the invocation means.
     pub result: InvocationResult,
 }
@@ -68,12 +70,14 @@ pub struct Attempt {
 impl Attempt {
     /// An invocation of a command; `None` while it is pending. One whose end is not recorded ended at its deadline.
     pub fn new(command: &Command, reported: &Reported, now: Timestamp) -> Option<Self> {
+        let told = reported.ended_at.filter(|at| *at <= now);
         let ended = reported.ended_at.or_else(|| command.requested_at.checked_add(DEADLINE).ok());
         reported.result.is_final().then(|| Attempt {
             instance: reported.instance.clone(),
             action: command.action,
             requested_at: command.requested_at,
             ended_at: ended.map_or(now, |at| at.min(now)).max(command.requested_at),
+            ended_at_least: told.map_or(command.requested_at, |at| at.max(command.requested_at)),
             result: reported.result.without_texts(),
         })
     }

@@ -7,9 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::cause::Cause;
 use crate::config::{Policy, ROW_GAP};
-use crate::history::Action;
-use crate::ids::InstanceId;
+use crate::history::{Action, Command};
+use crate::ids::{CommandId, InstanceId};
 use crate::invocation::{Failure, InvocationResult, Proof, Step};
+use crate::invocation_cache::Reported;
 
 /// A time in seconds; the parameters changed at 0, and now is 10,000.
 fn at(second: i64) -> Timestamp {
@@ -48,7 +49,8 @@ fn attempt(n: u32, ended: i64, text: &str) -> Attempt {
         }),
     };
     let action = Action::parse(words[0]).unwrap();
-    Attempt { instance: id(n), action, requested_at: at(ended - 10), ended_at: at(ended), result }
+    let (requested_at, ended_at) = (at(ended - 10), at(ended));
+    Attempt { instance: id(n), action, requested_at, ended_at, ended_at_least: ended_at, result }
 }
 
 fn in_flight(action: Action, requested: i64, targets: std::ops::Range<u32>, at_a_time: u32) -> InFlight {
@@ -123,6 +125,28 @@ impl Case {
     fn allows_canary(&self, n: u32) -> bool {
         self.budget().allows_canary(&id(n), &Policy::default(), at(NOW))
     }
+}
+
+#[test]
+fn an_end_that_is_missing_or_in_the_future_is_early_for_a_log_on_and_late_for_a_refusal() {
+    let command = Command::sent(
+        CommandId::parse("01234567-89ab-4cde-8f01-23456789abcd").unwrap(),
+        Action::Map,
+        1,
+        vec![id(1)],
+        at(NOW - 100),
+    );
+    let ends = |end: Option<i64>| {
+        let result = InvocationResult::NoResult(Cause::NO_RESULT);
+        let reported = Reported { instance: id(1), ended_at: end.map(at), is_stopped: false, result };
+        let attempt = Attempt::new(&command, &reported, at(NOW)).unwrap();
+        let ago = |at: Timestamp| NOW - (at.as_second() - 1_795_000_000);
+        (ago(attempt.ended_at_least), ago(attempt.ended_at))
+    };
+    assert_eq!(ends(Some(NOW - 40)), (40, 40));
+    assert_eq!(ends(None), (100, 0));
+    assert_eq!(ends(Some(NOW + 200)), (100, 0));
+    assert_eq!(ends(Some(0)), (100, 100), "before the request");
 }
 
 #[test]

@@ -21,6 +21,9 @@ use crate::fleet::{Fleet, Instance};
 /// So many others must be proven meanwhile before a fault that may be shared counts as the instance's own.
 const WITNESSES: usize = 3;
 
+/// Also in a small fleet: one host may say falsely that it reads the share.
+const LEAST_WITNESSES: usize = 2;
+
 /// What is done about a drain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DrainAction {
@@ -186,8 +189,8 @@ impl Witnesses {
         };
         let until_it_began = self.proofs.partition_point(|proof| proof <= failing_since);
         let until_last_try = self.proofs.partition_point(|proof| proof < last_try);
-        let needed = self.counted.saturating_sub(1).min(WITNESSES);
-        needed > 0 && until_last_try.saturating_sub(until_it_began) >= needed
+        let needed = self.counted.saturating_sub(1).clamp(LEAST_WITNESSES, WITNESSES);
+        until_last_try.saturating_sub(until_it_began) >= needed
     }
 }
 

@@ -282,6 +282,7 @@ pub(super) fn attempt(instance: &Instance, result: &CommandResult) -> Option<Att
         action: result.action,
         requested_at: result.requested_at,
         ended_at: result.requested_at,
+        ended_at_least: result.requested_at,
         result: said,
     })
 }

@@ -118,6 +118,7 @@ impl World {
                 action: sent.action,
                 requested_at: sent.at,
                 ended_at: said.end,
+                ended_at_least: said.end,
                 result: said.result.clone(),
             }));
         }
