@@ -1,5 +1,5 @@
 //! What must not get worse, in numbers that do not depend on how busy the machine is: sizes, handshakes, AWS calls,
-//! instructions. Nothing here is a time.
+//! instructions, memory. Nothing here is a time.
 
 use std::collections::BTreeMap;
 

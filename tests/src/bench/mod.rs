@@ -7,6 +7,7 @@
 //! | [`connections`] | connections of an invocation: after init, warm, and after the endpoint closed them |
 //! | [`instructions`] | what valgrind counts |
 //! | [`calls`] | AWS calls compared with the fewest possible |
+//! | [`memory`] | the controller's memory after a long outage of a large fleet |
 //! | [`items`] | what criterion measured of the pure parts |
 //! | [`report`] | the tables |
 //! | [`guard`] | what must not get worse |
@@ -19,6 +20,7 @@ pub mod connections;
 pub mod guard;
 pub mod instructions;
 pub mod items;
+pub mod memory;
 pub mod processes;
 pub mod report;
 pub mod scene;

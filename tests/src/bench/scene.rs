@@ -208,7 +208,7 @@ fn let_in(aws: &mut LocalAws, at: Timestamp) {
 }
 
 /// The variables that the template sets.
-fn environment() -> BTreeMap<String, String> {
+pub(super) fn environment() -> BTreeMap<String, String> {
     [
         ("CLUSTERS", CLUSTER),
         ("STACK", "bench"),

@@ -12,6 +12,7 @@ use tests::bench::guard::{
     Reference, by_name, change_percent, check_calls, check_handshakes, check_instructions, check_sizes,
 };
 use tests::bench::instructions::{self, Instructions};
+use tests::bench::memory::{self, MIB_AT_MOST};
 use tests::bench::scene::{Work, packaged};
 use tests::bench::{calls, connections};
 
@@ -67,6 +68,14 @@ fn run(root: &Path, write: bool) -> Result<Vec<String>, Box<dyn Error>> {
     let mut findings = check_sizes(&reference, &sizes);
     findings.extend(check_handshakes(&reference, &handshakes));
     findings.extend(check_calls(&reference, &calls));
+    let peak = runtime.block_on(memory::peak_mib(&packaged(root, Work::DrainUnmapped)))?;
+    println!(
+        "memory        drain-unmapped after ten waves of 5,000 failures: {peak:.1} MiB, at most {MIB_AT_MOST}"
+    );
+    findings.extend(
+        (peak > MIB_AT_MOST)
+            .then(|| format!("drain-unmapped needs {peak:.1} MiB, at most {MIB_AT_MOST} are allowed")),
+    );
     if reference.toolchain == toolchain {
         let measured = runtime.block_on(instructions(root))?;
         print_instructions(&reference, &measured);

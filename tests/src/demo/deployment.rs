@@ -13,6 +13,7 @@ use crate::runtime_api::function::wall_clock;
 use crate::runtime_api::{
     BatchSettings, DeliveredBatch, EventSource, Function, FunctionSettings, Queue, QueueKind,
 };
+use crate::stack::QUEUE_ARN;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -87,7 +88,7 @@ impl Deployment {
                 BatchSettings { batch_size: 500, window: WINDOW },
             )),
             Arc::new(EventSource::new(
-                queue("reconcile.fifo", QueueKind::Fifo),
+                queue("smb-g-reconcile.fifo", QueueKind::Fifo),
                 functions[1].clone(),
                 BatchSettings { batch_size: 10, window: Duration::ZERO },
             )),
@@ -153,7 +154,7 @@ pub fn environment(name: &str, url: &str, waits: Waits) -> BTreeMap<String, Stri
         ("DRIVE_LETTER", "G"),
         ("REMOTE_PATH", REMOTE),
         ("DOCUMENT_NAME", "ecs-smb-mapper-G"),
-        ("QUEUE_ARN", "arn:aws:sqs:eu-west-1:111122223333:reconcile.fifo"),
+        ("QUEUE_ARN", QUEUE_ARN),
         ("MODE", "enforce"),
         ("RETRY_BASE_SECONDS", base.as_str()),
         ("MAX_ATTEMPTS", "3"),
