@@ -3,9 +3,11 @@
 //! SSM reports `Success` for a step that was skipped, so only the script's result line proves anything. What follows from a
 //! result is decided elsewhere. See docs/architecture.md, Invocation results.
 
+mod reported;
 mod result_line;
 mod step;
 
+pub use reported::Reported;
 pub use result_line::{Failure, NoResultLine, Proof, ResultLine};
 pub use step::Step;
 

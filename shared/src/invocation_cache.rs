@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::aws::AwsError;
 use crate::budget::Attempt;
 use crate::config::Policy;
-use crate::history::{Action, Command, DEADLINE, Invocation};
-use crate::ids::{CommandId, InstanceId};
-use crate::invocation::{InvocationResult, interpret, is_stopped};
+use crate::history::{Action, Command, DEADLINE};
+use crate::ids::CommandId;
+use crate::invocation::Reported;
 use crate::share::ShareMapping;
-use crate::{ssm, time};
+use crate::ssm;
 
 /// What SSM listed of each command.
 #[derive(Debug, Default)]
@@ -32,35 +32,6 @@ struct Listed {
     has_texts: bool,
     /// What they mean.
     invocations: Vec<Reported>,
-}
-
-/// What one invocation reported.
-#[derive(Debug)]
-pub struct Reported {
-    /// The instance.
-    pub instance: InstanceId,
-    /// When the script's step ended, as its agent says.
-    pub ended_at: Option<Timestamp>,
-    /// SSM stopped the command before it reached the instance.
-    pub is_stopped: bool,
-    /// What it means.
-    pub result: InvocationResult,
-}
-
-impl Reported {
-    fn new(raw: Invocation, command: &Command, share: &ShareMapping, now: Timestamp) -> Self {
-        let details = Some(raw.status_details.as_str());
-        let mut result = interpret(share, details, &raw.output, command.deadline(now));
-        if let InvocationResult::Mapped(proof) = &mut result {
-            proof.boot = proof.boot.and_then(|at| time::not_ahead(at, now));
-        }
-        Reported {
-            instance: raw.instance_id,
-            ended_at: raw.finished_at.and_then(|at| time::not_ahead(at, now)),
-            is_stopped: is_stopped(&raw.status_details),
-            result,
-        }
-    }
 }
 
 impl InvocationCache {

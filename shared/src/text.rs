@@ -4,9 +4,10 @@
 pub const MOST_CHARACTERS: usize = 300;
 
 /// The text without characters that a terminal or a log viewer acts on (control characters, line and paragraph separators,
-/// marks of writing direction), cut after so many characters.
+/// marks of writing direction), cut after so many characters. White space becomes blanks.
 pub fn clean(text: &str, most: usize) -> String {
-    text.chars().filter(|c| !is_acted_on(*c)).take(most).collect()
+    let text = text.chars().map(|c| if matches!(c, '\t' | '\n' | '\r') { ' ' } else { c });
+    text.filter(|c| !is_acted_on(*c)).take(most).collect()
 }
 
 fn is_acted_on(c: char) -> bool {
@@ -22,7 +23,7 @@ mod tests {
 
     #[test]
     fn what_a_terminal_acts_on_is_dropped() {
-        assert_eq!(clean("a\u{1b}[31mb\r\nc\u{202e}d\u{2028}e\u{9b}f\u{feff}", 100), "a[31mbcdef");
+        assert_eq!(clean("a\u{1b}[31mb\r\nc\u{202e}d\u{2028}e\u{9b}f\u{feff}", 100), "a[31mb  cdef");
         assert_eq!(clean("Zugriff verweigert: \u{30e6}", 100), "Zugriff verweigert: \u{30e6}");
         assert_eq!(clean("\u{1F600}\u{1F600}\u{1F600}", 2), "\u{1F600}\u{1F600}");
     }

@@ -98,7 +98,7 @@ fn settle_unreadable(
     event
         .map(|event| (record, event))
         .map_err(|why| {
-            batch.settle(record, Outcome::Unreadable(text::clean(&why.to_string(), text::MOST_CHARACTERS)))
+            batch.settle(record, Outcome::Unreadable(text::clean(&why.to_string(), text::MOST_CHARACTERS)));
         })
         .ok()
 }

@@ -2,10 +2,11 @@
 //!
 //! It knows no SDK client, no clock and no environment. Its callers read live state first, for an event is only a hint.
 
+mod allowance;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use shared::budget::Budget;
 use shared::ecs::{ContainerInstance, NewAttribute, Status, current_registration};
 use shared::history::Command;
 use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
@@ -14,8 +15,9 @@ use shared::time;
 
 use crate::batch::{Batch, RecordId};
 use crate::events::{ContainerInstanceChange, Event};
-use crate::origin::Origin;
 use crate::outcome::{Outcome, Reason};
+
+pub(crate) use allowance::may_present;
 
 /// SSM's command history, and the time it is looked at.
 #[derive(Debug, Clone, Copy)]
@@ -274,36 +276,6 @@ pub(crate) fn release(
     }
     let released = Drain::Released { at }.print().ok_or(Reason::NotOurDrain)?;
     Ok(vec![(names.drain.clone(), released)])
-}
-
-/// The instances among those that would be sent to that were refused the fresh password; or why none is sent to. A person
-/// may have one instance try a password that is not fresh, within the budget.
-pub(crate) fn may_present(
-    budget: &Budget,
-    origin: Origin,
-    targets: &BTreeMap<InstanceId, RecordId>,
-) -> Result<Vec<InstanceId>, Outcome> {
-    match origin {
-        _ if budget.is_unreadable => Err(Outcome::Not(Reason::Doubt)),
-        Origin::Hand if targets.len() == 1 && targets.keys().all(|id| budget.has_room(id)) => Ok(Vec::new()),
-        _ if budget.is_fresh => {
-            Ok(targets.keys().filter(|id| budget.refused_instances.contains(*id)).cloned().collect())
-        }
-        Origin::Hand if targets.len() > 1 => Err(Outcome::Not(Reason::OneByHand)),
-        Origin::Hand => Err(Outcome::Withheld(withheld(budget))),
-        _ => Err(Outcome::Not(Reason::NotFresh)),
-    }
-}
-
-/// Why a person's command is not sent, and when it may be.
-fn withheld(budget: &Budget) -> String {
-    let next = match budget.row_ends() {
-        Some(ends) if budget.possible == 0 || budget.spent() >= budget.of => {
-            format!("next try {ends:.0}, or raise REFUSAL_BUDGET")
-        }
-        _ => "next try when the commands in flight have ended".to_owned(),
-    };
-    format!("{}; {} more are possible; {next}", budget.describe(), budget.possible)
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 
 use crate::history::{Action, Command, DEADLINE};
 use crate::ids::InstanceId;
-use crate::invocation::InvocationResult;
-use crate::invocation_cache::Reported;
+use crate::invocation::{InvocationResult, Reported};
 
 /// Which password an instance's saved credential is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,8 +9,7 @@ use crate::cause::Cause;
 use crate::config::{Policy, ROW_GAP};
 use crate::history::{Action, Command};
 use crate::ids::{CommandId, InstanceId};
-use crate::invocation::{Failure, InvocationResult, Proof, Step};
-use crate::invocation_cache::Reported;
+use crate::invocation::{Failure, InvocationResult, Proof, Reported, Step};
 
 /// A time in seconds; the parameters changed at 0, and now is 10,000.
 fn at(second: i64) -> Timestamp {

@@ -186,7 +186,7 @@ mod tests {
         );
         let Ok(ResultLine::Failed(failure)) = ResultLine::find(&line) else { panic!("not read") };
         assert_eq!(failure.message, format!("[2J{}", "x".repeat(297)));
-        assert_eq!(failure.said, "onfire ".repeat(6)[..40]);
+        assert_eq!(failure.said, "on fire ".repeat(6)[..40]);
     }
 
     #[test]

@@ -80,21 +80,25 @@ async fn ten_thousand_commands_that_name_one_host_cost_few_calls() {
     let stack = mapped_fleet(53, 3).await;
     let id = stack.instances("apps")[0].clone();
     for _ in 0..10 {
-        let mut aws = stack.local.aws();
-        let now = aws.now();
-        aws.throttles.limit(Bucket::SendCommand, 100_000, 100_000, now);
-        for _ in 0..1_000 {
-            aws.world.host(&id).scripted.push_back(Scripted::success(&mapped_line("false")));
-            let body = json!({"DocumentName": "ecs-smb-mapper-G", "InstanceIds": [id], "Parameters": {"Action": ["check"]}});
-            let reply =
-                aws.handle(now, &Caller::named("somebody"), "SendCommand", body.to_string().as_bytes());
-            assert_eq!(reply.status, 200);
-        }
-        drop(aws);
+        send_a_thousand_checks(&stack, &id);
         stack.local.wait(Duration::from_secs(3)).await;
     }
     stack.local.aws().forget_calls();
     stack.tick().await;
     let listed = calls(&stack, "ListCommandInvocations");
     assert!(listed <= 10, "{listed}");
+}
+
+/// As anybody may who may send the document.
+fn send_a_thousand_checks(stack: &Stack, id: &str) {
+    let mut aws = stack.local.aws();
+    let now = aws.now();
+    aws.throttles.limit(Bucket::SendCommand, 100_000, 100_000, now);
+    let body =
+        json!({"DocumentName": "ecs-smb-mapper-G", "InstanceIds": [id], "Parameters": {"Action": ["check"]}});
+    for _ in 0..1_000 {
+        aws.world.host(id).scripted.push_back(Scripted::success(&mapped_line("false")));
+        let reply = aws.handle(now, &Caller::named("somebody"), "SendCommand", body.to_string().as_bytes());
+        assert_eq!(reply.status, 200);
+    }
 }

@@ -177,8 +177,11 @@ async fn instance_state_change() {
         (Shut("12:00:00"), "EventsHandled 1, EventsSkipped 2"),
     )
     .await;
+    let ahead = |_: &Setup| vec![state_change(&id(1), "running", minutes_before(-4))];
+    check("a little ahead of our clock", HostKind::Mapped, ahead, (Shut("12:00:03"), "EventsHandled 1"))
+        .await;
     let ahead = |_: &Setup| vec![state_change(&id(1), "running", minutes_before(-600))];
-    check("ahead of our clock", HostKind::Mapped, ahead, (Shut("12:00:03"), "EventsHandled 1")).await;
+    check("ahead of our clock", HostKind::Mapped, ahead, (NoCall, "EventsUnreadable 1")).await;
     for state in ["pending", "shutting-down", "terminated", "something-new"] {
         let other = |_: &Setup| vec![state_change(&id(1), state, base())];
         check(state, HostKind::Mapped, other, (NoCall, "EventsSkipped 1")).await;

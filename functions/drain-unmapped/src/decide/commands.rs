@@ -22,7 +22,7 @@ use crate::fleet::{AgentState, Fleet, Instance};
 const RENEWAL: RateControl = RateControl { max_concurrency: 3, max_errors: MaxErrors::Count(1) };
 
 /// Few enough that slow ones end within the deadline, three at a time.
-const RENEWALS_A_COMMAND: usize = 9;
+pub(super) const RENEWALS_A_COMMAND: usize = 9;
 
 /// Targets of a `check` for each that runs at a time: few enough that the command ends within minutes.
 const CHECKS_EACH: usize = 25;
@@ -42,15 +42,6 @@ pub struct PlannedCommand {
     pub rate_control: RateControl,
     /// Why, for the log.
     pub reason: &'static str,
-}
-
-/// Agents that are asked before anything is sent: in this order, until enough are online.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AgentsToAsk {
-    /// The agents.
-    pub ids: Vec<InstanceId>,
-    /// So many are sent to.
-    pub enough: usize,
 }
 
 /// Commands, and what waits for the budget.
@@ -78,43 +69,6 @@ impl HeldBack {
     pub fn count(&self) -> usize {
         self.maps.len() + self.checks.len() + self.refused.len()
     }
-}
-
-/// The agents of the instances that may be sent something now, by command. In any case those of instances that fail are
-/// asked, because the report says whose agent is offline; and those of `late` ones, whose gate is shut if it is.
-pub(super) fn agents_to_ask(
-    fleet: &Fleet,
-    budget: &Budget,
-    policy: &Policy,
-    now: Timestamp,
-    is_late: impl Fn(&Instance) -> bool,
-) -> Vec<AgentsToAsk> {
-    let Due { maps, canaries, renewals, mut checks } = due(fleet, budget, policy, now);
-    let failing = canaries.iter().copied().filter(|one| one.state().is_some());
-    let late = checks.iter().map(|one| one.instance).filter(|one| is_late(one));
-    let mut to_ask = vec![AgentsToAsk { ids: ids(failing.chain(late)), enough: usize::MAX }];
-    to_ask.push(if budget.is_fresh {
-        AgentsToAsk { ids: oldest_first(maps), enough: room_for_maps(fleet, policy, now) * TARGETS_A_COMMAND }
-    } else {
-        let allowed = canaries.into_iter().filter(|one| budget.allows_canary(&one.id, policy, now));
-        AgentsToAsk { ids: ids(allowed), enough: 1 }
-    });
-    if !renewal_at_work(fleet, policy, now) {
-        let renewals = in_turn(renewals, policy, now);
-        to_ask.push(AgentsToAsk {
-            ids: ids(renewals.iter().map(|one| one.instance)),
-            enough: RENEWALS_A_COMMAND,
-        });
-    }
-    if fleet.at_work(Action::Check, policy, now).next().is_none() {
-        checks.retain(|one| budget.checks_at_a_time(one.credential) > 0);
-        let checks = in_turn(checks, policy, now);
-        let is_like_first = |one: &&Waiting<'_>| one.is_like(&checks[0]);
-        let (alike, others): (Vec<_>, Vec<_>) = checks.iter().partition(is_like_first);
-        let in_turn = alike.into_iter().chain(others).map(|one| one.instance);
-        to_ask.push(AgentsToAsk { ids: ids(in_turn), enough: TARGETS_A_COMMAND });
-    }
-    to_ask
 }
 
 /// What is sent now, in this order: due maps; the canary or an instance that was refused alone; renewals; checks.
@@ -180,7 +134,7 @@ fn is_turn_of_checks(fleet: &Fleet) -> bool {
     last(Action::Map) > last(Action::Check)
 }
 
-fn ids<'f>(instances: impl Iterator<Item = &'f Instance>) -> Vec<InstanceId> {
+pub(super) fn ids<'f>(instances: impl Iterator<Item = &'f Instance>) -> Vec<InstanceId> {
     instances.map(|one| one.id.clone()).collect()
 }
 
@@ -211,16 +165,16 @@ fn check(waiting: &[Waiting<'_>], budget: &Budget) -> Option<PlannedCommand> {
 
 /// What is due now, by the command that it is due for. No agent of it is known to be offline.
 #[derive(Default)]
-struct Due<'f> {
+pub(super) struct Due<'f> {
     /// To be sent a `map`, all at once.
-    maps: Vec<(Timestamp, &'f Instance)>,
+    pub(super) maps: Vec<(Timestamp, &'f Instance)>,
     /// To be sent a `map`, one at a time, in this order; among them those that were refused the current password.
-    canaries: Vec<&'f Instance>,
-    renewals: Vec<Waiting<'f>>,
-    checks: Vec<Waiting<'f>>,
+    pub(super) canaries: Vec<&'f Instance>,
+    pub(super) renewals: Vec<Waiting<'f>>,
+    pub(super) checks: Vec<Waiting<'f>>,
 }
 
-fn due<'f>(fleet: &'f Fleet, budget: &Budget, policy: &Policy, now: Timestamp) -> Due<'f> {
+pub(super) fn due<'f>(fleet: &'f Fleet, budget: &Budget, policy: &Policy, now: Timestamp) -> Due<'f> {
     let triggers = Triggers::of(fleet, budget, now);
     let mut due = Due::default();
     for instance in fleet.counted().filter(|one| is_free(fleet, one, policy, now)) {
@@ -284,7 +238,7 @@ fn is_free(fleet: &Fleet, instance: &Instance, policy: &Policy, now: Timestamp) 
 }
 
 /// How many more `map` commands may be sent now, whichever function sent the last ones.
-fn room_for_maps(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
+pub(super) fn room_for_maps(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
     let is_recent = |command: &&Command| {
         command.action == Action::Map && now.duration_since(command.requested_at) < policy.map_rate_window()
     };
@@ -293,13 +247,13 @@ fn room_for_maps(fleet: &Fleet, policy: &Policy, now: Timestamp) -> usize {
 }
 
 /// A `map` is at work on an instance whose gate is open.
-fn renewal_at_work(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
+pub(super) fn renewal_at_work(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
     let open: BTreeSet<&InstanceId> =
         fleet.instances.values().filter(|instance| instance.is_open()).map(|instance| &instance.id).collect();
     fleet.at_work(Action::Map, policy, now).flatten().any(|id| open.contains(id))
 }
 
-fn oldest_first(mut waiting: Vec<(Timestamp, &Instance)>) -> Vec<InstanceId> {
+pub(super) fn oldest_first(mut waiting: Vec<(Timestamp, &Instance)>) -> Vec<InstanceId> {
     waiting.sort_by_key(|(at, one)| (*at, &one.id));
     ids(waiting.into_iter().map(|(_, one)| one))
 }

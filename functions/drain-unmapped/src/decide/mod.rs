@@ -7,11 +7,13 @@
 //! | `budget` | how many log-ons may yet be refused, and whether the parameters' password is fresh |
 //! | `schedule` | when an instance is next due for which command |
 //! | `turns`, `canary` | who is first among those that wait for a staggered command, and who tries the password for all |
+//! | `agents` | which SSM agents are asked before anything is sent |
 //! | `commands` | which commands are sent, and their targets |
 //! | `drains`, `breaker`, `rule` | what is drained or given back, and what withholds a drain |
 //!
 //! No module here knows a client, a clock or the environment.
 
+mod agents;
 mod breaker;
 mod budget;
 mod canary;
@@ -35,7 +37,8 @@ use shared::state::Gate;
 use crate::fleet::{Fleet, Instance};
 use commands::PlannedCommands;
 
-pub use commands::{AgentsToAsk, HeldBack, PlannedCommand};
+pub use agents::AgentsToAsk;
+pub use commands::{HeldBack, PlannedCommand};
 pub use drains::{DrainAction, PlannedDrain, drain_budget};
 pub use gates::{GateWrite, Why, set};
 pub use rule::Rule;
@@ -104,7 +107,7 @@ impl Assessment {
     /// The agents that must be asked before anything is sent.
     pub fn agents_to_ask(&self, policy: &Policy, now: Timestamp) -> Vec<AgentsToAsk> {
         let is_late = |instance: &Instance| gates::is_late(instance, policy, now);
-        let ask = |fleet: &Fleet| commands::agents_to_ask(fleet, &self.budget, policy, now, is_late);
+        let ask = |fleet: &Fleet| agents::agents_to_ask(fleet, &self.budget, policy, now, is_late);
         if !self.silence_counts() || !self.fleet.counted().any(is_late) {
             return ask(&self.fleet);
         }

@@ -4,12 +4,13 @@ use shared::budget::{Attempt, Evidence, InFlight, Parameters, Stamps, assess};
 use shared::config::Policy;
 use shared::history::{Action, Deadline};
 use shared::ids::CommandId;
-use shared::invocation::interpret;
-use shared::invocation_cache::Reported;
+use shared::invocation::{Reported, interpret};
 use shared::share::{DriveLetter, RemotePath, ShareMapping};
 
+use super::allowance::withheld;
 use super::*;
 use crate::events;
+use crate::origin::Origin;
 use crate::outcome::Kind;
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/windows";
