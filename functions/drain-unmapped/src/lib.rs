@@ -82,6 +82,26 @@ fn is_batch_of(queue: Option<&str>, payload: &Value) -> bool {
     records.is_some_and(|records| !records.is_empty() && records.iter().all(is_of_queue))
 }
 
+async fn answer(app: &App, payload: &Value, deadline: Timestamp) -> Result<Value, Error> {
+    let asks = |what: &str| payload.get(what).and_then(Value::as_bool) == Some(true);
+    if is_batch_of(app.config.queue.as_deref(), payload) {
+        let mut memory = app.memory.lock().await;
+        reconcile::run(app, &mut memory, deadline).await?;
+        return Ok(serde_json::json!({ "batchItemFailures": [] }));
+    }
+    if asks("report") {
+        let mut memory = app.memory.lock().await;
+        return reconcile::report(app, &mut memory, payload.get("cluster").and_then(Value::as_str)).await;
+    }
+    if asks("release") {
+        if app.config.policy.mode != Mode::Report {
+            return Err(Error::ReleaseNeedsReportMode(app.config.policy.mode));
+        }
+        return uninstall::uninstall(app, deadline).await;
+    }
+    Err(Error::NotARequest)
+}
+
 #[cfg(test)]
 mod batch_tests {
     use serde_json::json;
@@ -112,24 +132,4 @@ mod batch_tests {
         }
         assert!(!is_batch_of(None, &json!({"Records": [{"eventSource": "aws:sqs"}]})));
     }
-}
-
-async fn answer(app: &App, payload: &Value, deadline: Timestamp) -> Result<Value, Error> {
-    let asks = |what: &str| payload.get(what).and_then(Value::as_bool) == Some(true);
-    if is_batch_of(app.config.queue.as_deref(), payload) {
-        let mut memory = app.memory.lock().await;
-        reconcile::run(app, &mut memory, deadline).await?;
-        return Ok(serde_json::json!({ "batchItemFailures": [] }));
-    }
-    if asks("report") {
-        let mut memory = app.memory.lock().await;
-        return reconcile::report(app, &mut memory, payload.get("cluster").and_then(Value::as_str)).await;
-    }
-    if asks("release") {
-        if app.config.policy.mode != Mode::Report {
-            return Err(Error::ReleaseNeedsReportMode(app.config.policy.mode));
-        }
-        return uninstall::uninstall(app, deadline).await;
-    }
-    Err(Error::NotARequest)
 }
