@@ -3,17 +3,19 @@
 //! SSM reports `Success` for a step that was skipped, so only the script's result line proves anything. What follows from a
 //! result is decided elsewhere. See docs/architecture.md, Invocation results.
 
-mod reported;
 mod result_line;
 mod step;
 
-pub use reported::Reported;
 pub use result_line::{Failure, NoResultLine, Proof, ResultLine};
 pub use step::Step;
 
+use jiff::Timestamp;
+
 use crate::cause::Cause;
-use crate::history::Deadline;
+use crate::history::{Command, Deadline, Invocation};
+use crate::ids::InstanceId;
 use crate::share::ShareMapping;
+use crate::time;
 
 /// What an invocation means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +94,36 @@ pub fn is_stopped(status_details: &str) -> bool {
 /// Without spaces and in lower case: SSM's answers and its documentation differ in both.
 fn plain(status_details: &str) -> String {
     status_details.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
+}
+
+/// What one invocation reported. No time of a host is believed that is ahead of our clock.
+#[derive(Debug)]
+pub struct Reported {
+    /// The instance.
+    pub instance: InstanceId,
+    /// When the script's step ended, as its agent says.
+    pub ended_at: Option<Timestamp>,
+    /// SSM stopped the command before it reached the instance.
+    pub is_stopped: bool,
+    /// What it means.
+    pub result: InvocationResult,
+}
+
+impl Reported {
+    /// Interprets what SSM listed.
+    pub fn new(raw: Invocation, command: &Command, share: &ShareMapping, now: Timestamp) -> Self {
+        let details = Some(raw.status_details.as_str());
+        let mut result = interpret(share, details, &raw.output, command.deadline(now));
+        if let InvocationResult::Mapped(proof) = &mut result {
+            proof.boot = proof.boot.and_then(|at| time::not_ahead(at, now));
+        }
+        Reported {
+            instance: raw.instance_id,
+            ended_at: raw.finished_at.and_then(|at| time::not_ahead(at, now)),
+            is_stopped: is_stopped(&raw.status_details),
+            result,
+        }
+    }
 }
 
 #[cfg(test)]

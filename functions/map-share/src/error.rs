@@ -3,7 +3,7 @@
 use shared::aws::AwsError;
 use shared::send::SendError;
 
-use crate::input::MOST_BY_HAND;
+use crate::origin::MOST_BY_HAND;
 
 /// Why the invocation fails. Any other error is part of the answer.
 #[derive(Debug, thiserror::Error)]

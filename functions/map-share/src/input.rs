@@ -8,11 +8,8 @@ use shared::text;
 use crate::batch::{Batch, RecordId};
 use crate::error::Error;
 use crate::events::{self, Event, Unreadable};
-use crate::origin::Origin;
+use crate::origin::{MOST_BY_HAND, Origin};
 use crate::outcome::{Kind, Outcome};
-
-/// Instances that a person may name in one call.
-pub(crate) const MOST_BY_HAND: usize = 1_000;
 
 /// The longest text of a caller or an event that names something in a log line or an answer.
 const MOST_CHARACTERS_OF_A_NAME: usize = 100;

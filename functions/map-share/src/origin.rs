@@ -10,3 +10,6 @@ pub(crate) enum Origin {
     /// A person, with `{"instanceIds": ["i-…"]}`. The answer is a report.
     Hand,
 }
+
+/// Instances that a person may name in one call.
+pub(crate) const MOST_BY_HAND: usize = 1_000;
