@@ -7,7 +7,9 @@ pub const MOST_CHARACTERS: usize = 300;
 /// marks of writing direction), cut after so many characters. White space becomes blanks.
 pub fn clean(text: &str, most: usize) -> String {
     let text = text.chars().map(|c| if matches!(c, '\t' | '\n' | '\r') { ' ' } else { c });
-    text.filter(|c| !is_acted_on(*c)).take(most).collect()
+    let mut clean: String = text.filter(|c| !is_acted_on(*c)).take(most).collect();
+    clean.shrink_to_fit();
+    clean
 }
 
 fn is_acted_on(c: char) -> bool {

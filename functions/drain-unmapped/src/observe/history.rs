@@ -77,12 +77,14 @@ async fn list_invocations(
     for command in commands.iter().rev() {
         let unjudged: Vec<&InstanceId> =
             command.instances.iter().filter(|id| is_unjudged(command, id, by_id)).collect();
-        if unjudged.is_empty() {
-            memory.invocations.drop_texts(&command.id);
-        }
         let is_over = command.completed > 0 || command.is_final || command.is_past_deadline(now);
         let is_asked = is_over && unjudged.iter().any(|id| !command.is_final || !answered.contains(id));
+        // No result of it is judged any more, so none is logged.
+        let is_answered = unjudged.iter().all(|id| answered.contains(id));
         if !is_asked && !may_hold_log_ons(command, policy, now) {
+            if is_answered {
+                memory.invocations.drop_texts(&command.id);
+            }
             continue;
         }
         if !memory.invocations.is_up_to_date(command, now) {
@@ -92,6 +94,9 @@ async fn list_invocations(
             }
             left -= 1;
             memory.invocations.read(app.clients.ssm(), &app.config.share, command, now).await?;
+        }
+        if is_answered {
+            memory.invocations.drop_texts(&command.id);
         }
         let listed = memory.invocations.of(&command.id).unwrap_or_default();
         let reported = listed.iter().filter(|one| is_word(&one.result)).map(|one| &one.instance);
