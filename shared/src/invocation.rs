@@ -37,6 +37,15 @@ impl InvocationResult {
         *self != InvocationResult::Pending
     }
 
+    /// The script said how it went. `busy` is no attempt.
+    pub fn is_word(&self) -> bool {
+        match self {
+            InvocationResult::Mapped(_) => true,
+            InvocationResult::Failed(failure) => failure.cause != Cause::BUSY,
+            InvocationResult::NoResult(_) | InvocationResult::Pending => false,
+        }
+    }
+
     /// The same without the host's own words, which only the log of a verdict needs.
     pub fn without_texts(&self) -> Self {
         match self {

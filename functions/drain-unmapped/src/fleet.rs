@@ -98,6 +98,11 @@ impl Instance {
         self.record.attributes.gate == Gate::Mapped
     }
 
+    /// Its SSM agent was asked and is online.
+    pub fn is_online(&self) -> bool {
+        self.agent == AgentState::Online
+    }
+
     /// Proven, and tasks may be placed.
     pub fn is_mapped(&self) -> bool {
         self.is_open() && matches!(self.state(), Some(State::Mapped { .. }))

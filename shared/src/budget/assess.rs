@@ -244,7 +244,7 @@ fn last_words<'a>(
     attempts: &[&'a Attempt],
     is_asked: impl Fn(&Attempt) -> bool,
 ) -> BTreeMap<&'a InstanceId, (Timestamp, &'a Attempt)> {
-    let words = attempts.iter().filter(|attempt| is_word(attempt) && is_asked(attempt));
+    let words = attempts.iter().filter(|attempt| attempt.result.is_word() && is_asked(attempt));
     latest(words.map(|word| (&word.instance, word.requested_at, *word)))
 }
 
@@ -259,13 +259,4 @@ fn latest<'a, T>(
         }
     }
     latest
-}
-
-/// The script said how it went.
-fn is_word(attempt: &Attempt) -> bool {
-    match &attempt.result {
-        InvocationResult::Mapped(_) => true,
-        InvocationResult::Failed(failure) => failure.cause != Cause::BUSY,
-        InvocationResult::NoResult(_) | InvocationResult::Pending => false,
-    }
 }

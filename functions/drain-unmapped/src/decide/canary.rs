@@ -9,7 +9,7 @@ use shared::ids::ContainerInstanceArn;
 use shared::state::State;
 
 use super::turns::turns;
-use crate::fleet::{AgentState, Instance};
+use crate::fleet::Instance;
 
 /// What is to be done about the candidates now.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub(super) fn choose<'f>(
     policy: &Policy,
     now: Timestamp,
 ) -> Choice<'f> {
-    for instance in candidates.iter().filter(|one| one.agent == AgentState::Online) {
+    for instance in candidates.iter().filter(|one| one.is_online()) {
         let id = &instance.id;
         let is_refused = budget.refused_instances.contains(id);
         let is_allowed =

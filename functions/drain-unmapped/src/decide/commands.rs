@@ -79,19 +79,19 @@ pub(super) fn plan_commands(
     now: Timestamp,
 ) -> PlannedCommands {
     let Due { mut maps, canaries, mut renewals, mut checks } = due(fleet, budget, policy, now);
-    maps.retain(|(_, one)| one.agent == AgentState::Online);
+    maps.retain(|(_, one)| one.is_online());
     let mut commands: Vec<PlannedCommand> = oldest_first(maps)
         .chunks(TARGETS_A_COMMAND)
         .take(room_for_maps(fleet, policy, now))
         .map(|targets| map(targets, "due, and an instance was let in a moment ago"))
         .collect();
-    checks.retain(|one| budget.withholds_checks() || one.is_online());
+    checks.retain(|one| budget.withholds_checks() || one.instance.is_online());
     let checks = in_turn(checks, policy, now);
     let may_check = fleet.at_work(Action::Check, policy, now).next().is_none();
-    let next_check =
-        || checks.iter().filter(|_| may_check).find(|one| budget.checks_at_a_time(one.credential) > 0);
+    let next_check = checks.iter().find(|one| budget.checks_at_a_time(one.credential) > 0);
     let Choice { mut chosen, holds_checks } = canary::choose(&canaries, budget, policy, now);
-    if let Some(first) = next_check()
+    if let Some(first) = next_check
+        && may_check
         && is_turn_of_checks(fleet)
     {
         chosen = chosen.filter(|one| {
@@ -108,7 +108,7 @@ pub(super) fn plan_commands(
         map(&[id], if is_refused { "refused alone, tried again" } else { "canary" })
     }));
     if !renewal_at_work(fleet, policy, now) {
-        renewals.retain(Waiting::is_online);
+        renewals.retain(|one| one.instance.is_online());
         let renewals = in_turn(renewals, policy, now);
         let renewals = ids(renewals.iter().map(|one| one.instance).take(RENEWALS_A_COMMAND));
         commands.extend((!renewals.is_empty()).then(|| PlannedCommand {

@@ -10,7 +10,7 @@ use shared::invocation::InvocationResult;
 use shared::state::State;
 
 use super::schedule::hash;
-use crate::fleet::{AgentState, CommandResult, Instance};
+use crate::fleet::{CommandResult, Instance};
 
 /// An instance that waits for a staggered command.
 pub(super) struct Waiting<'f> {
@@ -48,10 +48,6 @@ impl<'f> Waiting<'f> {
     /// Nothing is known about it yet: before everyone else.
     pub(super) fn before_others(self) -> Self {
         Waiting { last_turn: Timestamp::MIN, ..self }
-    }
-
-    pub(super) fn is_online(&self) -> bool {
-        self.instance.agent == AgentState::Online
     }
 
     /// Both hold the current password, or neither is known to.

@@ -99,7 +99,7 @@ async fn list_invocations(
             memory.invocations.drop_texts(&command.id);
         }
         let listed = memory.invocations.of(&command.id).unwrap_or_default();
-        let reported = listed.iter().filter(|one| is_word(&one.result)).map(|one| &one.instance);
+        let reported = listed.iter().filter(|one| one.result.is_word()).map(|one| &one.instance);
         let reported: BTreeSet<&InstanceId> = reported.collect();
         answered.extend(unjudged.into_iter().filter(|id| reported.contains(id)));
     }
@@ -110,15 +110,6 @@ async fn list_invocations(
         );
     }
     Ok(is_complete)
-}
-
-/// The script said how it went, so that no earlier command is judged any more.
-fn is_word(result: &InvocationResult) -> bool {
-    match result {
-        InvocationResult::Mapped(_) => true,
-        InvocationResult::Failed(failure) => failure.cause != Cause::BUSY,
-        InvocationResult::NoResult(_) | InvocationResult::Pending => false,
-    }
 }
 
 /// Whether a target's result of this command is not judged yet.

@@ -132,8 +132,8 @@ fn a_witness_has_a_proof_requested_between_the_first_failure_and_the_last_attemp
     for (third, expected) in table {
         assert_eq!(with(&[WELL, WELL, third], 20), expected, "{third}");
     }
-    // A smaller fleet: all others, and at least one.
-    assert_eq!(with(&[WELL], 2), drained);
+    // A smaller fleet: all others, and at least two, since one host may lie.
+    assert_eq!(with(&[WELL], 2), withheld);
     assert_eq!(with(&[WELL, WELL], 3), drained);
     assert_eq!(with(&[WELL, unseen], 3), withheld);
     let alone = [host(1, "shut unmapped 9 -5m - port-445 -40m")];
