@@ -190,16 +190,12 @@ pub async fn describe_parameters(client: &Client, names: &[String; 2]) -> Result
             }
         }
     }
-    let found: Option<Vec<Timestamp>> = names.iter().map(|name| dates.get(name).copied()).collect();
-    let Some(newest) = found.and_then(|dates| dates.into_iter().max()) else {
-        return Ok(Parameters::Missing);
-    };
-    let now = time::by_clock(client.config().time_source());
-    if time::not_ahead(newest, now).is_none() {
-        tracing::error!(changed = %newest, "a parameter's date is ahead of the clock, nothing is sent");
-        return Ok(Parameters::Unread);
+    let dates = names.each_ref().map(|name| dates.get(name).copied());
+    let parameters = Parameters::from_dates(dates, time::by_clock(client.config().time_source()));
+    if parameters == Parameters::Unread {
+        tracing::error!(?dates, "a parameter's date is ahead of the clock, nothing is sent");
     }
-    Ok(Parameters::Changed(newest))
+    Ok(parameters)
 }
 
 #[cfg(test)]

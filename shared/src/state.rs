@@ -11,7 +11,7 @@ pub use value::State;
 
 #[cfg(test)]
 mod tests {
-    use jiff::{SignedDuration, Timestamp};
+    use jiff::Timestamp;
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
@@ -170,27 +170,6 @@ mod tests {
             prop_assert!(is_storable(&text), "{text}");
             prop_assert_ne!(&drain, &Drain::Foreign);
             prop_assert_eq!(drain.print(), Some(text));
-        }
-
-        #[test]
-        fn a_value_that_names_a_time_ahead_of_the_clock_cannot_be_read(
-            state in states(),
-            drain in drains(),
-            ahead in -600_000..4_000_000_000_000_i64,
-        ) {
-            let names = AttributeNames::new(DriveLetter::parse("G").unwrap());
-            let latest = state.times().max().unwrap();
-            let now = latest - SignedDuration::from_millis(ahead);
-            let is_true = ahead <= 300_000;
-            let text = state.print();
-            let read = |gate| InstanceAttributes::read(&names, now, [("smb.G.state", Some(&*text)), ("smb.G", Some(gate))].into_iter());
-            let (open, shut) = (read("mapped").state, read("shut").state);
-            prop_assert_eq!(open, if is_true { StateAttribute::Known(state.clone()) } else { StateAttribute::Unreadable });
-            prop_assert_eq!(shut, if is_true { StateAttribute::Known(state) } else { StateAttribute::Absent });
-            let at = drain.split(' ').next_back().and_then(crate::time::parse).unwrap();
-            let now = at - SignedDuration::from_millis(ahead);
-            let read = InstanceAttributes::read(&names, now, [("smb.G.drain", Some(&*drain))].into_iter()).drain;
-            prop_assert_eq!(read, if is_true { Drain::parse(Some(&drain)) } else { Drain::Foreign });
         }
 
         #[test]

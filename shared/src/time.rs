@@ -56,7 +56,76 @@ pub fn parse(text: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::budget::Parameters;
+    use crate::history::{Action, Command, Invocation};
+    use crate::ids::{CommandId, InstanceId};
+    use crate::invocation::{InvocationResult, Reported};
+    use crate::share::{DriveLetter, RemotePath, ShareMapping};
+    use crate::state::{AttributeNames, InstanceAttributes, StateAttribute};
+
+    /// An attribute with that value can be read. `<at>` stands for the time.
+    fn attribute_is_believed(name: &str, value: &str, at: Timestamp, now: Timestamp) -> bool {
+        let names = AttributeNames::new(DriveLetter::parse("G").unwrap());
+        let value = value.replace("<at>", &format(at)).replace("<now>", &format(now));
+        let attributes = InstanceAttributes::read(&names, now, [(name, Some(&*value))].into_iter());
+        attributes.drain.is_ours() || matches!(attributes.state, StateAttribute::Known(_))
+    }
+
+    /// What an agent reports that names this time as its step's end and as its host's boot.
+    fn reported(at: Timestamp, now: Timestamp) -> Reported {
+        let id = CommandId::parse("01234567-89ab-4cde-8f01-23456789abcd").unwrap();
+        let instance = InstanceId::parse("i-0000000000000000a").unwrap();
+        let command = Command::sent(id, Action::Map, 1, vec![instance.clone()], now);
+        let share = ShareMapping {
+            drive: DriveLetter::parse("G").unwrap(),
+            remote: RemotePath::parse(r"\\fs\share").unwrap(),
+        };
+        let line = r#"{"smbMapping":"mapped","v":1,"changed":true,"drive":"G:","remote":"\\\\fs\\share","boot":"<at>"}"#;
+        let (status_details, output) = ("Success".to_owned(), line.replace("<at>", &format(at)));
+        let raw = Invocation { instance_id: instance, finished_at: Some(at), status_details, output };
+        Reported::new(raw, &command, &share, now)
+    }
+
+    proptest! {
+        /// The times of events are the business of map-share.
+        #[test]
+        fn no_time_from_outside_is_believed_that_is_ahead_of_the_clock(
+            at in 1_700_000_000_000..1_900_000_000_000_i64,
+            ahead in prop_oneof![-600_000..=600_000_i64, -1_000_000_000_000..4_000_000_000_000_i64],
+        ) {
+            let at = Timestamp::from_millisecond(at).unwrap();
+            let now = at - SignedDuration::from_millis(ahead);
+            let is_true = ahead <= 300_000;
+            let states = [
+                "restarted <at> -",
+                "restarted <now> <at>",
+                "mapped <at> <now> -",
+                "mapped <now> <at> <now>",
+                "mapped <now> <now> <at>",
+                "doubtful <now> <at> - 53",
+                "doubtful <now> <now> <at> 53",
+                "unmapped 1 <at> - 53 <now>",
+                "unmapped 1 <now> <at> 53 <now>",
+                "unmapped 1 <now> - 53 <at>",
+            ];
+            for state in states {
+                prop_assert_eq!(attribute_is_believed("smb.G.state", state, at, now), is_true, "{}", state);
+            }
+            prop_assert_eq!(attribute_is_believed("smb.G.drain", "done 53 <at>", at, now), is_true);
+            let reported = reported(at, now);
+            prop_assert_eq!(reported.ended_at, is_true.then_some(at));
+            let InvocationResult::Mapped(proof) = reported.result else { panic!("it is a proof") };
+            prop_assert_eq!(proof.boot, is_true.then_some(at));
+            let earlier = now - SignedDuration::from_hours(1);
+            for dates in [[at, earlier], [earlier, at]] {
+                let believed = Parameters::from_dates(dates.map(Some), now).changed();
+                prop_assert_eq!(believed, is_true.then_some(at.max(earlier)));
+            }
+        }
+    }
 
     #[test]
     fn a_timestamp_is_printed_with_milliseconds_and_read_back() {

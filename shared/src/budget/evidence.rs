@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::history::{Action, Command, DEADLINE};
 use crate::ids::InstanceId;
 use crate::invocation::{InvocationResult, Reported};
+use crate::time;
 
 /// Which password an instance's saved credential is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +32,12 @@ pub enum Parameters {
 }
 
 impl Parameters {
+    /// From the date of each, `None` where it does not exist. A date ahead of our clock is not true, and so tells nothing.
+    pub fn from_dates(dates: [Option<Timestamp>; 2], now: Timestamp) -> Self {
+        let [Some(user_name), Some(password)] = dates else { return Parameters::Missing };
+        time::not_ahead(user_name.max(password), now).map_or(Parameters::Unread, Parameters::Changed)
+    }
+
     /// The later of their last changes, where it is known.
     pub fn changed(self) -> Option<Timestamp> {
         match self {
@@ -77,7 +84,7 @@ impl Attempt {
             requested_at: command.requested_at,
             ended_at: ended.map_or(now, |at| at.min(now)).max(command.requested_at),
             ended_at_least: told.map_or(command.requested_at, |at| at.max(command.requested_at)),
-            result: reported.result.without_texts(),
+            result: reported.result.clone(),
         })
     }
 }
