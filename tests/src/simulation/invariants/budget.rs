@@ -1,12 +1,14 @@
 //! Invariant 6: in a row of refused log-ons (gaps below 31 minutes) ours are at most `REFUSAL_BUDGET`. Excepted are one where
-//! a parameter was changed after the others and the host presents an old credential first, one for each overlapping
-//! sender, and those of a wave that was sent while the parameters' password was fresh.
+//! a parameter was changed after the others and the host presents an old credential first, one where somebody else mapped the
+//! letter since the script said that nothing is mapped, one for each overlapping sender, and those of a wave that was sent
+//! while the parameters' password was fresh.
 //!
 //! While it is not fresh, one instance at a time tries it, and no instance that was refused it while others were.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use shared::cause::Cause;
 
 use super::refusals::{ROW_GAP, Refusal, Refusals, is_map};
 use super::sends::{action_and_targets, history_read_at, in_flight};
@@ -75,7 +77,9 @@ impl Budget {
         };
         let row: Vec<&Refusal> = refusals.row_to(index).filter(counts).collect();
         let of = step.ground_truth.policy.refusal_budget as usize;
-        let may = of + usize::from(is_second_of_a_corrected(sent, refusal, &row)) + self.overlaps(&row);
+        let is_second = is_second_of_a_run(refusal, &row)
+            && (is_corrected(sent, refusal, &row) || was_mapped_since(step, sent, refusal));
+        let may = of + usize::from(is_second) + self.overlaps(&row);
         ensure(row.len() <= may, || {
             let each = row.iter().rev().map(|one| {
                 let presented = if one.presented == Presented::Kept { "kept" } else { "parameters" };
@@ -111,14 +115,41 @@ impl Budget {
     }
 }
 
-/// The corner: a parameter was changed after the other refusals, and this run presented an old credential before.
-fn is_second_of_a_corrected(sent: &Sent, refusal: &Refusal, row: &[&Refusal]) -> bool {
-    let (own, others): (Vec<&Refusal>, Vec<&Refusal>) =
-        row.iter().partition(|one| one.command == refusal.command);
-    let last = others.iter().map(|one| one.at).max();
-    own.iter().any(|one| one.presented == Presented::Kept)
-        && refusal.presented == Presented::Parameters
-        && last.is_some_and(|last| sent.changed.is_some_and(|changed| changed > last))
+/// The run was refused with the parameters' password after it was with an old credential.
+fn is_second_of_a_run(refusal: &Refusal, row: &[&Refusal]) -> bool {
+    let is_first = |one: &&Refusal| one.command == refusal.command && one.instance == refusal.instance;
+    refusal.presented == Presented::Parameters
+        && row.iter().filter(|one| is_first(one)).any(|one| one.presented == Presented::Kept)
+}
+
+/// A parameter was changed after the refusals of all other commands.
+fn is_corrected(sent: &Sent, refusal: &Refusal, row: &[&Refusal]) -> bool {
+    let last = row.iter().filter(|one| one.command != refusal.command).map(|one| one.at).max();
+    last.is_some_and(|last| sent.changed.is_some_and(|changed| changed > last))
+}
+
+/// The last result line that the run could know says that nothing is mapped there.
+fn was_mapped_since(step: &Step<'_>, sent: &Sent, refusal: &Refusal) -> bool {
+    let known = step.ground_truth.history(step.aws, &refusal.instance).filter(|(_, invocation)| {
+        !invocation.is_lie && invocation.finished().is_some_and(|at| at < sent.read)
+    });
+    let mut words = known.map(|(command, one)| (is_map(command), true_result(command, one, step.aws.now())));
+    let last = words.find(|(_, result)| is_word(result));
+    last.is_some_and(|(is_map, result)| match result {
+        TrueResult::Failed { cause, step, .. } => {
+            cause == "not-mapped" || is_map && step == "create" && Cause::new(&cause).is_refused_logon()
+        }
+        _ => false,
+    })
+}
+
+/// The script said how it went.
+fn is_word(result: &TrueResult) -> bool {
+    match result {
+        TrueResult::Mapped { .. } => true,
+        TrueResult::Failed { cause, .. } => cause != "busy",
+        TrueResult::NoResult | TrueResult::Lost | TrueResult::Pending => false,
+    }
 }
 
 /// A `map` was sent.
@@ -160,11 +191,6 @@ fn check_map(
 
 /// The last result line that the run could know says that the host was refused the parameters' password of now.
 fn is_refused_host(step: &Step<'_>, run: &Run, refusals: &Refusals, id: &str, changed: Timestamp) -> bool {
-    let is_word = |result: &TrueResult| match result {
-        TrueResult::Mapped { .. } => true,
-        TrueResult::Failed { cause, .. } => cause != "busy",
-        TrueResult::NoResult | TrueResult::Lost | TrueResult::Pending => false,
-    };
     let now = step.aws.now();
     let mut history = step.ground_truth.history(step.aws, id);
     let Some((command, invocation)) = history.find(|(command, one)| is_word(&true_result(command, one, now)))
