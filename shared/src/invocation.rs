@@ -9,6 +9,8 @@ mod step;
 pub use result_line::{Failure, NoResultLine, Proof, ResultLine};
 pub use step::Step;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::cause::Cause;
@@ -17,15 +19,15 @@ use crate::ids::InstanceId;
 use crate::share::ShareMapping;
 use crate::time;
 
-/// What an invocation means.
+/// What an invocation means. Copies share what the host said: a fleet has many results, and a run several copies of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InvocationResult {
     /// Not final, and within its deadline.
     Pending,
     /// Our share behind our letter, read.
-    Mapped(Proof),
+    Mapped(Arc<Proof>),
     /// The script reported a failure.
-    Failed(Failure),
+    Failed(Arc<Failure>),
     /// There is no result line. The cause is `no-result`, `lost`, `undelivered`, `timeout` or `refused-by-ssm`. It proves
     /// nothing about the mapping.
     NoResult(Cause),
@@ -51,8 +53,8 @@ impl InvocationResult {
         match self {
             InvocationResult::Failed(failure) => {
                 let (said, message) = (String::new(), String::new());
-                let Failure { cause, step, refused, .. } = *failure;
-                InvocationResult::Failed(Failure { cause, said, step, refused, message })
+                let Failure { cause, step, refused, .. } = **failure;
+                InvocationResult::Failed(Arc::new(Failure { cause, said, step, refused, message }))
             }
             other => other.clone(),
         }
@@ -74,13 +76,13 @@ pub fn interpret(
     match plain(status_details.unwrap_or("pending")).as_str() {
         "success" => match ResultLine::find(output) {
             Ok(ResultLine::Mapped { drive, remote, proof }) if share.is_same(&drive, &remote) => {
-                InvocationResult::Mapped(proof)
+                InvocationResult::Mapped(Arc::new(proof))
             }
-            Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(failure),
+            Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(Arc::new(failure)),
             Ok(ResultLine::Mapped { .. }) | Err(_) => no_result(Cause::NO_RESULT),
         },
         "failed" | "incomplete" => match ResultLine::find(output) {
-            Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(failure),
+            Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(Arc::new(failure)),
             Ok(ResultLine::Mapped { .. }) | Err(_) => no_result(Cause::NO_RESULT),
         },
         "deliverytimedout" | "undeliverable" | "terminated" | "cancelled" | "canceled" | "rateexceeded" => {
@@ -124,6 +126,7 @@ impl Reported {
         let details = Some(raw.status_details.as_str());
         let mut result = interpret(share, details, &raw.output, command.deadline(now));
         if let InvocationResult::Mapped(proof) = &mut result {
+            let proof = Arc::make_mut(proof);
             proof.boot = proof.boot.and_then(|at| time::not_ahead(at, now));
         }
         Reported {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use drain_unmapped::decide::decide;
@@ -58,7 +59,7 @@ fn instance(n: i64, state: Option<State>) -> Instance {
             custom_attributes: 2,
         },
         id,
-        results: Vec::new(),
+        results: Arc::default(),
         agent: AgentState::Online,
     }
 }
@@ -79,17 +80,17 @@ fn unmapped(n: i64, cause: &str) -> Option<State> {
 
 /// Every instance has one more word to be judged: the network is gone.
 fn heard(mut instance: Instance, command: &Command) -> Instance {
-    instance.results.push(CommandResult {
+    Arc::make_mut(&mut instance.results).push(CommandResult {
         command: command.id.clone(),
         requested_at: command.requested_at,
         action: command.action,
-        result: Some(InvocationResult::Failed(Failure {
+        result: Some(InvocationResult::Failed(Arc::new(Failure {
             cause: Cause::new("53"),
             said: "53".to_owned(),
             step: Step::parse("read"),
             refused: None,
             message: "the network path was not found".to_owned(),
-        })),
+        }))),
         is_stopped: false,
     });
     instance
@@ -111,10 +112,10 @@ fn fleet(instances: impl Iterator<Item = Instance>, commands: Vec<Command>) -> F
         })
     });
     Fleet {
-        attempts: attempts.collect(),
+        attempts: Arc::new(attempts.collect()),
         instances,
         stale_registrations: Vec::new(),
-        commands,
+        commands: Arc::new(commands),
         unconfirmed_sends: Vec::new(),
         parameters: Parameters::Changed(ago(85_000)),
         is_partial: false,

@@ -3,6 +3,7 @@
 //! Pure data and questions about it. `observe` reads it, `decide` decides from it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use shared::budget::{Attempt, Credential, Parameters};
@@ -21,11 +22,11 @@ pub struct Fleet {
     /// Other registrations of the same EC2 instances: reported, never acted on.
     pub stale_registrations: Vec<ContainerInstance>,
     /// The window's commands, oldest first, with those sent in this run that SSM does not list yet.
-    pub commands: Vec<Command>,
+    pub commands: Arc<Vec<Command>>,
     /// Sends whose answer was lost: SSM may have taken them.
     pub unconfirmed_sends: Vec<UnconfirmedSend>,
     /// What those commands did on any EC2 instance, where it matters for the budget of refused log-ons.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Arc<Vec<Attempt>>,
     /// What is known of the parameters.
     pub parameters: Parameters,
     /// A watched cluster, or a part of the history, could not be read, so nothing is sent.
@@ -53,7 +54,7 @@ pub struct Instance {
     /// The EC2 instance.
     pub id: InstanceId,
     /// What the window's commands did on it, oldest first.
-    pub results: Vec<CommandResult>,
+    pub results: Arc<Vec<CommandResult>>,
     /// The SSM agent.
     pub agent: AgentState,
 }

@@ -92,7 +92,8 @@ fn is_log_on(attempt: &Attempt) -> bool {
 fn refusal(attempt: &Attempt, logons: &Logons<'_>) -> Option<Refusal> {
     let is_map = attempt.action == Action::Map;
     let (cause, step, weight) = match &attempt.result {
-        InvocationResult::Failed(Failure { cause, step, refused, .. }) => {
+        InvocationResult::Failed(failure) => {
+            let Failure { cause, step, refused, .. } = failure.as_ref();
             let least = u32::from(cause.is_refused_logon());
             (*cause, Some(*step), refused.unwrap_or(least).max(least))
         }

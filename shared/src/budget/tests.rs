@@ -1,6 +1,7 @@
 mod properties;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,24 +29,24 @@ fn id(n: u32) -> InstanceId {
 fn attempt(n: u32, ended: i64, text: &str) -> Attempt {
     let words: Vec<&str> = text.split(' ').collect();
     let proof = |changed| {
-        InvocationResult::Mapped(Proof {
+        InvocationResult::Mapped(Arc::new(Proof {
             changed,
             status: None,
             privacy: None,
             boot: words.get(2).map(|second| at(second.parse().unwrap())),
-        })
+        }))
     };
     let result = match words[1] {
         "mapped" => proof(false),
         "changed" => proof(true),
         "no" => InvocationResult::NoResult(Cause::new(words[2])),
-        cause => InvocationResult::Failed(Failure {
+        cause => InvocationResult::Failed(Arc::new(Failure {
             cause: Cause::new(cause),
             said: cause.to_owned(),
             step: Step::parse(words.get(2).copied().unwrap_or("create")),
             refused: words.get(3).map(|n| n.parse().unwrap()),
             message: String::new(),
-        }),
+        })),
     };
     let action = Action::parse(words[0]).unwrap();
     let (requested_at, ended_at) = (at(ended - 10), at(ended));

@@ -24,8 +24,8 @@ const WAVES: u32 = 10;
 /// Runs after which every result has been read.
 const RUNS: u32 = 5;
 
-/// The function has 128 MB, and the fleet may be larger. 132 MiB were needed while the raw output of every invocation was kept.
-pub const MIB_AT_MOST: f64 = 68.0;
+/// The function has 128 MB, and the fleet may be larger.
+pub const MIB_AT_MOST: f64 = 48.0;
 
 /// The peak of a cold function's resident memory, in MiB, over the runs in which it reads ten waves of failures with long
 /// messages.

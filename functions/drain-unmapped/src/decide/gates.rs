@@ -1,6 +1,7 @@
 //! Gates and states: what follows from results, from contradicting attributes, and from silence.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::cause::Cause;
@@ -38,9 +39,9 @@ impl GateWrite {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
     /// The script read the share.
-    Proof(Proof),
+    Proof(Arc<Proof>),
     /// The script reported a failure.
-    Failure(Failure),
+    Failure(Arc<Failure>),
     /// The invocation ended without a result line.
     NoResult,
     /// An open gate was not proven for too long, while SSM is well.
@@ -189,7 +190,7 @@ fn stopped_commands(fleet: &Fleet) -> BTreeSet<CommandId> {
         Some(InvocationResult::NoResult(cause)) => *cause != Cause::UNDELIVERED,
         Some(InvocationResult::Mapped(_) | InvocationResult::Pending) | None => false,
     };
-    let results = fleet.instances.values().flat_map(|instance| &instance.results);
+    let results = fleet.instances.values().flat_map(|instance| instance.results.iter());
     results.filter(failed).map(|result| result.command.clone()).collect()
 }
 

@@ -5,6 +5,7 @@
 //! is kept for later looks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::aws::AwsError;
@@ -54,8 +55,8 @@ pub async fn read_fleet(
     Ok(Fleet {
         instances,
         stale_registrations,
-        commands,
-        attempts,
+        commands: Arc::new(commands),
+        attempts: Arc::new(attempts),
         unconfirmed_sends: memory.unconfirmed.clone(),
         parameters,
         is_partial: found.is_partial() || !is_complete,
@@ -148,15 +149,14 @@ fn add_results(memory: &Memory, command: &Command, by_id: &mut ById<'_>, now: Ti
         let reported = listed.and_then(|listed| listed.iter().find(|one| one.instance == *id));
         let is_unjudged = command.requested_at > instance.floor();
         let result = match (listed, reported) {
-            (Some(_), Some(one)) if is_unjudged => Some(one.result.clone()),
-            (Some(_), Some(one)) => Some(one.result.without_texts()),
+            (Some(_), Some(one)) => Some(one.result.clone()),
             (Some(_), None) if command.is_past_deadline(now) => Some(InvocationResult::NoResult(Cause::LOST)),
             (Some(_), None) => Some(InvocationResult::Pending),
             // No invocation of it is final, or it would have been listed.
             (None, _) if is_unjudged && !command.is_final => Some(InvocationResult::Pending),
             (None, _) => None,
         };
-        instance.results.push(CommandResult {
+        Arc::make_mut(&mut instance.results).push(CommandResult {
             command: command.id.clone(),
             requested_at: command.requested_at,
             action: command.action,

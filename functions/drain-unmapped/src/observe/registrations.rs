@@ -1,6 +1,7 @@
 //! The container instances of all watched clusters, as ECS has them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use shared::aws::AwsError;
 use shared::ecs::{self, ContainerInstance};
@@ -69,7 +70,7 @@ impl Registrations {
         let stale = self.records.iter().filter(is_stale).cloned().collect();
         let instances = current.into_iter().map(|(id, record)| {
             let (record, id) = (record.clone(), id.clone());
-            let instance = Instance { record, id, results: Vec::new(), agent: AgentState::Unasked };
+            let instance = Instance { record, id, results: Arc::default(), agent: AgentState::Unasked };
             (instance.record.arn.clone(), instance)
         });
         (instances.collect(), stale)

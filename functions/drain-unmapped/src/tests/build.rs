@@ -6,6 +6,7 @@
 //! again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::budget::{Attempt, Parameters};
@@ -131,7 +132,7 @@ pub(super) fn host(n: u32, stands: &str) -> Instance {
             custom_attributes: 2,
         },
         id,
-        results: Vec::new(),
+        results: Arc::default(),
         agent: AgentState::Online,
     }
 }
@@ -188,12 +189,12 @@ pub(super) trait With: Sized {
 
     /// SSM stopped all its commands because other targets failed.
     fn stopped(self) -> Self {
-        self.with(|i| i.results.iter_mut().for_each(|result| result.is_stopped = true))
+        self.with(|i| Arc::make_mut(&mut i.results).iter_mut().for_each(|result| result.is_stopped = true))
     }
 
     /// One more result, later than those before.
     fn result(self, text: &str) -> Self {
-        self.with(|i| i.results.push(result(text)))
+        self.with(|i| Arc::make_mut(&mut i.results).push(result(text)))
     }
 }
 
@@ -210,12 +211,12 @@ pub(super) fn result(text: &str) -> CommandResult {
     let mut next = || words.next().unwrap_or_else(|| panic!("{text:?} is no result"));
     let (action, requested, word) = (next(), next(), next());
     let proof = |changed, boot: Option<&str>| {
-        InvocationResult::Mapped(Proof {
+        InvocationResult::Mapped(Arc::new(Proof {
             changed,
             status: Some("OK".to_owned()),
             privacy: Some(true),
             boot: boot.map(at),
-        })
+        }))
     };
     let action = Action::parse(action).unwrap_or_else(|| panic!("{text:?} has no action"));
     let step = if action == Action::Map { "create" } else { "read" };
@@ -225,13 +226,13 @@ pub(super) fn result(text: &str) -> CommandResult {
         "wait" => Some(InvocationResult::Pending),
         "?" => None,
         "no" => Some(InvocationResult::NoResult(Cause::new(next()))),
-        said => Some(InvocationResult::Failed(Failure {
+        said => Some(InvocationResult::Failed(Arc::new(Failure {
             cause: Cause::new(said),
             said: said.to_owned(),
             step: Step::parse(words.next().unwrap_or(step)),
             refused: None,
             message: String::new(),
-        })),
+        }))),
     };
     let command = CommandId::parse(&format!("{action:?} {requested}")).unwrap();
     CommandResult { command, requested_at: at(requested), action, result, is_stopped: false }
@@ -243,15 +244,15 @@ pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
     let mut fleet = Fleet {
         instances: instances.into_iter().map(|i| (i.record.arn.clone(), i)).collect(),
         stale_registrations: Vec::new(),
-        commands: Vec::new(),
-        attempts: vec![let_in("-1s")],
+        commands: Arc::default(),
+        attempts: Arc::new(vec![let_in("-1s")]),
         unconfirmed_sends: Vec::new(),
         parameters: Parameters::Changed(at("-2d")),
         is_partial: false,
     };
     let mut commands: BTreeMap<(Timestamp, CommandId), Command> = BTreeMap::new();
     for instance in fleet.instances.values() {
-        for result in &instance.results {
+        for result in instance.results.iter() {
             let command =
                 commands.entry((result.requested_at, result.command.clone())).or_insert_with(|| Command {
                     id: result.command.clone(),
@@ -267,10 +268,10 @@ pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
             let is_over = result.result != Some(InvocationResult::Pending);
             command.completed += usize::from(is_over);
             command.is_final &= is_over;
-            fleet.attempts.extend(attempt(instance, result));
+            Arc::make_mut(&mut fleet.attempts).extend(attempt(instance, result));
         }
     }
-    fleet.commands = commands.into_values().collect();
+    fleet.commands = Arc::new(commands.into_values().collect());
     fleet
 }
 
@@ -300,7 +301,9 @@ pub(super) trait FleetWith: Sized {
 
     /// Nobody but its own instances was let in.
     fn not_fresh(self) -> Self {
-        self.having(|fleet| fleet.attempts.retain(|attempt| attempt.instance != host(99_999, "shut").id))
+        self.having(|fleet| {
+            Arc::make_mut(&mut fleet.attempts).retain(|attempt| attempt.instance != host(99_999, "shut").id);
+        })
     }
 
     /// When one of the parameters last changed.

@@ -1,5 +1,7 @@
 //! Which instance tries a password that is not fresh, and when; and when one tries again that was refused alone.
 
+use std::sync::Arc;
+
 use shared::history::Action;
 
 use super::build::{FleetWith, NOW, With, decided, fleet, host, hosts, let_in, of_kind, policy};
@@ -52,8 +54,7 @@ fn the_canary_is_sent_alone_within_the_budget() {
             "two were refused that have ended since",
             with(&[]).having(|fleet| {
                 let gone = [refused(2, "-5m"), refused(3, "-4m")];
-                fleet
-                    .attempts
+                Arc::make_mut(&mut fleet.attempts)
                     .extend(gone.iter().filter_map(|one| super::build::attempt(one, &one.results[0])));
             }),
             None,
@@ -119,7 +120,9 @@ fn a_wave_waits_for_the_canary_and_follows_it_at_once() {
     check_map(&fleet(wave()).not_fresh(), Some(0), "not fresh");
     let sent = |fleet: &Fleet| of_kind(&decided(fleet, &policy()), &["map"]).len();
     assert_eq!(sent(&fleet(wave())), 3, "fresh");
-    let stale = |ago: &str| fleet(wave()).not_fresh().having(|fleet| fleet.attempts.push(let_in(ago)));
+    let stale = |ago: &str| {
+        fleet(wave()).not_fresh().having(|fleet| Arc::make_mut(&mut fleet.attempts).push(let_in(ago)))
+    };
     assert_eq!((sent(&stale("-60s")), sent(&stale("-61s"))), (3, 1), "for a minute");
     // The canary's own proof is enough, also in the look that judges it.
     let canary = host(500, "shut").result("map -10s changed");

@@ -1,6 +1,8 @@
 //! Random fleets: small, and at the limits of the rules. Times come from a short list, so that they often coincide. Every
 //! second fleet is healthy except for a few instances, because a wholly random fleet drains hardly anything.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use proptest::array::uniform3;
 use proptest::collection::vec;
@@ -112,10 +114,10 @@ fn fleet(
             let attempts =
                 instances.iter().flat_map(|one| one.results.iter().filter_map(|r| attempt(one, r)));
             Fleet {
-                attempts: attempts.chain(is_fresh.then(|| let_in("-1s"))).collect(),
+                attempts: Arc::new(attempts.chain(is_fresh.then(|| let_in("-1s"))).collect()),
                 instances: instances.into_iter().map(|i| (i.record.arn.clone(), i)).collect(),
                 stale_registrations: stale.into_iter().collect(),
-                commands,
+                commands: Arc::new(commands),
                 unconfirmed_sends: unconfirmed.into_iter().collect(),
                 parameters,
                 is_partial,
@@ -310,7 +312,13 @@ fn run_commands(
             command.is_final &= has_ended;
             command.instances.push(instance.id.clone());
             let command = command.id.clone();
-            instance.results.push(CommandResult { command, requested_at, action, result, is_stopped: false });
+            Arc::make_mut(&mut instance.results).push(CommandResult {
+                command,
+                requested_at,
+                action,
+                result,
+                is_stopped: false,
+            });
         }
         command
     };

@@ -1,6 +1,7 @@
 //! Which commands are sent, and their targets, with a fresh password and without.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use shared::budget::Parameters;
@@ -326,7 +327,8 @@ fn a_canary_waits_for_a_check_and_no_other_check_begins_meanwhile() {
     let fleet = fleet([host(1, "shut"), refused(3, "-5m"), checking, host(4, DUE)]).not_fresh();
     // One is spent and two may be: a canary would be the fourth.
     let with_two = fleet.clone().having(|fleet| {
-        let command = fleet.commands.iter_mut().find(|one| one.action == Action::Check).unwrap();
+        let command =
+            Arc::make_mut(&mut fleet.commands).iter_mut().find(|one| one.action == Action::Check).unwrap();
         command.instances.push(host(9, "shut").id);
     });
     check_sent(&with_two, &[]);

@@ -1,5 +1,7 @@
 //! A fleet over time: looks, and commands that run as SSM runs them. Pure: every result is known when its command is sent.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use shared::budget::Attempt;
 use shared::cause::Cause;
@@ -95,12 +97,14 @@ impl World {
         let now = self.now;
         let window = self.policy.history_window();
         self.sent.retain(|sent| now.duration_since(sent.at) < window);
-        self.fleet.commands.clear();
-        self.fleet.attempts.clear();
-        self.fleet.instances.values_mut().for_each(|instance| instance.results.clear());
+        let commands = Arc::make_mut(&mut self.fleet.commands);
+        let attempts = Arc::make_mut(&mut self.fleet.attempts);
+        commands.clear();
+        attempts.clear();
+        self.fleet.instances.values_mut().for_each(|instance| instance.results = Arc::default());
         for sent in &self.sent {
             let completed = sent.said.iter().filter(|said| said.end <= now).count();
-            self.fleet.commands.push(Command {
+            commands.push(Command {
                 id: sent.id.clone(),
                 requested_at: sent.at,
                 action: sent.action,
@@ -113,7 +117,7 @@ impl World {
         }
         for sent in &self.sent {
             let over = sent.said.iter().filter(|said| said.end <= now);
-            self.fleet.attempts.extend(over.map(|said| Attempt {
+            attempts.extend(over.map(|said| Attempt {
                 instance: said.id.clone(),
                 action: sent.action,
                 requested_at: sent.at,
@@ -132,7 +136,7 @@ impl World {
                     }
                     _ => InvocationResult::Pending,
                 };
-                instance.results.push(CommandResult {
+                Arc::make_mut(&mut instance.results).push(CommandResult {
                     command: sent.id.clone(),
                     requested_at: sent.at,
                     action: sent.action,
