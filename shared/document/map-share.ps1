@@ -12,6 +12,7 @@
 #     user-parameter=domainUserName           Parameter Store name of DOMAIN\user or user@domain
 #     password-parameter=domainUserPassword   Parameter Store name of its password
 #     require-domain=true                     false: do not wait for membership of a domain
+#     probe=Directory\app-state               optional: the directory below the path that is read as proof, instead of its root
 #
 # The settings are part of the document, so the sender of the command chooses only the action: `check` changes nothing;
 # `map` may create the mapping, and may replace it if it cannot be read. A readable mapping is never changed, whatever
@@ -22,10 +23,17 @@
 #     {"smbMapping":"mapped","v":1,"changed":false,"drive":"G:","remote":"\\\\fs\\share","status":"OK","privacy":true,"boot":"2026-11-22T08:00:00Z"}
 #     {"smbMapping":"failed","v":1,"cause":"1326","step":"create","refused":1,"message":"..."}
 #
-# A cause is a Win32 code, an HRESULT or a word. `refused` counts the log-ons that the run saw refused. Exit codes: 0 mapped (or a check that found the letter free), 75 may heal
-# by itself, 78 will not. 3010, 168 and 169 have a special meaning for the SSM agent and are never used.
+# A cause is a Win32 code, an HRESULT or a word. `refused` counts the log-ons that the run saw refused. Exit codes: 0 mapped
+# (or a check that found the letter free), 75 may heal by itself, 78 will not. 3010, 168 and 169 have a special meaning for
+# the SSM agent and are never used.
 #
 # Without the first line nothing runs: tests load the functions by dot-sourcing this file.
+
+# AppLocker and Windows Defender Application Control (WDAC) can forbid a script most of the language. This uses only what stays allowed.
+if ("$($ExecutionContext.SessionState.LanguageMode)" -cne 'FullLanguage') {
+    '{"smbMapping":"failed","v":1,"cause":"constrained-language","step":"script","refused":0,"message":"PowerShell runs this script in constrained language mode: let AppLocker or WDAC allow the scripts of the SSM agent"}'
+    exit 78
+}
 
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
@@ -44,7 +52,7 @@ function Get-DefaultLimit {
 function Invoke-MapShare([string]$Action, [string]$EncodedSettings, [hashtable]$Limits = (Get-DefaultLimit)) {
     $run = @{
         Action = $Action; Limits = $Limits; Clock = [Diagnostics.Stopwatch]::StartNew(); Worker = $null
-        Settings = $null; Credential = $null; Removed = $false; Refused = 0
+        Settings = $null; Credential = $null; ParameterVersions = ''; Removed = $false; Refused = 0
     }
     $mutex = $null
     try {
@@ -84,6 +92,9 @@ function Resolve-Mapping([hashtable]$Run) {
         $mapping = Find-Mapping $Run
         if ($null -ne $mapping) { Assert-Ours $Run $mapping }
         elseif ($Run.Action -ceq 'check') { Stop-Run 'not-mapped' 'look' "the mapping of $($Run.Settings.Drive) went away while it was looked at" }
+        if ($null -ne $mapping -and (Test-LoggedOn $Run $failure)) {
+            Stop-Run 'unreadable' 'read' "the account is logged on, but $($failure.Message); the mapping is left as it is"
+        }
         $mayReplace = $Run.Action -ceq 'map' -and ($null -eq $mapping -or (Test-Replaceable $failure.Cause $mapping.Status))
         if (-not $mayReplace) { Stop-Run $failure.Cause 'read' $failure.Message }
     }
@@ -95,6 +106,9 @@ function Resolve-Mapping([hashtable]$Run) {
         if ($null -eq $failure -or -not (Test-LogonRefused $failure.Cause)) { $failure = Read-Root $Run }
         if ($null -eq $failure) { return Get-Proof $Run $mapping $false }
         if (-not ($mayReplace -and (Test-Replaceable $failure.Cause $mapping.Status))) { Stop-Run $failure.Cause 'read' $failure.Message }
+        if ((Test-StaleCredential $failure.Cause) -and (Read-Note $Run.Settings.Drive) -ceq (Get-NoteText $Run)) {
+            Stop-Run (Get-UnreadableCause $failure.Cause) 'read' "$($failure.Message); a new mapping could not be read either, so it is left as it is until a parameter changes or it is removed by hand"
+        }
         Remove-OurMapping $Run $mapping
     }
     New-OurMapping $Run
@@ -123,16 +137,21 @@ function Read-Settings([string]$Encoded) {
     foreach ($key in @('drive', 'remote', 'user-parameter', 'password-parameter', 'require-domain')) {
         if ([string]::IsNullOrEmpty($values[$key])) { Stop-Run 'bad-settings' 'settings' "the setting '$key' is missing" }
     }
+    $probe = (ConvertTo-PlainPath ([string]$values['probe'])).TrimStart('\')
+    $values.Remove('probe')
     if ($values.Count -ne 5) { Stop-Run 'bad-settings' 'settings' "unknown settings among: $(@($values.Keys) -join ', ')" }
     if ($values['drive'] -notmatch '^[D-Zd-z]\z') { Stop-Run 'bad-settings' 'settings' "drive is '$($values['drive'])', not a letter from D to Z" }
     $remote = ConvertTo-PlainPath $values['remote']
     if ($remote -notmatch '^\\\\[^\\:*?"<>|\s]+(\\[^\\:*?"<>|]+)+\z' -or (ConvertTo-JsonText $remote 700) -cne (ConvertTo-JsonText $remote 9999)) {
         Stop-Run 'bad-settings' 'settings' "remote is '$remote', not \\server\share or \\server\share\directory"
     }
+    if ($probe -match '[:*?"<>|]' -or $probe.Split([char]92) -contains '..' -or (ConvertTo-JsonText $probe 200) -cne (ConvertTo-JsonText $probe 9999)) {
+        Stop-Run 'bad-settings' 'settings' "probe is '$probe', not a directory below the path of remote"
+    }
     if ($values['user-parameter'] -ceq $values['password-parameter']) { Stop-Run 'bad-settings' 'settings' 'user-parameter and password-parameter are the same' }
     if (@('true', 'false') -cnotcontains $values['require-domain']) { Stop-Run 'bad-settings' 'settings' "require-domain is '$($values['require-domain'])', not true or false" }
     @{
-        Drive = $values['drive'].ToUpperInvariant() + ':'; Remote = $remote; Server = $remote.Split([char]92)[2]
+        Drive = $values['drive'].ToUpperInvariant() + ':'; Remote = $remote; Server = $remote.Split([char]92)[2]; Probe = $probe
         UserParameter = $values['user-parameter']; PasswordParameter = $values['password-parameter']
         RequireDomain = $values['require-domain'] -ceq 'true'
     }
@@ -148,11 +167,10 @@ function ConvertTo-PlainPath([string]$Path) {
 function Get-ExitCode([string]$Cause, [string]$Action) {
     if ($Cause -ceq 'not-mapped' -and $Action -ceq 'check') { return 0 }
     $stays = @(
-        '5', '65', '86', '1312', '1317', '1326', '1327', '1328', '1329', '1330', '1331', '1385', '1793', '1907', '1909', '1937', '2202', 'bad-credentials'
-        '2', '3', '67', '87', '161', 'parameter-missing', 'parameter-denied', 'kms-denied', 'aws-tools-missing', 'unsupported-os', 'bad-settings'
-        'unreadable', 'mapped-elsewhere', '85', '1202', 'drive-in-use'
+        '5', 'bad-credentials', '2', '3', '50', '58', '66', '67', '87', '161', 'parameter-missing', 'parameter-denied', 'kms-denied'
+        'aws-tools-missing', 'unsupported-os', 'bad-settings', 'unreadable', 'dfs-namespace', 'mapped-elsewhere', '85', '1202', 'drive-in-use'
     )
-    if ($stays -ccontains $Cause) { 78 } else { 75 }
+    if ($stays -ccontains $Cause -or (Test-LogonRefused $Cause)) { 78 } else { 75 }
 }
 
 function Format-Mapped([hashtable]$Run, [hashtable]$Mapped) {
@@ -177,8 +195,10 @@ function ConvertTo-JsonText([string]$Text, [int]$Limit) {
     $out = New-Object Text.StringBuilder
     for ($i = 0; $i -lt $Text.Length; $i++) {
         $code = [int]$Text[$i]
+        $pair = $i + 1 -lt $Text.Length -and [char]::IsSurrogatePair($Text[$i], $Text[$i + 1])
+        # Half of a pair alone is no character, and no JSON.
+        if (-not $pair -and [char]::IsSurrogate($Text[$i])) { $code = 0xfffd }
         $escaped = if ($code -eq 34 -or $code -eq 92) { '\' + $Text[$i] } elseif ($code -ge 32 -and $code -lt 127) { [string]$Text[$i] } else { '\u' + $code.ToString('x4') }
-        $pair = [char]::IsHighSurrogate($Text[$i]) -and $i + 1 -lt $Text.Length
         if ($pair) { $i++; $escaped += '\u' + ([int]$Text[$i]).ToString('x4') }
         if ($out.Length + $escaped.Length -gt $Limit) { break }
         [void]$out.Append($escaped)
@@ -217,10 +237,11 @@ function Get-TimeLeft([hashtable]$Run) {
 
 # Runs one function of this script in another runspace, for at most $Seconds. The runspace is kept for the next call, so that
 # modules load once. A runspace that hangs is asked to stop and abandoned, because disposing of it would hang, too.
-# The function must not call others of this script. Returns @{ Hung; Error; Value }.
+# The function must not call others of this script. Returns @{ Hung; Error; Value; Within }, where Within is the limit as text.
 function Invoke-WithTimeLimit([hashtable]$Run, [double]$Seconds, [string]$Function, [object[]]$Arguments = @()) {
     $limit = [Math]::Min($Seconds, (Get-TimeLeft $Run))
-    if ($limit -le 0) { return @{ Hung = $true; Error = $null; Value = @() } }
+    if ($limit -le 0) { Stop-Run 'timeout' 'script' "$Function was not made: the script's $($Run.Limits.script) s are over" }
+    $within = 'within ' + [Math]::Round($limit, 1).ToString([Globalization.CultureInfo]::InvariantCulture) + ' s'
     if ($null -eq $Run.Worker) {
         $Run.Worker = [runspacefactory]::CreateRunspace()
         $Run.Worker.Open()
@@ -235,15 +256,15 @@ function Invoke-WithTimeLimit([hashtable]$Run, [double]$Seconds, [string]$Functi
     if (-not $call.AsyncWaitHandle.WaitOne([int][Math]::Ceiling(1000 * $limit))) {
         $Run.Worker = $null
         [void]$shell.BeginStop($null, $null)
-        return @{ Hung = $true; Error = $null; Value = @() }
+        return @{ Hung = $true; Error = $null; Value = @(); Within = $within }
     }
-    try { @{ Hung = $false; Error = $null; Value = @($shell.EndInvoke($call)) } }
+    try { @{ Hung = $false; Error = $null; Value = @($shell.EndInvoke($call)); Within = $within } }
     catch {
         # EndInvoke wraps the exception; the inner record has the error id.
         $record = $_
         $inner = $_.Exception.InnerException
         if ($inner -is [Management.Automation.RuntimeException]) { $record = $inner.ErrorRecord }
-        @{ Hung = $false; Error = $record; Value = @() }
+        @{ Hung = $false; Error = $record; Value = @(); Within = $within }
     }
 }
 
@@ -282,7 +303,7 @@ function Get-ErrorText([Management.Automation.ErrorRecord]$Record) {
 # The mapping on our letter, or nothing.
 function Find-Mapping([hashtable]$Run) {
     $answer = Invoke-WithTimeLimit $Run $Run.Limits.lookup 'Get-LetterMapping' @($Run.Settings.Drive)
-    if ($answer.Hung) { Stop-Run 'lookup-hung' 'look' "Get-SmbGlobalMapping did not answer within $($Run.Limits.lookup) s" }
+    if ($answer.Hung) { Stop-Run 'lookup-hung' 'look' "Get-SmbGlobalMapping did not answer $($answer.Within)" }
     if ($null -ne $answer.Error) { Stop-Run (Get-LocalCause $answer.Error) 'look' (Get-ErrorText $answer.Error) }
     $found = @($answer.Value | Where-Object { [string]::Equals([string]$_.LocalPath, $Run.Settings.Drive, [StringComparison]::OrdinalIgnoreCase) })
     if ($found.Count -eq 0) { return }
@@ -315,11 +336,12 @@ function Assert-LetterFree([hashtable]$Run) {
     }
 }
 
-# Nothing if the root can be read, which also reconnects an idle mapping; otherwise @{ Cause; Message }.
-function Read-Root([hashtable]$Run) {
-    $root = $Run.Settings.Drive + '\'
+# Nothing if the directory that is the proof can be read, which also reconnects an idle mapping; otherwise @{ Cause; Message }.
+# It is the root, or the one that the settings name.
+function Read-Root([hashtable]$Run, [string]$Directory = $Run.Settings.Probe) {
+    $root = $Run.Settings.Drive + '\' + $Directory
     $answer = Invoke-WithTimeLimit $Run $Run.Limits.read 'Read-FirstEntry' @($root)
-    if ($answer.Hung) { @{ Cause = 'call-hung'; Message = "reading $root did not end within $($Run.Limits.read) s" } }
+    if ($answer.Hung) { @{ Cause = 'call-hung'; Message = "reading $root did not end $($answer.Within)" } }
     elseif ($null -ne $answer.Error) { @{ Cause = Get-CountedCause $Run $answer.Error; Message = "$root cannot be read: " + (Get-ErrorText $answer.Error) } }
 }
 
@@ -332,6 +354,16 @@ function Read-RootAgain([hashtable]$Run, [hashtable]$Failure) {
     $Failure
 }
 
+# Whether the file server itself answered for the account, so that a new mapping would not be read either: it finds no directory
+# of a new name, or not the one that is the proof. Error 5 alone would not tell, because a stale password also gives it.
+function Test-LoggedOn([hashtable]$Run, [hashtable]$Failure) {
+    $isMissing = { @('2', '3') -ccontains $args[0] }
+    if ($Run.Settings.Probe -cne '' -and (& $isMissing $Failure.Cause)) { return $true }
+    if ($Failure.Cause -cne '5') { return $false }
+    $other = Read-Root $Run ('ecs-smb-mapper-' + [guid]::NewGuid().ToString('N'))
+    $null -ne $other -and (& $isMissing $other.Cause)
+}
+
 # The cause of a call that may have logged on.
 function Get-CountedCause([hashtable]$Run, [Management.Automation.ErrorRecord]$Record) {
     $cause = Get-ErrorCause $Record
@@ -340,14 +372,27 @@ function Get-CountedCause([hashtable]$Run, [Management.Automation.ErrorRecord]$R
 }
 
 function Test-LogonRefused([string]$Cause) {
-    @('65', '86', '1312', '1317', '1326', '1327', '1328', '1329', '1330', '1331', '1385', '1793', '1907', '1909', '1937', '2202') -ccontains $Cause
+    @(
+        '65', '86', '1240', '1272', '1312', '1315', '1317', '1326', '1327', '1328', '1329', '1330', '1331', '1380', '1385', '1793'
+        '1807', '1808', '1809', '1907', '1909', '1935', '1937', '1938', '2202'
+    ) -ccontains $Cause
+}
+
+# A stale password can look like each of these, and a path that was missing when it was mapped like the last two.
+function Test-StaleCredential([string]$Cause) {
+    @('5', '86', '1326', '1311', '2', '3') -ccontains $Cause
 }
 
 # Whether a new mapping may heal an unreadable one. It does not heal a locked or disabled account, and when the account
 # is back the old mapping heals by itself.
 function Test-Replaceable([string]$Cause, [string]$Status) {
-    if (@('5', '86', '1326', '1311', '2', '3') -ccontains $Cause) { return $true }
-    $Status -cne 'OK' -and -not (Test-LogonRefused $Cause)
+    if (Test-StaleCredential $Cause) { return $true }
+    @('Paused', 'Disconnected', 'NetworkError', 'Connecting', 'Reconnecting', 'Unavailable') -ccontains $Status -and -not (Test-LogonRefused $Cause)
+}
+
+# The log-on was accepted, but the account may not read what is mapped.
+function Get-UnreadableCause([string]$Cause) {
+    if (@('2', '3', '5', 'unlisted') -ccontains $Cause) { 'unreadable' } else { $Cause }
 }
 
 function Remove-OurMapping([hashtable]$Run, [hashtable]$Mapping) {
@@ -355,7 +400,7 @@ function Remove-OurMapping([hashtable]$Run, [hashtable]$Mapping) {
     if ((Get-TimeLeft $Run) -lt $needed) { Stop-Run 'call-hung' 'remove' "less than $needed s are left, too few to create the mapping again; it is left as it is" }
     $until = $Run.Clock.Elapsed.TotalSeconds + $Run.Limits.remove
     $answer = Invoke-WithTimeLimit $Run $Run.Limits.remove 'Remove-LetterMapping' @($Run.Settings.Drive, $Mapping.RemotePath)
-    if ($answer.Hung) { Stop-Run 'call-hung' 'remove' "Remove-SmbGlobalMapping did not end within $($Run.Limits.remove) s" }
+    if ($answer.Hung) { Stop-Run 'call-hung' 'remove' "Remove-SmbGlobalMapping did not end $($answer.Within)" }
     if ($null -ne $answer.Error) { Stop-Run (Get-LocalCause $answer.Error) 'remove' (Get-ErrorText $answer.Error) }
     $Run.Removed = $true
     while ($null -ne (Find-Mapping $Run)) {
@@ -367,7 +412,7 @@ function Remove-OurMapping([hashtable]$Run, [hashtable]$Mapping) {
 # Creates once, because a second try would log on again.
 function New-OurMapping([hashtable]$Run) {
     $answer = Invoke-WithTimeLimit $Run $Run.Limits.create 'New-LetterMapping' @($Run.Settings.Drive, $Run.Settings.Remote, $Run.Credential)
-    if ($answer.Hung) { Stop-Run 'call-hung' 'create' "New-SmbGlobalMapping did not end within $($Run.Limits.create) s" }
+    if ($answer.Hung) { Stop-Run 'call-hung' 'create' "New-SmbGlobalMapping did not end $($answer.Within)" }
     if ($null -ne $answer.Error) {
         $cause = Get-CountedCause $Run $answer.Error
         $message = Get-ErrorText $answer.Error
@@ -376,6 +421,7 @@ function New-OurMapping([hashtable]$Run) {
             $mapping = $null
             try { $mapping = Find-Mapping $Run; if ($null -ne $mapping) { Assert-Ours $Run $mapping } } catch { $mapping = $null }
             if ($null -ne $mapping -and $null -eq (Read-Root $Run)) { return Get-Proof $Run $mapping $false }
+            $message += Get-HolderText $Run
         }
         Stop-Run $cause 'create' $message
     }
@@ -386,11 +432,25 @@ function New-OurMapping([hashtable]$Run) {
         $failure = Read-Root $Run
     }
     if ($null -ne $failure) {
-        # The log-on succeeded, but the account may not read the mapped root.
-        $cause = if (@('2', '3', '5', 'unlisted') -ccontains $failure.Cause) { 'unreadable' } else { $failure.Cause }
-        Stop-Run $cause 'proof' "mapped, but $($failure.Message)"
+        # To replace it again and again would cut off what can use it.
+        if (Test-StaleCredential $failure.Cause) { Write-Note $Run.Settings.Drive (Get-NoteText $Run) }
+        Stop-Run (Get-UnreadableCause $failure.Cause) 'proof' "mapped, but $($failure.Message)"
     }
     Get-Proof $Run @{ RemotePath = $Run.Settings.Remote; Status = 'Unknown'; Privacy = $true } $true
+}
+
+# Who holds the server: Windows refuses a second mapping with another account, letter or path.
+function Get-HolderText([hashtable]$Run) {
+    try { $answer = Invoke-WithTimeLimit $Run $Run.Limits.lookup 'Get-AllMapping' } catch { return '' }
+    $held = @($answer.Value | Where-Object { ([string]$_.RemotePath + '\').StartsWith('\\' + $Run.Settings.Server + '\', [StringComparison]::OrdinalIgnoreCase) })
+    if ($held.Count -eq 0) { return '; no global mapping of this server is listed: a net use drive or an open connection may hold it' }
+    $texts = @($held | Select-Object -First 5 | ForEach-Object { ("$($_.LocalPath) $($_.RemotePath)").Trim() })
+    '; mapped of this server: ' + ($texts -join ', ') + $(if ($held.Count -gt 5) { ", and $($held.Count - 5) more" })
+}
+
+# What a note says: which path, mapped with which versions of the parameters, could not be read.
+function Get-NoteText([hashtable]$Run) {
+    $Run.Settings.Remote + ' ' + $Run.Settings.Probe + ' ' + $Run.ParameterVersions
 }
 
 # The mapping for the result line, after its root was read. The status is read again, because reading reconnects. If
@@ -400,8 +460,9 @@ function Get-Proof([hashtable]$Run, [hashtable]$Mapping, [bool]$Changed) {
     try { $now = Find-Mapping $Run } catch { $now = $Mapping }
     if ($null -eq $now) { Stop-Run 'not-mapped' 'proof' "$($Run.Settings.Drive) can be read, but is not listed as a mapping" }
     Assert-Ours $Run $now
+    Write-Note $Run.Settings.Drive ''
     $boot = $null
-    $answer = Invoke-WithTimeLimit $Run $Run.Limits.domain 'Get-BootTime'
+    try { $answer = Invoke-WithTimeLimit $Run $Run.Limits.domain 'Get-BootTime' } catch { $answer = @{ Value = @() } }
     if ($answer.Value.Count -eq 1 -and $answer.Value[0] -is [datetime]) {
         $boot = $answer.Value[0].ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ', [Globalization.CultureInfo]::InvariantCulture)
     }
@@ -411,7 +472,8 @@ function Get-Proof([hashtable]$Run, [hashtable]$Mapping, [bool]$Changed) {
 # ---- waiting for what the share needs
 
 function Wait-ForServer([hashtable]$Run) {
-    if ($Run.Settings.RequireDomain) { Wait-ForDomain $Run }
+    $domain = if ($Run.Settings.RequireDomain) { Wait-ForDomain $Run } else { Get-DomainName $Run }
+    Assert-NoNamespace $Run $domain
     $addresses = Wait-ForAddress $Run
     Wait-ForPort $Run $addresses
 }
@@ -420,16 +482,33 @@ function Wait-ForDomain([hashtable]$Run) {
     $until = $Run.Clock.Elapsed.TotalSeconds + $Run.Limits.domain
     while ($true) {
         $answer = Invoke-WithTimeLimit $Run $Run.Limits.domain 'Get-DomainMembership'
-        if ($answer.Hung) { Stop-Run 'call-hung' 'domain' "WMI did not answer within $($Run.Limits.domain) s" }
+        if ($answer.Hung) { Stop-Run 'call-hung' 'domain' "WMI did not answer $($answer.Within)" }
         # On a host that joined and did not restart yet, log-ons with a domain account fail.
         $pending = Test-JoinPending
-        if ($answer.Value -contains $true -and -not $pending) { return }
+        if ($answer.Value.Count -eq 1 -and $answer.Value[0].IsMember -and -not $pending) { return $answer.Value[0].Domain }
         if ($Run.Clock.Elapsed.TotalSeconds -ge $until) {
             if ($null -ne $answer.Error) { Stop-Run (Get-LocalCause $answer.Error) 'domain' (Get-ErrorText $answer.Error) }
             $why = if ($pending) { 'the host joined a domain and waits for its restart' } else { 'the host is not a member of a domain' }
             Stop-Run 'not-domain-joined' 'domain' $why
         }
         Wait-Pause $Run $Run.Limits.pause
+    }
+}
+
+# The domain of a host that need not be a member of one; WMI that does not answer is no obstacle.
+function Get-DomainName([hashtable]$Run) {
+    $answer = Invoke-WithTimeLimit $Run $Run.Limits.domain 'Get-DomainMembership'
+    if ($answer.Value.Count -eq 1 -and $answer.Value[0].IsMember) { $answer.Value[0].Domain }
+}
+
+# A domain's own name, or the name without its suffix, is a DFS namespace. Windows maps it and lists its root, but no link below
+# works: Microsoft does not support DFS for global mappings.
+function Assert-NoNamespace([hashtable]$Run, [string]$Domain) {
+    $server = $Run.Settings.Server.TrimEnd('.')
+    foreach ($name in $Domain.TrimEnd('.'), $Domain.Split([char]46)[0]) {
+        if ($name -cne '' -and [string]::Equals($server, $name, [StringComparison]::OrdinalIgnoreCase)) {
+            Stop-Run 'dfs-namespace' 'domain' "$server is the host's domain, so $($Run.Settings.Remote) is a DFS namespace: name the file server itself"
+        }
     }
 }
 
@@ -441,7 +520,7 @@ function Wait-ForAddress([hashtable]$Run) {
     while ($true) {
         $answer = Invoke-WithTimeLimit $Run $Run.Limits.dns 'Resolve-Server' @($server)
         if ($answer.Value.Count -gt 0) { return $answer.Value }
-        $why = if ($answer.Hung) { "no answer within $($Run.Limits.dns) s" } elseif ($null -ne $answer.Error) { Get-ErrorText $answer.Error } else { 'it has no address' }
+        $why = if ($answer.Hung) { "no answer $($answer.Within)" } elseif ($null -ne $answer.Error) { Get-ErrorText $answer.Error } else { 'it has no address' }
         if ($answer.Hung -or $Run.Clock.Elapsed.TotalSeconds -ge $until) { Stop-Run 'dns' 'dns' "${server}: $why" }
         Wait-Pause $Run $Run.Limits.pause
     }
@@ -472,23 +551,28 @@ function Get-ShareCredential([hashtable]$Run) {
     if ([string]::IsNullOrEmpty($region)) { Stop-Run 'bad-settings' 'parameters' 'the SSM agent set no AWS_SSM_REGION_NAME' }
     $tools = Get-AwsTools $Run $region $true
     $read = Read-BothParameters $Run $tools $region
-    if ($tools.Client -and $null -ne $read.Error -and $read.Error.Exception.GetBaseException().GetType().FullName -match '^System\.(TypeLoad|Missing|BadImageFormat|IO\.File)') {
-        # The assemblies do not match each other or this .NET; importing their module may still work.
-        $tools = Get-AwsTools $Run $region $false
-        $read = Read-BothParameters $Run $tools $region
+    if ($null -ne $tools.Client -and $null -ne $read.Error -and $null -eq (Get-ServiceError $read.Error)) {
+        # The service did not answer: the assemblies may not match each other, this .NET or this script. Their module may still work.
+        $module = $null
+        try { $module = Get-AwsTools $Run $region $false } catch { $module = $null }
+        if ($null -ne $module) { $tools = $module; $read = Read-BothParameters $Run $tools $region }
     }
-    if ($read.Hung) { Stop-Run 'parameter-store' 'parameters' "Parameter Store did not answer within $($Run.Limits.parameters) s" }
-    if ($null -ne $read.Error) { Stop-Run (Get-ParameterCause $read.Error) 'parameters' (Get-ErrorText $read.Error) }
+    if ($read.Hung) { Stop-Run 'parameter-store' 'parameters' "Parameter Store did not answer $($read.Within)" }
+    if ($null -ne $read.Error) {
+        $as = if ($tools.OwnRole) { "the instance's own role" } else { 'the default credentials, because the instance has no role of its own' }
+        Stop-Run (Get-ParameterCause $read.Error) 'parameters' "$(Get-ErrorText $read.Error) (with $as)"
+    }
     $found = $read.Value[0]
     $missing = @($Run.Settings.UserParameter, $Run.Settings.PasswordParameter | Where-Object { $found.Names -cnotcontains $_ })
     if ($missing.Count -gt 0) { Stop-Run 'parameter-missing' 'parameters' "no such parameter in ${region}: $($missing -join ', ')" }
     if ($found.Problem -cne '') { Stop-Run 'bad-credentials' 'parameters' $found.Problem }
+    $Run.ParameterVersions = @($found.Versions | Sort-Object) -join ' '
     New-Object Management.Automation.PSCredential $found.UserName, $found.Password
 }
 
 function Get-AwsTools([hashtable]$Run, [string]$Region, [bool]$Assemblies) {
     $answer = Invoke-WithTimeLimit $Run $Run.Limits.awsTools 'Open-AwsTools' @($Region, $Assemblies)
-    if ($answer.Hung) { Stop-Run 'call-hung' 'aws-tools' "the AWS tools for PowerShell did not load within $($Run.Limits.awsTools) s" }
+    if ($answer.Hung) { Stop-Run 'call-hung' 'aws-tools' "the AWS tools for PowerShell did not load $($answer.Within)" }
     if ($null -ne $answer.Error) { Stop-Run 'aws-tools-missing' 'aws-tools' (Get-ErrorText $answer.Error) }
     if (-not $answer.Value[0].Found) {
         Stop-Run 'aws-tools-missing' 'aws-tools' "neither AWS.Tools.SimpleSystemsManagement nor AWSPowerShell can be used: $($answer.Value[0].Problem)"
@@ -502,7 +586,7 @@ function Read-BothParameters([hashtable]$Run, [hashtable]$Tools, [string]$Region
     $until = $Run.Clock.Elapsed.TotalSeconds + $Run.Limits.parameters
     while ($true) {
         $left = [Math]::Max($Run.Limits.pause, $until - $Run.Clock.Elapsed.TotalSeconds)
-        $read = Invoke-WithTimeLimit $Run $left 'Read-Parameters' @($Tools.Client, $Run.Settings.UserParameter, $Run.Settings.PasswordParameter, $Region)
+        $read = Invoke-WithTimeLimit $Run $left 'Read-Parameters' @($Tools, $Run.Settings.UserParameter, $Run.Settings.PasswordParameter, $Region)
         $pause = $Run.Limits.pause * (Get-Random -Minimum 1.0 -Maximum 4.0)
         if (-not (Test-Throttled $read.Error) -or $Run.Clock.Elapsed.TotalSeconds + $pause -ge $until) { return $read }
         Wait-Pause $Run $pause
@@ -511,26 +595,41 @@ function Read-BothParameters([hashtable]$Run, [hashtable]$Tools, [string]$Region
 
 function Test-Throttled([Management.Automation.ErrorRecord]$Record) {
     if ($null -eq $Record) { return $false }
+    $service = Get-ServiceError $Record
+    $null -ne $service -and $service.ErrorCode -match '^Throttling'
+}
+
+# The service's answer: the innermost exception with an error code. What wraps it may say anything. The error codes of sockets and
+# of Windows are numbers.
+function Get-ServiceError([Management.Automation.ErrorRecord]$Record) {
+    $service = $null
     for ($exception = $Record.Exception; $null -ne $exception; $exception = $exception.InnerException) {
         $property = $exception.PSObject.Properties['ErrorCode']
-        if ($null -ne $property -and [string]$property.Value -match '^Throttling') { return $true }
+        if ($null -ne $property -and $property.Value -is [string] -and $property.Value -cne '') { $service = $exception }
     }
-    $false
+    $service
 }
 
 function Get-ParameterCause([Management.Automation.ErrorRecord]$Record) {
-    for ($exception = $Record.Exception; $null -ne $exception; $exception = $exception.InnerException) {
-        $property = $exception.PSObject.Properties['ErrorCode']
-        $code = if ($null -eq $property) { '' } else { [string]$property.Value }
-        if ($code -match '^(KMS|InvalidKeyId)') { return 'kms-denied' }
-        if ($code -match '^AccessDenied') { if ($exception.Message -match 'kms:|ciphertext') { return 'kms-denied' } else { return 'parameter-denied' } }
-        if ($code -match '^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|MissingAuthenticationToken|IncompleteSignature|InvalidSignature|SignatureDoesNotMatch)') { return 'parameter-denied' }
-        if ($code -match '^ParameterNotFound') { return 'parameter-missing' }
-        if ($code -match '^Validation') { return 'bad-settings' }
-        # There is no instance role, or the metadata service does not return it.
-        if ($code -ceq '' -and $exception.Message -match 'credentials') { return 'parameter-denied' }
-    }
+    $service = Get-ServiceError $Record
+    if ($null -eq $service) { return Get-UnansweredCause $Record }
+    $code = $service.ErrorCode
+    if ($code -match '^(KMS|InvalidKeyId)') { return 'kms-denied' }
+    if ($code -match '^AccessDenied') { if ($service.Message -match '\bkms:|the ciphertext') { return 'kms-denied' } else { return 'parameter-denied' } }
+    if ($code -match '^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|MissingAuthenticationToken|IncompleteSignature|InvalidSignature|SignatureDoesNotMatch)') { return 'parameter-denied' }
+    if ($code -match '^ParameterNotFound') { return 'parameter-missing' }
+    if ($code -match '^Validation') { return 'bad-settings' }
     'parameter-store'
+}
+
+# The cause where the service did not answer: there were no credentials to ask with, the tools do not work, or it is out of reach.
+function Get-UnansweredCause([Management.Automation.ErrorRecord]$Record) {
+    for ($exception = $Record.Exception; $null -ne $exception; $exception = $exception.InnerException) {
+        if ($exception.Message -match 'credentials') { return 'metadata-service' }
+    }
+    $type = $Record.Exception.GetBaseException().GetType().FullName
+    $local = '^System\.(Management\.Automation\.|Reflection\.|Missing|TypeLoad|TypeInit|BadImageFormat|EntryPoint|DllNotFound|IO\.File|InvalidCast|NullReference|Not|Argument)'
+    if ($type -match $local) { 'aws-tools-missing' } else { 'parameter-store' }
 }
 
 # ---- calls in another runspace: no function below may call another one of this script
@@ -539,6 +638,11 @@ function Get-LetterMapping {
     param([string]$Drive)
     try { Get-SmbGlobalMapping -LocalPath $Drive -ErrorAction Stop }
     catch { if ($_.FullyQualifiedErrorId -notmatch '^CmdletizationQuery_NotFound') { throw } }
+}
+
+function Get-AllMapping {
+    param()
+    Get-SmbGlobalMapping -ErrorAction Stop
 }
 
 # Both paths are given, so that only the mapping that was read is removed.
@@ -568,7 +672,9 @@ function Get-BootTime {
 
 function Get-DomainMembership {
     param()
-    [bool](Get-CimInstance -ClassName Win32_ComputerSystem -ErrorAction Stop).PartOfDomain
+    $system = Get-CimInstance -ClassName Win32_ComputerSystem -ErrorAction Stop
+    $domain = $system.PSObject.Properties['Domain']
+    @{ IsMember = [bool]$system.PartOfDomain; Domain = if ($null -eq $domain) { '' } else { [string]$domain.Value } }
 }
 
 function Resolve-Server {
@@ -620,6 +726,11 @@ function Open-AwsTools {
         [IO.Directory]::GetDirectories($path) | Where-Object { [IO.Path]::GetFileName($_) -as [version] } | Sort-Object -Descending { [version][IO.Path]::GetFileName($_) }
         $path
     }
+    # The SDK's default chain could find the role of Default Host Management, or a profile that somebody left to the system account.
+    $ownRole = {
+        if ($null -eq ('Amazon.Runtime.InstanceProfileAWSCredentials' -as [type])) { return }
+        try { New-Object Amazon.Runtime.InstanceProfileAWSCredentials } catch { return }
+    }
     foreach ($root in $roots) {
         foreach ($name in 'AWS.Tools.SimpleSystemsManagement', 'AWSPowerShell') {
             if (-not $Assemblies) { continue }
@@ -631,44 +742,63 @@ function Open-AwsTools {
             try {
                 [void][Reflection.Assembly]::LoadFrom($core)
                 [void][Reflection.Assembly]::LoadFrom($service)
-                $client = New-Object Amazon.SimpleSystemsManagement.AmazonSimpleSystemsManagementClient ([Amazon.RegionEndpoint]::GetBySystemName($Region))
-                return @{ Found = $true; Client = $client; Problem = '' }
+                $role = & $ownRole
+                $arguments = @($role, [Amazon.RegionEndpoint]::GetBySystemName($Region)) | Where-Object { $null -ne $_ }
+                $client = New-Object Amazon.SimpleSystemsManagement.AmazonSimpleSystemsManagementClient $arguments
+                return @{ Found = $true; Client = $client; OwnRole = $role; Problem = '' }
             } catch { $problem += "${service}: $($_.Exception.GetBaseException().Message)" }
         }
     }
     foreach ($name in 'AWS.Tools.SimpleSystemsManagement', 'AWSPowerShell') {
         try {
             Import-Module -Name $name -ErrorAction Stop
-            $null = Get-Command -Name Get-SSMParameterValue -ErrorAction Stop
-            return @{ Found = $true; Client = $null; Problem = '' }
+            $command = Get-Command -Name Get-SSMParameterValue -ErrorAction Stop
+            $role = if ($command.Parameters.ContainsKey('Credential')) { & $ownRole }
+            return @{ Found = $true; Client = $null; OwnRole = $role; Problem = '' }
         } catch { $problem += $_.Exception.GetBaseException().Message }
     }
-    @{ Found = $false; Client = $null; Problem = $problem -join '; ' }
+    @{ Found = $false; Client = $null; OwnRole = $null; Problem = $problem -join '; ' }
 }
 
 # One call for both. The password is returned as a SecureString that was filled by method calls, because module logging
 # writes the parameters and the pipeline input of cmdlets into an event log that ordinary users can read.
 function Read-Parameters {
-    param($Client, [string]$UserParameter, [string]$PasswordParameter, [string]$Region)
+    param($Tools, [string]$UserParameter, [string]$PasswordParameter, [string]$Region)
     Set-StrictMode -Off
-    if ($null -ne $Client) {
+    if ($null -ne $Tools.Client) {
         $request = New-Object Amazon.SimpleSystemsManagement.Model.GetParametersRequest
         $request.Names = [Collections.Generic.List[string]][string[]]@($UserParameter, $PasswordParameter)
         $request.WithDecryption = $true
         # The assemblies of AWS.Tools have no synchronous method.
-        $answer = $Client.GetParametersAsync($request, [Threading.CancellationToken]::None).GetAwaiter().GetResult()
+        $answer = $Tools.Client.GetParametersAsync($request, [Threading.CancellationToken]::None).GetAwaiter().GetResult()
     } else {
-        $answer = Get-SSMParameterValue -Name $UserParameter, $PasswordParameter -WithDecryption $true -Region $Region -ErrorAction Stop
+        $role = @{}
+        if ($null -ne $Tools.OwnRole) { $role.Credential = $Tools.OwnRole }
+        $answer = Get-SSMParameterValue -Name $UserParameter, $PasswordParameter -WithDecryption $true -Region $Region -ErrorAction Stop @role
     }
-    $result = @{ Names = @(); UserName = ''; Password = (New-Object Security.SecureString); Problem = '' }
+    $result = @{ Names = @(); Versions = @(); UserName = ''; Password = (New-Object Security.SecureString); Problem = '' }
     foreach ($parameter in $answer.Parameters) {
         $result.Names += $parameter.Name
+        $result.Versions += "$($parameter.Name)=$($parameter.Version) $(if ($parameter.LastModifiedDate -is [datetime]) { $parameter.LastModifiedDate.ToUniversalTime().Ticks })"
         $value = [string]$parameter.Value
-        if ($value.Length -eq 0) { $result.Problem = "the parameter $($parameter.Name) is empty" }
-        if ($value.IndexOfAny([char[]]@(0, 10, 13)) -ge 0) { $result.Problem = "the parameter $($parameter.Name) holds a line break" }
+        $wrong = @()
+        if ($value.Length -eq 0) { $wrong += 'is empty' }
+        if ($value.IndexOfAny([char[]]@(0, 10, 13)) -ge 0) { $wrong += 'holds a line break' }
+        if ($value.IndexOf([char]0xfeff) -ge 0) { $wrong += 'holds a byte order mark (U+FEFF)' }
         if ([string]::Equals($parameter.Name, $PasswordParameter, [StringComparison]::Ordinal)) {
             foreach ($character in $value.ToCharArray()) { $result.Password.AppendChar($character) }
-        } else { $result.UserName = $value }
+        } else {
+            # What the directory could only refuse, and count. A name may have a blank or an apostrophe inside.
+            if ($value -cne $value.Trim()) { $wrong += 'begins or ends with white space' }
+            if ($value.IndexOfAny([char[]]@(0x22, 0x201c, 0x201d, 0x201e)) -ge 0) { $wrong += 'holds a double quotation mark' }
+            if ($value -match "^['\u2018\u2019]|['\u2018\u2019]\z") { $wrong += 'begins or ends with a quotation mark' }
+            if ($value.Contains('\\')) { $wrong += 'holds two backslashes in a row' }
+            elseif ($value.Split([char]92).Count -gt 2) { $wrong += 'holds more than one backslash' }
+            elseif ($value -match '^\\|\\\z') { $wrong += 'begins or ends with a backslash' }
+            if ($value.Contains('/')) { $wrong += 'holds a slash' }
+            $result.UserName = $value
+        }
+        if ($wrong.Count -gt 0 -and $result.Problem -ceq '') { $result.Problem = "the parameter $($parameter.Name) $($wrong[0])" }
     }
     $result
 }
@@ -688,6 +818,27 @@ function Test-JoinPending {
         if ($null -ne [Microsoft.Win32.Registry]::GetValue($netlogon, $name, $null)) { return $true }
     }
     $false
+}
+
+# One line about the letter in the system account's own profile, where no other user can write. Without it a mapping would only be
+# replaced once more, so its errors are no failures.
+function Get-NotePath([string]$Drive) {
+    $folder = [Environment]::GetFolderPath([Environment+SpecialFolder]::LocalApplicationData, [Environment+SpecialFolderOption]::DoNotVerify)
+    [IO.Path]::Combine($folder, 'ecs-smb-mapper', $Drive.Substring(0, 1) + '.txt')
+}
+
+function Read-Note([string]$Drive) {
+    try { [IO.File]::ReadAllText((Get-NotePath $Drive)) } catch { return }
+}
+
+# An empty text removes the note.
+function Write-Note([string]$Drive, [string]$Text) {
+    try {
+        $path = Get-NotePath $Drive
+        if ($Text -ceq '') { [IO.File]::Delete($path); return }
+        [void][IO.Directory]::CreateDirectory([IO.Path]::GetDirectoryName($path))
+        [IO.File]::WriteAllText($path, $Text)
+    } catch { return }
 }
 
 # `exit` would wait for a thread that hangs in the redirector; this does not.

@@ -116,7 +116,7 @@ function Invoke-Case($Case, [string]$Script) {
         if ($step.set) { $modelHost = Get-ModelHost; Merge-Table $modelHost $step.set; Save-ModelHost $modelHost; continue }
         $modelHost = Get-ModelHost
         $modelHost.calls = @()
-        $modelHost.badLogons = 0
+        $modelHost.logOns = @()
         Save-ModelHost $modelHost
         $before = Get-MappingText $modelHost
         $secrets = @($modelHost.mappings | ForEach-Object { $_.password }) + @($modelHost.parameters.domainUserPassword) | Where-Object { $_ -and $_.Length -gt 3 }
@@ -147,8 +147,12 @@ function Invoke-Case($Case, [string]$Script) {
             foreach ($name in $names) { if ($at -lt $step.order.Count -and $name -ceq $step.order[$at]) { $at++ } }
             if ($at -lt $step.order.Count) { $problems += "not in this order: $($step.order -join ', '); was $($names -join ', ')" }
         }
-        $allowed = if ($null -ne $step.badLogons) { $step.badLogons } else { 0 }
-        if ($modelHost.badLogons -ne $allowed) { $problems += "$($modelHost.badLogons) refused log-ons, not $allowed" }
+        # A step that gives no number logs on once for each mapping that it creates.
+        $logOns = Get-ModelLogon
+        $wantedLogOns = if ($null -ne $step.logOns) { $step.logOns } else { @($wanted | Where-Object { $_ -match '^New-' }).Count }
+        if ($logOns.All -ne $wantedLogOns) { $problems += "$($logOns.All) log-ons, not $wantedLogOns" }
+        $refused = if ($result.Line -match '"refused":(\d+),') { [int]$Matches[1] } else { $null }
+        if ($step.expect.failed -and $refused -ne $logOns.Refused) { $problems += "says that $refused log-ons were refused, not $($logOns.Refused)" }
         $after = Get-MappingText $modelHost
         if ($step.action -ceq 'check' -and -not $modelHost.changedByOthers -and ($after -join ';') -cne ($before -join ';')) { $problems += "a check changed the mappings to $after" }
         $lost = @($before | Where-Object { $_ -like '* of other' -and $after -notcontains $_ })

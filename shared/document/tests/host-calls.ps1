@@ -19,6 +19,14 @@ function Get-DriveLetter {
 
 function Test-JoinPending { (Get-ModelHost).joinPending }
 
+function Read-Note { (Get-ModelHost).note }
+
+function Write-Note([string]$Drive, [string]$Text) {
+    $modelHost = Get-ModelHost
+    $modelHost.note = if ($Text -cne '') { $Text }
+    Save-ModelHost $modelHost
+}
+
 # One mutex per modelled host, so that the tests of this machine do not wait for each other.
 function Get-MutexName([string]$Drive) {
     'Global\smb-bench-' + $(if ($env:SMB_MODEL_FILE) { [IO.Path]::GetFileNameWithoutExtension($env:SMB_MODEL_FILE) } else { $PID }) + '-' + $Drive.Substring(0, 1)

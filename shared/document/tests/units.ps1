@@ -102,7 +102,7 @@ function Get-UnitTests {
         $table = @(
             @('plain', 99, 'plain'), @('', 99, ''), @('a"b\c', 99, 'a\"b\\c'), @("tab`tline`n", 99, 'tab\u0009line\u000a'),
             @([string][char]0xe9, 99, '\u00e9'), @([string][char]0xe9, 5, ''), @(('x' + [char]0xd83d + [char]0xde00), 12, 'x'),
-            @(('x' + [char]0xd83d + [char]0xde00), 13, 'x\ud83d\ude00'), @([string][char]0xd83d, 99, '\ud83d'), @('abcdef', 3, 'abc'), @([string][char]0x7f, 99, '\u007f')
+            @(('x' + [char]0xd83d + [char]0xde00), 13, 'x\ud83d\ude00'), @([string][char]0xd83d, 99, '\ufffd'), @(('x' + [char]0xde00 + 'y'), 99, 'x\ufffdy'), @(([char]0xd83d + 'y'), 99, '\ufffdy'), @('abcdef', 3, 'abc'), @([string][char]0x7f, 99, '\u007f')
         )
         foreach ($row in $table) { $got = ConvertTo-JsonText $row[0] $row[1]; if ($got -cne $row[2]) { "'$($row[0])' within $($row[1]) became '$got'" } }
     } }

@@ -13,7 +13,7 @@ function Get-CimInstance {
             $boot = if ($modelHost.boot -is [datetime]) { $modelHost.boot } else { [datetime]::Parse($modelHost.boot, [Globalization.CultureInfo]::InvariantCulture) }
             [pscustomobject]@{ LastBootUpTime = $boot.ToLocalTime() }
         }
-        'Win32_ComputerSystem' { [pscustomobject]@{ PartOfDomain = $modelHost.domain } }
+        'Win32_ComputerSystem' { [pscustomobject]@{ PartOfDomain = $modelHost.domain; Domain = $(if ($modelHost.domain) { $modelHost.domainName } else { 'WORKGROUP' }) } }
         default { $PSCmdlet.WriteError((New-ModelError 'HRESULT 0x80041010' 'Invalid class')) }
     }
 }

@@ -14,6 +14,8 @@ function New-ModelHost {
         privacyProperty = $true          # false: the property is missing
         boot = '2026-11-22T08:00:00Z'
         domain = $true
+        domainName = 'corp.example.com'
+        note = $null                     # what the script noted about the letter
         joinPending = $false
         dns = @{ 'fs.corp.example.com' = @('10.0.1.10', '10.0.2.10') }
         addresses = @{ '10.0.1.10' = $true; '10.0.2.10' = $false }   # TCP 445; a number: refuses that many attempts first
@@ -22,13 +24,14 @@ function New-ModelHost {
         accounts = @{ 'CORP\svc-ecs' = 'Not-In-Any-Stream-7' }
         accountState = $null             # a Win32 code instead of a log-on: 1909 locked, 1331 disabled
         refusal = 1326                   # the error of a wrong password
-        listable = $true                 # false: the account may not list the root
+        listable = $true                 # false: the account may not list the root, but what is below it
         region = 'eu-central-1'
+        instanceRole = $true             # false: the metadata service has no role, and the default chain is asked
+        versions = @{ domainUserName = 1; domainUserPassword = 1 }
         parameters = @{ domainUserName = 'CORP\svc-ecs'; domainUserPassword = 'Not-In-Any-Stream-7' }
         faults = @{}                     # name of a call -> entries, one used up by each call; see Use-Fault
         changedByOthers = $false         # set by a fault's `before`
-        logOns = @()                     # user, password, and whether they were kept or the parameters'
-        badLogons = 0                    # failures that count towards the lockout
+        logOns = @()                     # the Win32 code with which each log-on ended, 0 for success
         calls = @()
     }
 }
@@ -82,24 +85,34 @@ function Read-SecureText([securestring]$Text) {
     [Runtime.InteropServices.Marshal]::ZeroFreeGlobalAllocUnicode($memory)
 }
 
-# The Win32 code of a log-on to the server of $Remote, 0 for success. Counts refused passwords. An existing connection
-# needs no DNS.
+# The codes with which a directory or a file server refuses a log-on.
+$script:refusals = @(65, 86, 1240, 1272, 1312, 1315, 1317, 1326, 1327, 1328, 1329, 1330, 1331, 1380, 1385, 1793, 1807, 1808, 1809, 1907, 1909, 1935, 1937, 1938, 2202)
+
+function Add-ModelLogon([int]$Code) {
+    $modelHost = Get-ModelHost
+    $modelHost.logOns = @($modelHost.logOns) + $Code
+    Save-ModelHost $modelHost
+}
+
+# How many log-ons there were, and how many of them were refused.
+function Get-ModelLogon {
+    $all = @((Get-ModelHost).logOns)
+    @{ All = $all.Count; Refused = @($all | Where-Object { $script:refusals -contains $_ }).Count }
+}
+
+# The Win32 code of a log-on to the server of $Remote, 0 for success. An existing connection needs no DNS.
 function Test-ModelLogon([string]$Remote, [string]$User, [string]$Password, [switch]$Connected) {
     $modelHost = Get-ModelHost
     $server = $Remote.Split([char]92)[2]
     $addresses = if ($Connected) { @($modelHost.addresses.Keys) } elseif ($server -match '^[0-9.]+$') { @($server) } else { @($modelHost.dns[$server]) }
     if (@($addresses | Where-Object { $_ -and $modelHost.addresses[$_] }).Count -eq 0) { return 53 }
-    $modelHost.logOns += @{ user = $User; password = $Password; kept = [bool]$Connected }
-    Save-ModelHost $modelHost
-    if ($User -notmatch '[\\@]') { return 1312 }
-    if ($null -ne $modelHost.accountState) { return [int]$modelHost.accountState }
-    if (-not $modelHost.accounts.ContainsKey($User) -or $modelHost.accounts[$User] -cne $Password) {
-        $modelHost.badLogons++
-        Save-ModelHost $modelHost
-        return [int]$modelHost.refusal
-    }
-    if (@($modelHost.shares | Where-Object { $Remote -eq $_ -or $Remote.StartsWith($_ + '\', 'OrdinalIgnoreCase') }).Count -eq 0) { return 67 }
-    0
+    $code = 0
+    if ($User -notmatch '[\\@]') { $code = 1312 }
+    elseif ($null -ne $modelHost.accountState) { $code = [int]$modelHost.accountState }
+    elseif (-not $modelHost.accounts.ContainsKey($User) -or $modelHost.accounts[$User] -cne $Password) { $code = [int]$modelHost.refusal }
+    Add-ModelLogon $code
+    if ($code -eq 0 -and @($modelHost.shares | Where-Object { $Remote -eq $_ -or $Remote.StartsWith($_ + '\', 'OrdinalIgnoreCase') }).Count -eq 0) { $code = 67 }
+    $code
 }
 
 # Get-SmbGlobalMapping. Paths are compared as text, as the real look-up does.
@@ -149,19 +162,23 @@ function Read-ModelRoot([string]$Root) {
     $fault = Use-Fault 'read'
     $code = 0
     $mapping = @(Find-ModelMapping $Root.Substring(0, 2))
-    if ($fault.code) { $code = $fault.code }
+    # A fault that is a refusal is a log-on that was made; any other is the network's, or the answer of a live session.
+    if ($fault.code) { $code = $fault.code; if ($script:refusals -contains $code) { Add-ModelLogon $code } }
     elseif ($mapping.Count -eq 0) { $code = 3 }
     else {
         $code = if ($mapping[0].live) { 0 } else { Test-ModelLogon $mapping[0].remote $mapping[0].user $mapping[0].password -Connected }
         $modelHost = Get-ModelHost
+        # A session lasts, whatever the account may read.
+        if ($code -eq 0) { foreach ($entry in @($modelHost.mappings | Where-Object { $_.local -eq $mapping[0].local })) { $entry.live = $true } }
+        Save-ModelHost $modelHost
         $share = ($mapping[0].remote.Split([char]92)[0..3]) -join '\'
-        if ($code -eq 0 -and -not $modelHost.listable) { $code = 5 }
-        if ($code -eq 0 -and $mapping[0].remote -ne $share -and @($modelHost.directories) -notcontains $mapping[0].remote) { $code = 2 }
+        $path = ($mapping[0].remote.TrimEnd([char]92) + '\' + $Root.Substring(3)).TrimEnd([char]92)
+        if ($code -eq 0 -and -not $modelHost.listable -and $path -eq $share) { $code = 5 }
+        if ($code -eq 0 -and $path -ne $share -and @($modelHost.directories | ForEach-Object { $_.TrimEnd([char]92) }) -notcontains $path) { $code = if ($Root.Length -gt 3) { 3 } else { 2 } }
     }
     if ($code -eq 0) {
         $modelHost = Get-ModelHost
         foreach ($entry in @($modelHost.mappings | Where-Object { $_.local -eq $Root.Substring(0, 2) })) {
-            $entry.live = $true
             if (-not $entry.statusSticks) { $entry.status = 'OK' }
         }
         Save-ModelHost $modelHost
@@ -199,7 +216,8 @@ function Invoke-ModelEvent([string]$Name) {
         }
         'idle' { foreach ($entry in $modelHost.mappings) { $entry.status = 'Disconnected'; $entry.live = $false } }
         'fail-over' { $modelHost.addresses = @{ '10.0.1.10' = $false; '10.0.2.10' = $true }; foreach ($entry in $modelHost.mappings) { $entry.status = 'Reconnecting'; $entry.live = $false } }
-        'rotate' { $modelHost.accounts['CORP\svc-ecs'] = 'Changed-Today-8'; $modelHost.parameters.domainUserPassword = 'Changed-Today-8' }
+        'rotate' { $modelHost.accounts['CORP\svc-ecs'] = 'Changed-Today-8'; $modelHost.parameters.domainUserPassword = 'Changed-Today-8'; $modelHost.versions.domainUserPassword++ }
+        'save-parameter' { $modelHost.versions.domainUserPassword++ }
         'rotate-account-only' { $modelHost.accounts['CORP\svc-ecs'] = 'Changed-Today-8' }
         default { throw "no such event: $Name" }
     }
@@ -207,27 +225,43 @@ function Invoke-ModelEvent([string]$Name) {
 }
 
 # GetParameters, for the cmdlet and for the assemblies. Returns @{ error; message } or @{ Parameters; InvalidParameters }.
-function Get-ModelParameter([string[]]$Names, [bool]$WithDecryption, [string]$Region) {
-    Add-ModelCall 'GetParameters' @{ Names = $Names; WithDecryption = $WithDecryption; Region = $Region }
+function Get-ModelParameter([string[]]$Names, [bool]$WithDecryption, [string]$Region, [bool]$OwnRole) {
+    Add-ModelCall 'GetParameters' @{ As = $(if ($OwnRole) { 'own-role' } else { 'default-chain' }); Names = $Names; WithDecryption = $WithDecryption; Region = $Region }
     $fault = Use-Fault 'GetParameters'
-    if ($fault.error) { return $fault }
+    if ($fault.error -or $fault.message -or $fault.exception) { return $fault }
     $modelHost = Get-ModelHost
     if ($Region -cne $modelHost.region) { return @{ Parameters = @(); InvalidParameters = $Names } }
     $found = @($Names | Where-Object { @($modelHost.parameters.Keys) -ccontains $_ })
     [array]::Reverse($found)   # the service promises no order
     @{
-        Parameters = @($found | ForEach-Object { @{ Name = $_; Value = $(if ($WithDecryption) { $modelHost.parameters[$_] } else { 'AQICAHh-encrypted' }) } })
+        Parameters = @($found | ForEach-Object { @{ Name = $_; Version = $modelHost.versions[$_]; Value = $(if ($WithDecryption) { $modelHost.parameters[$_] } else { 'AQICAHh-encrypted' }) } })
         InvalidParameters = @($Names | Where-Object { $found -cnotcontains $_ })
     }
 }
 
 # For the stub assemblies: the response of the service, or its exception.
-function Invoke-AmazonModel($Region, $Request) {
-    $answer = Get-ModelParameter @($Request.Names) $Request.WithDecryption $Region.SystemName
-    if ($answer.error -ceq 'type-load') { throw (New-Object TypeLoadException $answer.message) }
-    if ($answer.error) { throw (New-Object Amazon.Runtime.AmazonServiceException $answer.message, $answer.error) }
+function Invoke-AmazonModel($Region, $Request, $Credentials) {
+    $answer = Get-ModelParameter @($Request.Names) $Request.WithDecryption $Region.SystemName ($null -ne $Credentials)
+    if ($answer.exception) { throw (New-ModelException $answer) }
+    if ($answer.error) {
+        $exception = New-Object Amazon.Runtime.AmazonServiceException $answer.message, $answer.error
+        foreach ($outer in @($answer.outer)) { if ($outer) { $exception = New-Object InvalidOperationException $outer, $exception } }
+        throw $exception
+    }
+    if ($answer.message) { throw (New-Object InvalidOperationException $answer.message) }
     [pscustomobject]@{
         Parameters = @($answer.Parameters | ForEach-Object { [pscustomobject]$_ })
         InvalidParameters = $(if ($answer.InvalidParameters.Count -gt 0) { $answer.InvalidParameters })   # newer SDKs leave an empty list null
     }
+}
+
+# An exception of the type that a fault names, which is none of the service's.
+function New-ModelException($Fault) {
+    if ($Fault.exception -ceq 'SocketException') { return New-Object Net.Sockets.SocketException 10060 }
+    New-Object $Fault.exception $Fault.message
+}
+
+# For the stub assemblies: what the constructor of the instance's own credentials does.
+function Assert-ModelRole {
+    if (-not (Get-ModelHost).instanceRole) { throw 'No roles found' }
 }

@@ -26,6 +26,8 @@ function New-SmbGlobalMapping {
     param([string]$LocalPath, [string]$RemotePath, [Parameter(Mandatory)][pscredential]$Credential, [bool]$Persistent = $true, [bool]$RequirePrivacy, [bool]$RequireIntegrity)
     Add-ModelCall 'New-SmbGlobalMapping' $PSBoundParameters
     $fault = Use-Fault 'New-SmbGlobalMapping'
+    # Whatever New- answers, it may have presented the credential.
+    if ($fault.error) { Add-ModelLogon $(if ($fault.error -match '(Error |_)(\d{1,5})$') { [int]$Matches[2] } else { -1 }) }
     if ($fault.error) { $PSCmdlet.WriteError((New-ModelError $fault.error $fault.message.Replace('<password>', (Read-SecureText $Credential.Password)))); return }
     $code = New-ModelMapping $LocalPath $RemotePath $Credential $Persistent $RequirePrivacy
     if ($code -ne 0) { $PSCmdlet.WriteError((New-ModelError "Windows System Error $code" "error $code")); return }
