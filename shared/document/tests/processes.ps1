@@ -89,6 +89,19 @@ function Get-ProcessTests {
         Complete-Document (Start-Document $case $Script (New-ModelFile $case)) @{ mapped = @{ changed = $true } }
     } }
 
+    @{ Name = 'a client without the asynchronous method is left for the module beside it'; Body = {
+        param($Script)
+        if (-not $canEmit) { return }
+        $case = @{ action = 'map'; aws = 'modular'; modulePath = $bench.OldAssemblies }
+        $file = New-ModelFile $case
+        Complete-Document (Start-Document $case $Script $file) @{ mapped = @{ changed = $true } }
+        $asked = @(Read-ModelCalls $file | Where-Object { $_ -match '^(GetParameters|Get-SSMParameterValue) ' } | ForEach-Object { $_.Split(' ')[0] })
+        if (($asked -join ' ') -cne 'Get-SSMParameterValue GetParameters') { "asked by $asked" }
+        # Without the module the binding error is the tools' own, not Parameter Store's.
+        $case = @{ action = 'map'; aws = 'missing'; modulePath = $bench.OldAssemblies }
+        Complete-Document (Start-Document $case $Script (New-ModelFile $case)) @{ failed = 'aws-tools-missing parameters'; exit = 78; says = 'GetParametersAsync' }
+    } }
+
     @{ Name = 'two at once map once'; Body = {
         param($Script)
         $case = @{ action = 'map'; limits = @{ mutex = 50 }; host = @{ faults = @{ 'New-SmbGlobalMapping' = @(@{ hang = 1 }) } } }

@@ -25,8 +25,11 @@ $canEmit = $null -ne ('System.Reflection.Emit.PersistedAssemblyBuilder' -as [typ
 $bench.ModularAssemblies = [IO.Path]::Combine($bench.Scratch, 'modular')
 $core = [IO.Path]::Combine($bench.ModularAssemblies, 'AWS.Tools.Common', '4.1.700')
 $service = [IO.Path]::Combine($bench.ModularAssemblies, 'AWS.Tools.SimpleSystemsManagement', '4.1.700')
-foreach ($folder in $core, $service) { [void][IO.Directory]::CreateDirectory($folder) }
+$bench.OldAssemblies = [IO.Path]::Combine($bench.Scratch, 'old')
+$old = [IO.Path]::Combine($bench.OldAssemblies, 'AWSPowerShell')
+foreach ($folder in $core, $service, $old) { [void][IO.Directory]::CreateDirectory($folder) }
 if ($canEmit) {
+    New-StubAssemblies $old $old $false
     New-StubAssemblies $monolithic $monolithic
     New-StubAssemblies $core $service
 } else {

@@ -107,6 +107,39 @@ function Get-UnitTests {
         foreach ($row in $table) { $got = ConvertTo-JsonText $row[0] $row[1]; if ($got -cne $row[2]) { "'$($row[0])' within $($row[1]) became '$got'" } }
     } }
 
+    @{ Name = 'a note lasts until it is removed, one for each letter, and its errors are none'; Body = {
+        param($Script)
+        . $Script
+        if (-not (Get-NotePath 'G:').EndsWith([IO.Path]::Combine('ecs-smb-mapper', 'G.txt'))) { "it is $(Get-NotePath 'G:')" }
+        $script:folder = [IO.Path]::Combine($bench.Scratch, 'notes')
+        function Get-NotePath([string]$Drive) { [IO.Path]::Combine($script:folder, $Drive.Substring(0, 1) + '.txt') }
+        if ($null -ne (Read-Note 'G:')) { 'there was a note before the first' }
+        Write-Note 'G:' ''
+        Write-Note 'G:' 'one'
+        Write-Note 'H:' 'two'
+        if (((Read-Note 'G:'), (Read-Note 'H:') -join ' ') -cne 'one two') { "they say $(Read-Note 'G:') and $(Read-Note 'H:')" }
+        Write-Note 'G:' ''
+        if ($null -ne (Read-Note 'G:') -or (Read-Note 'H:') -cne 'two') { 'not the one note was removed' }
+        $script:folder = '/dev/null/notes'
+        Write-Note 'G:' 'three'
+        if ($null -ne (Read-Note 'G:')) { 'a note was written nowhere' }
+    } }
+
+    @{ Name = 'constrained language mode is named in the one line, before anything else'; Body = {
+        param($Script)
+        $state = [Management.Automation.Runspaces.InitialSessionState]::CreateDefault()
+        $state.LanguageMode = 'ConstrainedLanguage'
+        $worker = [runspacefactory]::CreateRunspace($state)
+        $worker.Open()
+        $shell = [powershell]::Create()
+        $shell.Runspace = $worker
+        $document = "`$EncodedSettings = '$(ConvertTo-EncodedSettings $null)'`n" + [IO.File]::ReadAllText($Script).Replace('{{ Action }}', 'map')
+        $output = @($shell.AddScript($document).Invoke())
+        foreach ($record in $shell.Streams.Error) { "an error: $record" }
+        if ($output.Count -ne 1) { "it wrote $($output.Count) lines: $output"; return }
+        Compare-Line @{ failed = 'constrained-language script'; exit = 78; says = 'AppLocker' } @{ Line = [string]$output[0]; ExitCode = 78 } @{}
+    } }
+
     @{ Name = 'no cmdlet, of PowerShell or of a module, is handed the password'; Body = {
         param($Script)
         foreach ($aws in $bench.Aws, 'modular') { Test-NoCmdletSeesPassword $Script $aws }
