@@ -823,7 +823,7 @@ function Test-JoinPending {
 # One line about the letter in the system account's own profile, where no other user can write. Without it a mapping would only be
 # replaced once more, so its errors are no failures.
 function Get-NotePath([string]$Drive) {
-    $folder = [Environment]::GetFolderPath([Environment+SpecialFolder]::LocalApplicationData, [Environment+SpecialFolderOption]::DoNotVerify)
+    $folder = [Environment]::GetFolderPath('LocalApplicationData', 'DoNotVerify')
     [IO.Path]::Combine($folder, 'ecs-smb-mapper', $Drive.Substring(0, 1) + '.txt')
 }
 

@@ -40,6 +40,16 @@ impl Cause {
         self.class() == Class::Credentials && ![Cause::ACCESS_DENIED, Cause::BAD_CREDENTIALS].contains(self)
     }
 
+    /// Whether a log-on may have been refused when `create` failed with it. Windows does not always say so: what is no known cause
+    /// of the network, the directory or the host may be a refusal. 2, 3 and 67 are answers to an account that was let in.
+    pub fn may_be_refused_logon(&self) -> bool {
+        match self.class() {
+            Class::Network | Class::Directory | Class::Host => *self == Cause::GENERIC_FAILURE,
+            Class::Configuration => self.is_code() && !["2", "3", "67"].contains(&self.as_str()),
+            Class::Credentials | Class::Unknown => true,
+        }
+    }
+
     /// Whether the recovery of another instance is a reason to try again: the fault may have been the same.
     pub fn heals_with_others(&self) -> bool {
         let of_one_instance = [Cause::MAPPED_ELSEWHERE, Cause::AWS_TOOLS_MISSING, Cause::UNSUPPORTED_OS];

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::cause::{self, Cause, Source};
 use shared::history::Deadline;
-use shared::invocation::{InvocationResult, ResultLine, interpret};
+use shared::invocation::{InvocationResult, ResultLine, Step, interpret};
 use shared::share::{DriveLetter, RemotePath, ShareMapping};
 use shared::text;
 use tests::document;
@@ -23,12 +23,13 @@ use tests::local_aws::{Caller, LocalAws};
 use tests::powershell;
 use tests::repository::{files_below, read, root};
 
-pub(super) const PARAMETERS: [(&str, &str); 5] = [
+pub(super) const PARAMETERS: [(&str, &str); 6] = [
     ("DriveLetter", "G"),
     ("RemotePath", r"\\fs.corp.example.com\share"),
     ("UserNameParameterName", "domainUserName"),
     ("PasswordParameterName", "domainUserPassword"),
     ("RequireDomain", "true"),
+    ("ProbeDirectory", ""),
 ];
 
 fn folder() -> PathBuf {
@@ -114,11 +115,12 @@ fn the_document_has_the_settings_on_its_first_line_and_one_placeholder() {
 fn every_cause_of_the_script_has_a_case() {
     let covered: BTreeSet<String> =
         runs().iter().filter_map(|(_, _, expect)| failure(expect)).map(|(cause, _)| cause).collect();
-    // `busy` needs two processes.
+    // `busy` needs two processes, and constrained language mode a runspace of its own.
+    let elsewhere = ["busy", "constrained-language"];
     let missing: Vec<&Cause> = cause::known()
         .filter(|row| row.source == Source::Script)
         .map(|row| &row.cause)
-        .filter(|cause| **cause != Cause::BUSY && !covered.contains(cause.as_str()))
+        .filter(|cause| !elsewhere.contains(&cause.as_str()) && !covered.contains(cause.as_str()))
         .collect();
     assert!(missing.is_empty(), "no case gives {missing:?}");
 }
@@ -292,6 +294,11 @@ fn agree(case: &str, expect: &Value, line: &str, exit: &Value) {
     };
     assert_eq!((failed.said.as_str(), failed.step.as_str()), (cause.as_str(), step.as_str()), "{case}");
     assert_eq!(failed.cause.as_str(), cause, "{case}: the cause is stored in another form");
+    // What the script counts is what the budget takes for refused.
+    let may_log_on = matches!(failed.step, Step::Read | Step::Create | Step::Proof);
+    if let Some(refused) = failed.refused.filter(|_| may_log_on && failed.cause.is_refused_logon()) {
+        assert!(refused > 0, "{case}: {line}");
+    }
     if let (Some(says), false) = (expect["says"].as_str(), failed.message.is_empty()) {
         let says = text::clean(says, text::MOST_CHARACTERS);
         assert!(failed.message.contains(&says), "{case}: {}", failed.message);

@@ -57,7 +57,10 @@ fn the_page_of_the_causes_is_the_one_that_is_committed() {
 
 #[test]
 fn the_script_ends_with_78_for_exactly_the_causes_of_which_the_table_says_so() {
-    let listed = first_list_of("Get-ExitCode");
+    let refused = first_list_of("Test-LogonRefused");
+    let of_table = cause::known().map(|row| row.cause).filter(Cause::is_refused_logon);
+    assert_eq!(BTreeSet::from_iter(refused.clone()), of_table.map(|cause| cause.to_string()).collect());
+    let listed = [first_list_of("Get-ExitCode"), refused].concat();
     let listed_once: BTreeSet<&str> = listed.iter().map(String::as_str).collect();
     assert_eq!(listed.len(), listed_once.len(), "a cause is listed twice");
     let expected: BTreeSet<&str> =
@@ -71,7 +74,8 @@ fn the_script_reads_the_settings_that_the_template_writes() {
     let encoded = text.split('\'').nth(1).expect("the settings are the first text");
     let settings = String::from_utf8(STANDARD.decode(encoded).expect("base64")).expect("text");
     let written: Vec<&str> = settings.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
-    assert_eq!(first_list_of("Read-Settings"), written);
+    let required = first_list_of("Read-Settings");
+    assert_eq!([required, vec!["probe".to_owned()]].concat(), written);
 }
 
 /// The operations that a caller called, without the name of the service.

@@ -75,6 +75,7 @@ fn document_text(template: &str, settings: &MappingSettings) -> Result<String, d
             ("UserNameParameterName", "domainUserName"),
             ("PasswordParameterName", "domainUserPassword"),
             ("RequireDomain", domain.as_str()),
+            ("ProbeDirectory", ""),
         ]),
     )
 }

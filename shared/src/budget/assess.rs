@@ -94,7 +94,7 @@ fn refusal(attempt: &Attempt, logons: &Logons<'_>) -> Option<Refusal> {
     let (cause, step, weight) = match &attempt.result {
         InvocationResult::Failed(failure) => {
             let Failure { cause, step, refused, .. } = failure.as_ref();
-            let least = u32::from(cause.is_refused_logon());
+            let least = u32::from(may_be_refused(attempt.action, failure));
             (*cause, Some(*step), refused.unwrap_or(least).max(least))
         }
         InvocationResult::NoResult(cause @ (Cause::NO_RESULT | Cause::TIMEOUT | Cause::LOST)) if is_map => {
@@ -105,7 +105,10 @@ fn refusal(attempt: &Attempt, logons: &Logons<'_>) -> Option<Refusal> {
     let credential = logons.credential_before(&attempt.instance, attempt.requested_at);
     // A `map` that failed for another reason was refused before, with the saved credential.
     let presents_current = is_map
-        && (cause.is_refused_logon() || matches!(attempt.result, InvocationResult::NoResult(_)))
+        && match &attempt.result {
+            InvocationResult::Failed(failure) => may_be_refused(attempt.action, failure),
+            _ => true,
+        }
         && logons.parameters.changed().is_some_and(|changed| attempt.requested_at > changed);
     (weight > 0).then(|| Refusal {
         at: attempt.ended_at,
@@ -116,6 +119,12 @@ fn refusal(attempt: &Attempt, logons: &Logons<'_>) -> Option<Refusal> {
         weight,
         is_of_current_password: presents_current || credential == Credential::Current,
     })
+}
+
+/// The log-on was refused, or `create` failed for a reason that does not rule it out.
+fn may_be_refused(action: Action, failure: &Failure) -> bool {
+    let is_creation = action == Action::Map && failure.step == Step::Create;
+    failure.cause.is_refused_logon() || is_creation && failure.cause.may_be_refused_logon()
 }
 
 /// The refusals back from now until a gap, oldest first.

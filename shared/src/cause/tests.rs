@@ -57,6 +57,19 @@ fn a_code_that_is_not_in_the_table_is_kept_but_of_unknown_class() {
 }
 
 #[test]
+fn a_creation_may_have_been_refused_unless_its_cause_rules_that_out() {
+    for text in ["1326", "5", "unlisted", "4711", "0x80041001", "0xC000006D", "50", "87"] {
+        assert!(Cause::new(text).may_be_refused_logon(), "{text}");
+    }
+    for text in ["53", "1311", "1219", "call-hung", "67", "2", "3", "unsupported-os"] {
+        assert!(!Cause::new(text).may_be_refused_logon(), "{text}");
+    }
+    for row in known().filter(|row| row.cause.is_refused_logon()) {
+        assert!(row.cause.may_be_refused_logon(), "{}", row.cause);
+    }
+}
+
+#[test]
 fn a_word_that_is_not_in_the_table_is_stored_as_unlisted() {
     let words = [
         "",

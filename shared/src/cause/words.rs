@@ -63,14 +63,14 @@ pub(super) static ROWS: &[Row] = &[
         .means("Parameter Store was throttled or out of reach")
         .remedy("check the instance's way to the ssm endpoint; throttling passes by itself"),
     compared(Cause::BAD_CREDENTIALS, Credentials, Never)
-        .means("a parameter is empty or holds a line break")
-        .remedy("write both parameters again"),
+        .means("a parameter is empty, or holds a character that no name or password has; nothing was presented")
+        .remedy("write both parameters again, without quotes, blanks at the ends or line breaks"),
     word("parameter-missing", Configuration, Never)
         .means("a parameter does not exist")
         .remedy("create the two parameters under the names that the stack was given"),
     word("parameter-denied", Configuration, Never)
         .means("the instance's role may not read the parameters")
-        .remedy("add its role to InstanceRoleNames; check its boundary and service control policies"),
+        .remedy("add its role to InstanceRoleNames; an instance under Default Host Management needs a role of its own"),
     word("kms-denied", Configuration, Never)
         .means("the instance's role may not use the parameters' KMS key")
         .remedy("name the key in KmsKeyArn, and allow the role in the key's own policy"),
@@ -84,14 +84,23 @@ pub(super) static ROWS: &[Row] = &[
         .means("the document's settings or its action cannot be read")
         .remedy("deploy the stack again; do not edit the document by hand"),
     word("unreadable", Configuration, Never)
-        .means("the share could be mapped, but its root is missing or cannot be read")
-        .remedy("give the account rights on the root directory of RemotePath, or correct RemotePath"),
+        .means("the share could be mapped, but what proves it is missing or cannot be listed")
+        .remedy("let the account list the root of RemotePath, or name a directory that it may list in ProbeDirectory"),
+    word("dfs-namespace", Configuration, Never)
+        .means("the server in RemotePath is the domain, so the path is a DFS namespace, which cannot be mapped")
+        .remedy("name the file server itself in RemotePath"),
+    word("constrained-language", Configuration, Never)
+        .means("AppLocker or WDAC has PowerShell run the script in constrained language mode")
+        .remedy("let the policy allow the scripts of the SSM agent"),
     compared(Cause::MAPPED_ELSEWHERE, Configuration, Never)
         .means("another share is mapped to the letter")
         .remedy("replace the instance after RemotePath was changed; else find who maps that share"),
     of_functions(Cause::REFUSED_BY_SSM, Configuration, Never)
         .means("Systems Manager refused the command for this instance")
         .remedy("check the document's name and platform, and to which instances it may be sent"),
+    word("metadata-service", Host, All)
+        .means("the instance's metadata service gave the AWS tools no credentials")
+        .remedy("check that the instance has a role, and its route and proxy settings for 169.254.169.254"),
     word("drive-in-use", Host, Never)
         .means("the letter belongs to a disk, a subst drive or a net use drive")
         .remedy("free the letter in the AMI or the user data, or choose another DriveLetter"),
@@ -117,7 +126,7 @@ pub(super) static ROWS: &[Row] = &[
         .means("the command ended without a result line: skipped, killed, cut or of another version")
         .remedy("read the command's output in Run Command"),
     of_functions(Cause::TIMEOUT, Unknown, All)
-        .means("the script ran into the document's limit of 10 minutes")
+        .means("the script ran out of its time, or into the document's limit of 10 minutes")
         .remedy("read the command's output in Run Command; check the instance's load"),
     of_functions(Cause::LOST, Unknown, All)
         .means("the command did not end within 13 minutes")

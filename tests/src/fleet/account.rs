@@ -27,6 +27,8 @@ pub struct Account {
     pub refuses_with: Option<u32>,
     /// The Win32 error of every log-on of one host: 1385 not allowed to log on there, 1329 not from there, …
     pub refuses_alone: BTreeMap<InstanceId, u32>,
+    /// The previous password, and until when it still logs on: over NTLM for an hour.
+    pub previous: Option<(String, Timestamp)>,
     /// How often one log-on with a wrong password counts towards the lockout: Windows may present it more than once.
     pub multiplier: u32,
     /// Every log-on, oldest first.
@@ -81,6 +83,7 @@ impl Account {
             lock_out: None,
             refuses_with: None,
             refuses_alone: BTreeMap::new(),
+            previous: None,
             multiplier: 1,
             log_ons: Vec::new(),
             locked_by: Vec::new(),
@@ -141,7 +144,8 @@ impl Account {
             return Err(LOGON_FAILURE);
         }
         let alone = self.refuses_alone.get(instance).copied();
-        if alone.is_none() && password == self.password {
+        let was_right = |(previous, until): &(String, Timestamp)| password == previous && now < *until;
+        if alone.is_none() && (password == self.password || self.previous.as_ref().is_some_and(was_right)) {
             self.bad.clear();
             return Ok(());
         }

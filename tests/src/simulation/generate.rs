@@ -30,6 +30,7 @@ impl Plan {
         let mut conditions = conditions(&mut rng);
         let mut disturbances = disturbances(&mut rng, fleet.hosts);
         let mut of_refusals = fastrand::Rng::with_seed(!seed);
+        conditions.ntlm = seed % 16 == 7;
         let budget = refusal_events::lock_out(&mut of_refusals, &mut conditions);
         variables.insert("REFUSAL_BUDGET", budget.to_string());
         disturbances.extend(refusal_events::disturbances(&mut of_refusals, fleet.hosts));
@@ -68,6 +69,7 @@ fn conditions(rng: &mut fastrand::Rng) -> Conditions {
         ecs_lag: millis(rng, 3_000),
         lock_out: if rng.u8(..) < 200 { Some(rng.usize(4..=8)) } else { None },
         multiplier: 1,
+        ntlm: false,
         latency: Duration::from_millis(rng.u64(20..=150)),
         spaced_details: rng.bool(),
         partial_puts: rng.u8(..) < 64,

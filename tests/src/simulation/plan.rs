@@ -51,6 +51,8 @@ pub(super) struct Conditions {
     pub(super) lock_out: Option<usize>,
     /// How often one bad log-on counts.
     pub(super) multiplier: u32,
+    /// The directory accepts the previous password over NTLM.
+    pub(super) ntlm: bool,
     /// From an AWS call to its answer.
     pub(super) latency: Duration,
     /// `StatusDetails` has spaces, as in documents, instead of the API's spelling.

@@ -34,6 +34,9 @@ fn cluster_of(host: HostNumber, two_clusters: bool) -> &'static str {
     if two_clusters && host.is_multiple_of(3) { "batch" } else { "apps" }
 }
 
+/// How long NTLM accepts the previous password: Windows' `OldPasswordAllowedPeriod` by default.
+const PREVIOUS_PASSWORD: Duration = Duration::from_secs(60 * 60);
+
 /// The world when the history begins. Beside the fleet it has instances that must be left alone: a Linux instance in a
 /// watched cluster, Windows instances in another cluster and in none.
 pub(super) fn initial_world(plan: &Plan) -> World {
@@ -100,7 +103,12 @@ pub(super) fn apply(aws: &mut LocalAws, event: &WorldEvent, plan: &Plan) {
         }
         WorldEvent::FileServer(state) => set_file_server(aws, *state),
         WorldEvent::DirectoryRefuses(code) => aws.world.account.refuses_with = *code,
-        WorldEvent::DirectoryPassword(number) => aws.world.change_password_in_directory(&password(*number)),
+        WorldEvent::DirectoryPassword(number) => {
+            let (now, account) = (aws.now(), &mut aws.world.account);
+            account.previous =
+                plan.conditions.ntlm.then(|| (account.password.clone(), now + PREVIOUS_PASSWORD));
+            aws.world.change_password_in_directory(&password(*number));
+        }
         WorldEvent::ParameterPassword(number) => {
             aws.write_parameter("domainUserPassword", &password(*number));
         }

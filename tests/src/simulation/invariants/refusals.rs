@@ -108,8 +108,11 @@ impl Refusals {
             known.any(|refusal| *refusal.command == *command.id && refusal.instance == one.instance)
         };
         let count = |(command, one): (&Command, &Invocation)| match true_result(command, one, now) {
-            TrueResult::Failed { cause, refused, .. } if one.is_lie || !is_refused(command, one) => {
-                let least = usize::from(Cause::new(&cause).is_refused_logon());
+            TrueResult::Failed { cause, step, refused } if one.is_lie || !is_refused(command, one) => {
+                let cause = Cause::new(&cause);
+                let is_creation = is_map(command) && step == "create";
+                let least = cause.is_refused_logon() || is_creation && cause.may_be_refused_logon();
+                let least = usize::from(least);
                 let of_lie = if one.is_lie { refused.min(3) as usize } else { 0 };
                 least.max(of_lie)
             }

@@ -27,8 +27,14 @@ function New-SmbGlobalMapping {
     Add-ModelCall 'New-SmbGlobalMapping' $PSBoundParameters
     $fault = Use-Fault 'New-SmbGlobalMapping'
     # Whatever New- answers, it may have presented the credential.
-    if ($fault.error) { Add-ModelLogon $(if ($fault.error -match '(Error |_)(\d{1,5})$') { [int]$Matches[2] } else { -1 }) }
-    if ($fault.error) { $PSCmdlet.WriteError((New-ModelError $fault.error $fault.message.Replace('<password>', (Read-SecureText $Credential.Password)))); return }
+    if ($fault.error) {
+        $code = if ($fault.error -match '(Error |_)(\d{1,5})$') { [int]$Matches[2] } else { -1 }
+        Add-ModelLogon $code
+        $half = [string][char]0xde00
+        $message = $fault.message.Replace('<half>', $half).Replace('<password>', (Read-SecureText $Credential.Password))
+        $PSCmdlet.WriteError((New-ModelError $fault.error $message))
+        return
+    }
     $code = New-ModelMapping $LocalPath $RemotePath $Credential $Persistent $RequirePrivacy
     if ($code -ne 0) { $PSCmdlet.WriteError((New-ModelError "Windows System Error $code" "error $code")); return }
     Write-Warning 'the mapping is visible to all users of this host'
