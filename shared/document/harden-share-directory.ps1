@@ -11,7 +11,9 @@
 #
 # It refuses the root of a share, a path with a link, a built-in account, and any result in which SYSTEM would not have
 # full control of everything: Amazon FSx needs that, and without it a share can become inaccessible and its backups
-# unusable. After writing it reads the list again, and restores the old one if the two differ.
+# unusable. It also refuses a list that denies anything to a SID which the account's token can hold. It reads the account's
+# groups from a domain controller for that, and only if the list denies anything. Denials for others stay and are listed,
+# as are the large groups that keep access. After writing it reads the list again, and restores the old one if the two differ.
 #
 # Exit codes: 0 done or shown; 1 refused, nothing was written; 2 could not be read or written.
 param([string]$Path = '', [string]$Account = '', [switch]$Apply)
@@ -29,13 +31,15 @@ function Invoke-Hardening([string]$Path, [string]$Account, [bool]$Apply) {
         $before = Read-AccessList $Path
     } catch { return Format-End 2 "cannot be read: $($_.Exception.GetBaseException().Message)" }
     if ($link -cne '') { return Format-End 1 "refused: $link" }
-    $decision = Get-HardenedList $before $sid
+    $denied = @((Read-Sddl $before).Entries | Where-Object { $_.Deny } | ForEach-Object { $_.Sid })
+    $decision = Get-HardenedList $before $sid (Find-Token $sid $denied)
     "path:    $Path"
     "account: $Account ($sid)"
     "before:  $before"
     if ($decision.Refusal -cne '') { return Format-End 1 "refused: $($decision.Refusal)" }
     "after:   $($decision.Sddl)"
     foreach ($group in $decision.StillOpen) { "note:    $group keeps its entries; this script takes out Authenticated Users only" }
+    foreach ($denial in $decision.StillDenied) { "note:    $denial stays: the account's token does not hold this SID" }
     if (Test-SameList $before $decision.Sddl) { return Format-End 0 'nothing to change' }
     if (-not $Apply) { return Format-End 0 'dry run: nothing was written; -Apply writes the second list' }
     Write-Checked $Path $before $decision.Sddl
@@ -84,9 +88,9 @@ function Get-PathRefusal([string]$Path) {
     ''
 }
 
-# The new access list for $Sddl, as @{ Sddl; Refusal; StillOpen }: exactly one of the first two is not ''.
-function Get-HardenedList([string]$Sddl, [string]$AccountSid) {
-    $refuse = { param($why) @{ Sddl = ''; Refusal = $why; StillOpen = @() } }
+# The new access list for $Sddl, as @{ Sddl; Refusal; StillOpen; StillDenied }: exactly one of the first two is not ''.
+function Get-HardenedList([string]$Sddl, [string]$AccountSid, $Token) {
+    $refuse = { param($why) @{ Sddl = ''; Refusal = $why; StillOpen = @(); StillDenied = @() } }
     if ($AccountSid -notmatch '^S-1-5-21-\d+-\d+-\d+-(\d+)\z' -or [int64]$Matches[1] -lt 1000) {
         return & $refuse "$AccountSid is no account of its own: give one that was made to map the share"
     }
@@ -94,23 +98,93 @@ function Get-HardenedList([string]$Sddl, [string]$AccountSid) {
     if ($list.Problem -cne '') { return & $refuse $list.Problem }
     $denied = @()
     $allowed = @()
+    $refusals = @()
+    $stillDenied = @()
     foreach ($entry in $list.Entries) {
         if ($entry.Deny) {
-            # The entries of SYSTEM have the first four of these, too.
-            if (@('S-1-1-0', 'S-1-5-11', 'S-1-5-18', 'S-1-5-32-544', $AccountSid) -ccontains $entry.Sid) {
-                return & $refuse "the entry $($entry.Text) denies: remove it by hand if that is meant, it would still hold"
-            }
+            $denial = "the entry $($entry.Text), which denies $($entry.Sid) the rights 0x$($entry.Mask.ToString('x')),"
+            $why = Get-DenialRefusal $entry.Sid $AccountSid $Token
+            if ($why -cne '') { $refusals += "$denial would still apply: $why" }
             $denied += $entry
+            $stillDenied += $denial
         } elseif (@('S-1-5-11', $AccountSid) -cnotcontains $entry.Sid) { $allowed += $entry }
     }
+    if ($refusals.Count -gt 0) { return & $refuse ($refusals -join "`nrefused: ") }
     if (-not (Test-SystemControl $allowed)) { return & $refuse 'SYSTEM would not have full control of the directory, its files and its folders, which Amazon FSx needs' }
     $text = 'D:P' + $(if ($list.AutoInherited) { 'AI' })
     foreach ($entry in $denied + $allowed) { $text += $entry.Own }
-    $open = @{ 'S-1-1-0' = 'Everyone'; 'S-1-5-32-545' = 'BUILTIN\Users'; 'S-1-5-7' = 'Anonymous' }
     @{
-        Sddl = $text + "(A;OICI;0x1301bf;;;$AccountSid)"; Refusal = ''
-        StillOpen = @($allowed | Where-Object { $open.ContainsKey($_.Sid) } | ForEach-Object { $open[$_.Sid] } | Select-Object -Unique)
+        Sddl = $text + "(A;OICI;0x1301bf;;;$AccountSid)"; Refusal = ''; StillDenied = $stillDenied
+        StillOpen = @($allowed | ForEach-Object { Get-BroadName $_.Sid } | Where-Object { $_ } | Select-Object -Unique)
     }
+}
+
+# Why a denial for $Sid is refused, or '' if it is known that neither the account's token nor SYSTEM's holds the SID.
+# Windows evaluates denials first, so the entry that allows the account Modify would not help against one.
+function Get-DenialRefusal([string]$Sid, [string]$AccountSid, $Token) {
+    $remove = 'Remove the entry where it was set.'
+    $domain = $AccountSid.Substring(0, $AccountSid.LastIndexOf('-'))
+    # SYSTEM, Administrators, SERVICE, LOCAL.
+    if (@('S-1-5-18', 'S-1-5-32-544', 'S-1-5-6', 'S-1-2-0') -ccontains $Sid) { return "SYSTEM or its services hold this SID, and Amazon FSx needs them. $remove" }
+    # Everyone, NETWORK, Authenticated Users, This Organization, Other Organization, Users, NTLM, asserted identities, claims.
+    $everyLogon = @(
+        'S-1-1-0', 'S-1-5-2', 'S-1-5-11', 'S-1-5-15', 'S-1-5-1000', 'S-1-5-32-545', 'S-1-5-64-10', 'S-1-18-1', 'S-1-18-2'
+        'S-1-5-21-0-0-0-496', 'S-1-5-21-0-0-0-497'
+    )
+    if ($everyLogon -ccontains $Sid) { return "any log-on over SMB can hold this SID. $remove" }
+    # CREATOR OWNER, CREATOR GROUP, OWNER RIGHTS.
+    if (@('S-1-3-0', 'S-1-3-1', 'S-1-3-4') -ccontains $Sid) { return "this SID stands for the owner of a file, and the account owns the files it creates. $remove" }
+    if ($Sid -ceq $AccountSid) { return "this SID is the account. $remove" }
+    if ($Sid -ceq "$domain-513") { return "this SID is the account's Domain Users. $remove" }
+    # Nobody, DIALUP, BATCH, INTERACTIVE, ANONYMOUS, TERMINAL SERVER USER, REMOTE INTERACTIVE, IUSR, LOCAL and NETWORK SERVICE.
+    $neverOverSmb = 'S-1-0-0', 'S-1-5-1', 'S-1-5-3', 'S-1-5-4', 'S-1-5-7', 'S-1-5-13', 'S-1-5-14', 'S-1-5-17', 'S-1-5-19', 'S-1-5-20'
+    if ($neverOverSmb -ccontains $Sid) { return '' }
+    if ($Sid -cmatch '^S-1-5-32-') { return "this SID is a local group of the file server, whose members this script cannot read. $remove" }
+    # Local account, and local account that is an administrator: an account of a directory service is neither.
+    $isLocal = @('S-1-5-113', 'S-1-5-114') -ccontains $Sid
+    if (-not $isLocal -and $Sid -cnotmatch '^S-1-5-21-') { return "it is not known whether the account's token holds this SID. $remove" }
+    if ($Token.Problem -cne '') {
+        return "the account's groups cannot be found out ($($Token.Problem)), so it is not known whether its token holds this SID. Run this script " +
+            "where a domain controller of the account's domain can be reached, as somebody who may read tokenGroups of $AccountSid. If this is not possible: $remove"
+    }
+    if ($Token.Groups -ccontains $Sid) { return "the account's token holds this SID, through a group, a nested group or its SID history. $remove" }
+    if ($isLocal -or $Sid -cmatch "^$domain-\d+\z" -or $Token.Accounts -ccontains $Sid) { return '' }
+    # Groups of another domain, or of the file server, are not among the groups that the account's domain knows.
+    "this SID belongs to another domain or machine, and no other account with it was found: whether the account's token holds it is not known. $remove"
+}
+
+# What is known about the account's token: @{ Problem; Groups; Accounts }. `Accounts` are those of the denied SIDs that are
+# accounts of other domains. The groups of the account are not known if `Problem` is not ''.
+function Find-Token([string]$AccountSid, $Denied) {
+    $token = @{ Problem = ''; Groups = @(); Accounts = @() }
+    if (@($Denied).Count -eq 0) { return $token }
+    try {
+        $found = Read-Principal $AccountSid
+        # Every account has a primary group: no group at all means that this script may not read them.
+        if (@($found.Groups).Count -eq 0) { $token.Problem = 'the domain controller shows none' }
+        $token.Groups = @($found.Groups) + @($found.History)
+    } catch { $token.Problem = $_.Exception.GetBaseException().Message.Trim() }
+    if ($token.Problem -cne '') { return $token }
+    $domain = $AccountSid.Substring(0, $AccountSid.LastIndexOf('-'))
+    foreach ($sid in $Denied) {
+        if ($sid -cnotmatch '^S-1-5-21-' -or $sid -cmatch "^$domain-\d+\z") { continue }
+        # A SID that is not found stays one of which nothing is known.
+        try { if ((Read-Principal $sid).Classes -ccontains 'user') { $token.Accounts += $sid } } catch { continue }
+    }
+    $token
+}
+
+# The name and SID of a group that many accounts are in, or nothing.
+function Get-BroadName([string]$Sid) {
+    $names = @{
+        'S-1-1-0' = 'Everyone'; 'S-1-5-2' = 'NETWORK'; 'S-1-5-7' = 'Anonymous'; 'S-1-5-15' = 'This Organization'
+        'S-1-5-32-545' = 'BUILTIN\Users'; 'S-1-5-32-546' = 'BUILTIN\Guests'
+    }
+    $name = ''
+    if ($names.ContainsKey($Sid)) { $name = $names[$Sid] }
+    if ($Sid -cmatch '^(S-1-5-21-.*-513|DU)\z') { $name = 'Domain Users' }
+    if ($Sid -cmatch '^(S-1-5-21-.*-514|DG)\z') { $name = 'Domain Guests' }
+    if ($name -cne '') { "$name ($Sid)" }
 }
 
 function Test-SystemControl($Entries) {
@@ -188,7 +262,7 @@ function Read-Entry([string]$Text) {
         AN = 'S-1-5-7'; NU = 'S-1-5-2'; IU = 'S-1-5-4'; LS = 'S-1-5-19'; NS = 'S-1-5-20'
     }
     $sid = $fields[5].ToUpperInvariant()
-    if ($names.ContainsKey($sid)) { $sid = $names[$sid] }
+    if ($names.ContainsKey($sid)) { $sid = $names[$sid] } elseif ($sid -cmatch '^[A-Z]{2}\z') { $sid = Resolve-Alias $sid }
     if ($sid -cnotmatch '^(S-1-[0-9-]+|[A-Z]{2})\z') { return }
     $own = @($flags | Where-Object { $_ -cne 'ID' })
     $tail = if ($fields.Count -eq 7) { ';' + $fields[6] } else { '' }
@@ -222,6 +296,27 @@ function Resolve-AccountSid([string]$Account) {
     if ($Account -ceq '') { throw '-Account is missing: DOMAIN\user or a SID' }
     if ($Account -match '^S-1-') { return (New-Object Security.Principal.SecurityIdentifier $Account).Value }
     (New-Object Security.Principal.NTAccount $Account).Translate([Security.Principal.SecurityIdentifier]).Value
+}
+
+# The SID of a two-letter name, or the name if Windows does not know it. Windows writes the Domain Users of this machine's
+# domain as DU, for example.
+function Resolve-Alias([string]$Alias) {
+    try { (New-Object Security.Principal.SecurityIdentifier $Alias).Value } catch { $Alias }
+}
+
+# An account or a group, as its domain's controller knows it: @{ Classes; Groups; History }. `Groups` has the SIDs of its
+# groups, nested ones included, and `History` those it had in other domains.
+function Read-Principal([string]$Sid) {
+    $domain = (New-Object Security.Principal.SecurityIdentifier $Sid).Translate([Security.Principal.NTAccount]).Value.Split([char]92)[0]
+    $entry = [ADSI]"LDAP://$domain/<SID=$Sid>"
+    $entry.RefreshCache([string[]]@('objectClass', 'objectSid', 'sIDHistory', 'tokenGroups'))
+    $sids = @{}
+    foreach ($name in 'objectSid', 'sIDHistory', 'tokenGroups') {
+        $sids[$name] = @(foreach ($bytes in $entry.Properties[$name]) { (New-Object Security.Principal.SecurityIdentifier ([byte[]]$bytes), 0).Value })
+    }
+    # An object can also be found by a SID it had in another domain.
+    if ($sids.objectSid -cnotcontains $Sid) { throw "$Sid is not the present SID of what was found" }
+    @{ Classes = @($entry.Properties['objectClass']); Groups = $sids.tokenGroups; History = $sids.sIDHistory }
 }
 
 # Why the path is refused: a part of it is a link, or it is not a directory; '' if neither.
