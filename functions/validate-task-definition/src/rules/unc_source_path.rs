@@ -16,7 +16,8 @@ pub(super) static RULE: Rule = Rule {
 pub(super) static DOC: Doc = Doc {
     what: "A source path of the form `\\\\server\\share`, or a device path such as `\\\\.\\G:\\`.",
     why: "Docker on Windows binds directories of drives only. The share has to be mapped to a drive, which is done on \
-          every instance already, and the source has to start with that drive.",
+          every instance already, and the source has to start with that drive. A DFS namespace such as \
+          `\\\\corp.example.com\\public` cannot be mapped at all: the stack's RemotePath names the file server itself.",
     level: "Docker refuses it; the task stops before the container starts.",
     fails: r#"{
   "family": "app",

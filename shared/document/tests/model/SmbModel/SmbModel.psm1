@@ -31,7 +31,7 @@ function New-ModelHost {
         parameters = @{ domainUserName = 'CORP\svc-ecs'; domainUserPassword = 'Not-In-Any-Stream-7' }
         faults = @{}                     # name of a call -> entries, one used up by each call; see Use-Fault
         changedByOthers = $false         # set by a fault's `before`
-        logOns = @()                     # the Win32 code with which each log-on ended, 0 for success
+        logOns = @()                     # user, password, whether they were kept or the parameters', and the Win32 code, 0 for success
         calls = @()
     }
 }
@@ -88,16 +88,16 @@ function Read-SecureText([securestring]$Text) {
 # The codes with which a directory or a file server refuses a log-on.
 $script:refusals = @(65, 86, 1240, 1272, 1312, 1315, 1317, 1326, 1327, 1328, 1329, 1330, 1331, 1380, 1385, 1793, 1807, 1808, 1809, 1907, 1909, 1935, 1937, 1938, 2202)
 
-function Add-ModelLogon([int]$Code) {
+function Add-ModelLogon([string]$User, [string]$Password, [bool]$Kept, [int]$Code) {
     $modelHost = Get-ModelHost
-    $modelHost.logOns = @($modelHost.logOns) + $Code
+    $modelHost.logOns = @($modelHost.logOns) + @{ user = $User; password = $Password; kept = $Kept; code = $Code }
     Save-ModelHost $modelHost
 }
 
 # How many log-ons there were, and how many of them were refused.
 function Get-ModelLogon {
     $all = @((Get-ModelHost).logOns)
-    @{ All = $all.Count; Refused = @($all | Where-Object { $script:refusals -contains $_ }).Count }
+    @{ All = $all.Count; Refused = @($all | Where-Object { $script:refusals -contains $_.code }).Count }
 }
 
 # The Win32 code of a log-on to the server of $Remote, 0 for success. An existing connection needs no DNS.
@@ -110,7 +110,7 @@ function Test-ModelLogon([string]$Remote, [string]$User, [string]$Password, [swi
     if ($User -notmatch '[\\@]') { $code = 1312 }
     elseif ($null -ne $modelHost.accountState) { $code = [int]$modelHost.accountState }
     elseif (-not $modelHost.accounts.ContainsKey($User) -or $modelHost.accounts[$User] -cne $Password) { $code = [int]$modelHost.refusal }
-    Add-ModelLogon $code
+    Add-ModelLogon $User $Password $Connected $code
     if ($code -eq 0 -and @($modelHost.shares | Where-Object { $Remote -eq $_ -or $Remote.StartsWith($_ + '\', 'OrdinalIgnoreCase') }).Count -eq 0) { $code = 67 }
     $code
 }
@@ -163,7 +163,7 @@ function Read-ModelRoot([string]$Root) {
     $code = 0
     $mapping = @(Find-ModelMapping $Root.Substring(0, 2))
     # A fault that is a refusal is a log-on that was made; any other is the network's, or the answer of a live session.
-    if ($fault.code) { $code = $fault.code; if ($script:refusals -contains $code) { Add-ModelLogon $code } }
+    if ($fault.code) { $code = $fault.code; if ($script:refusals -contains $code -and $mapping.Count -gt 0) { Add-ModelLogon $mapping[0].user $mapping[0].password $true $code } }
     elseif ($mapping.Count -eq 0) { $code = 3 }
     else {
         $code = if ($mapping[0].live) { 0 } else { Test-ModelLogon $mapping[0].remote $mapping[0].user $mapping[0].password -Connected }

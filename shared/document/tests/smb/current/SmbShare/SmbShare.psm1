@@ -29,9 +29,9 @@ function New-SmbGlobalMapping {
     # Whatever New- answers, it may have presented the credential.
     if ($fault.error) {
         $code = if ($fault.error -match '(Error |_)(\d{1,5})$') { [int]$Matches[2] } else { -1 }
-        Add-ModelLogon $code
-        $half = [string][char]0xde00
-        $message = $fault.message.Replace('<half>', $half).Replace('<password>', (Read-SecureText $Credential.Password))
+        $password = Read-SecureText $Credential.Password
+        Add-ModelLogon $Credential.UserName $password $false $code
+        $message = $fault.message.Replace('<half>', [string][char]0xde00).Replace('<password>', $password)
         $PSCmdlet.WriteError((New-ModelError $fault.error $message))
         return
     }
