@@ -57,8 +57,8 @@ embed-document: ## write shared/document/map-share.ps1 into template.yaml
 	$(build-programs) --quiet
 	$(programs)/embed-document
 
-mutate-script: ## remove one check of the mapping script at a time; a test must fail each time (minutes; needs PowerShell 7)
-	$${PWSH:-pwsh} -NoProfile -File shared/document/tests/mutate.ps1
+mutate-script: ## change the mapping script in one place at a time; a test must fail each time (an hour; needs PowerShell 7; OPTIONS='-Sample 1/9')
+	$${PWSH:-pwsh} -NoProfile -File shared/document/tests/mutate.ps1 $(OPTIONS)
 
 # ---- Task definitions ---------------------------------------------------------------------------------------------------
 # make itself ends with 2 where the validator ends with 1 (an error among the findings) or 2 (something could not be checked).

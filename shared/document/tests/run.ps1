@@ -1,9 +1,9 @@
-# Runs the tests: pwsh -NoProfile -File run.ps1 [-Script FILE] [-Only TEXT] [-StopAtFirst] [-Report FILE] [-Part 1/2]
+# Runs the tests: pwsh -NoProfile -File run.ps1 [-Script FILE] [-Only TEXT] [-StopAtFirst] [-Report FILE] [-Part 1/2] [-Serve]
 #
 # First every case of cases.json, then the tests that need a process of their own. Exit code 1 if one failed. The report
 # has one JSON object per run: case, action, expectation and the script's result line, for the parser's tests.
-# `-Part 2/3` runs the second of every three.
-param([string]$Script, [string]$Only = '', [switch]$StopAtFirst, [string]$Report = '', [string]$Part = '1/1')
+# `-Part 2/3` runs the second of every three. `-Serve` is for mutate.ps1; see below.
+param([string]$Script, [string]$Only = '', [switch]$StopAtFirst, [string]$Report = '', [string]$Part = '1/1', [switch]$Serve)
 
 Set-StrictMode -Off
 $ErrorActionPreference = 'Stop'
@@ -49,20 +49,46 @@ function Add-Outcome([string]$Name, $Problems, $Lines) {
     foreach ($problem in $problems) { [Console]::Out.WriteLine("    $problem") }
 }
 
+function Invoke-Test($Test, [string]$Script) {
+    try { if ($Test.Case) { Invoke-Case $Test.Case $Script } else { @{ Problems = @(& $Test.Body $Script); Lines = @() } } }
+    catch { @{ Problems = @("threw: $_ $($_.ScriptStackTrace)"); Lines = @() } }
+}
+
 $table = ConvertFrom-Json -AsHashtable ([IO.File]::ReadAllText([IO.Path]::Combine($PSScriptRoot, 'cases.json')))
 $names = @($table.cases | ForEach-Object { $_.name })
 foreach ($group in @($names | Group-Object | Where-Object { $_.Count -gt 1 })) { throw "two cases have the name '$($group.Name)'" }
 $part, $parts = [int[]]$Part.Split('/')
 $number = 0
 $all = @($table.cases | ForEach-Object { @{ Name = $_.name; Case = $_ } }) + @(Get-UnitTests) + @(Get-HardenTests) + @(Get-ProcessTests)
+$all = @($all | Where-Object { $canEmit -or $_.Case.aws -notmatch '^assemblies' })
+
+# Standard input: one JSON object per line, with the file of a script, numbers of tests, and a folder for its coverage.
+# Each test is announced before it runs. The answer is the first failure, or `passed`.
+if ($Serve) {
+    # A script that forgets one of its own variables must not find one of these.
+    Remove-Variable names, number, part, parts, failed, passed, rows, core, service
+    function Write-Answer([string]$Text) { [Console]::Out.WriteLine("serve $Text"); [Console]::Out.Flush() }
+    Write-Answer "ready $(ConvertTo-Json -Compress -Depth 9 @($all | ForEach-Object { @{ name = $_.Name; case = $_.Case } }))"
+    while ($null -ne ($requestText = [Console]::In.ReadLine())) {
+        $request = ConvertFrom-Json -AsHashtable $requestText
+        $env:SMB_COVERAGE = $request.coverage
+        $verdict = 'passed'
+        foreach ($index in $request.tests) {
+            Write-Answer "test $index"
+            $testProblems = @((Invoke-Test $all[$index] $request.script).Problems | Where-Object { $_ })
+            if ($testProblems.Count -gt 0) { $verdict = "failed $($all[$index].Name): $($testProblems -join '; ' -replace '\s+', ' ')"; break }
+        }
+        Write-Answer $verdict
+    }
+    [Environment]::Exit(0)
+}
+
 foreach ($test in $all) {
     $number++
     if ($number % $parts -ne $part - 1) { continue }
     if ($StopAtFirst -and $failed.Count -gt 0) { break }
     if ($Only -and -not $test.Name.Contains($Only)) { continue }
-    if ($test.Case.aws -match '^assemblies' -and -not $canEmit) { continue }
-    try { $outcome = if ($test.Case) { Invoke-Case $test.Case $Script } else { @{ Problems = @(& $test.Body $Script); Lines = @() } } }
-    catch { $outcome = @{ Problems = @("threw: $_ $($_.ScriptStackTrace)"); Lines = @() } }
+    $outcome = Invoke-Test $test $Script
     Add-Outcome $test.Name $outcome.Problems $outcome.Lines
 }
 
