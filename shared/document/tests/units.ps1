@@ -107,6 +107,126 @@ function Get-UnitTests {
         foreach ($row in $table) { $got = ConvertTo-JsonText $row[0] $row[1]; if ($got -cne $row[2]) { "'$($row[0])' within $($row[1]) became '$got'" } }
     } }
 
+    @{ Name = 'every error id gives its cause, and none that only contains one'; Body = {
+        param($Script)
+        . $Script
+        $table = @{
+            'CommandNotFoundException' = 'unsupported-os'; 'NamedParameterNotFound,New-SmbGlobalMapping' = 'unsupported-os'; 'CommandNotFoundException,x' = 'unsupported-os'
+            'MyCommandNotFoundException' = 'unlisted'; 'NamedParameterNotFounder' = 'unlisted'
+            'Windows System Error 53' = '53'; 'Windows System Error 53,Get-SmbGlobalMapping' = '53'; 'A Windows System Error 53' = 'unlisted'; 'Windows System Error 53x' = 'unlisted'
+            'CimJob_Create_1326' = '1326'; 'CimJob_Create_1326,New-SmbGlobalMapping' = '1326'; 'MyCimJob_Create_1326' = 'unlisted'; 'CimJob_Create_1326x' = 'unlisted'; 'CimJob__1326' = 'unlisted'
+            'HRESULT 0x80070035' = '53'; 'HRESULT 0x80041001,New-SmbGlobalMapping' = '0x80041001'; 'An HRESULT 0x80070035' = 'unlisted'; 'HRESULT 0x80070035x' = 'unlisted'
+            'Windows System Error 65535' = '65535'; 'Windows System Error 65536' = '0x00010000'; 'HRESULT 0x8007FFFF' = '65535'
+        }
+        foreach ($id in $table.Keys) {
+            $got = Get-ErrorCause (New-Object Management.Automation.ErrorRecord (New-Object InvalidOperationException 'x'), $id, 'NotSpecified', $null)
+            if ($got -cne $table[$id]) { "'$id' gave $got" }
+        }
+        # A code of Windows may be in an inner exception, whose outer one has another.
+        $inner = New-Object IO.IOException 'x', ([int](0x80070035L - 4294967296))
+        $got = Get-ErrorCause (New-Object Management.Automation.ErrorRecord (New-Object InvalidOperationException 'x', $inner), 'other', 'NotSpecified', $null)
+        if ($got -cne '53') { "an inner exception gave $got" }
+    } }
+
+    @{ Name = 'every status has its name, as number and as text'; Body = {
+        param($Script)
+        . $Script
+        $names = 'OK', 'Paused', 'Disconnected', 'NetworkError', 'Connecting', 'Reconnecting', 'Unavailable'
+        for ($i = 0; $i -lt 7; $i++) { if ((Get-StatusName ([uint32]$i)) -cne $names[$i]) { "$i is $(Get-StatusName ([uint32]$i))" } }
+        foreach ($row in @(7, '7'), @(-1, '-1'), @('Network Error', 'NetworkError'), @('Paused', 'Paused')) { if ((Get-StatusName $row[0]) -cne $row[1]) { "$($row[0]) is $(Get-StatusName $row[0])" } }
+    } }
+
+    @{ Name = 'only certain errors, or a named status other than OK, are a reason to replace'; Body = {
+        param($Script)
+        . $Script
+        foreach ($cause in '5', '86', '1326', '1311', '2', '3') { foreach ($status in 'OK', '', '99', 'Disconnected') { if (-not (Test-Replaceable $cause $status)) { "$cause under '$status' is none" } } }
+        foreach ($cause in '53', '64', 'call-hung', 'unlisted') {
+            foreach ($status in 'Paused', 'Disconnected', 'NetworkError', 'Connecting', 'Reconnecting', 'Unavailable') { if (-not (Test-Replaceable $cause $status)) { "$cause under $status is none" } }
+            foreach ($status in 'OK', '', '99', 'Unknown') { if (Test-Replaceable $cause $status) { "$cause under '$status' is one" } }
+        }
+        foreach ($cause in '1909', '1331', '65') { if (Test-Replaceable $cause 'Disconnected') { "$cause is one" } }
+    } }
+
+    @{ Name = 'every answer of Parameter Store has its cause'; Body = {
+        param($Script)
+        . $Script
+        $table = @(
+            @('KMSInvalidStateException', 'x', 'kms-denied'), @('InvalidKeyId', 'x', 'kms-denied'), @('MyKMSException', 'x', 'parameter-store')
+            @('AccessDeniedException', 'x', 'parameter-denied'), @('AccessDeniedException', 'not kms:Decrypt', 'kms-denied'), @('AccessDeniedException', 'The ciphertext', 'kms-denied')
+            @('ExpiredTokenException', 'x', 'parameter-denied'), @('UnrecognizedClientException', 'x', 'parameter-denied'), @('InvalidClientTokenId', 'x', 'parameter-denied')
+            @('MissingAuthenticationToken', 'x', 'parameter-denied'), @('IncompleteSignature', 'x', 'parameter-denied'), @('InvalidSignatureException', 'x', 'parameter-denied')
+            @('SignatureDoesNotMatch', 'x', 'parameter-denied'), @('ParameterNotFound', 'x', 'parameter-missing'), @('ValidationException', 'x', 'bad-settings')
+            @('InternalServerError', 'bad credentials', 'parameter-store'), @('NotValidation', 'x', 'parameter-store'), @('MyExpiredToken', 'x', 'parameter-store')
+            @('MyAccessDenied', 'x', 'parameter-store'), @('MyParameterNotFound', 'x', 'parameter-store')
+            @('', 'Unable to get IAM security credentials', 'metadata-service'), @('', 'x', 'parameter-store'), @($null, 'no credentials', 'metadata-service'), @(10060, 'x', 'parameter-store')
+        )
+        foreach ($row in $table) {
+            $inner = New-Object InvalidOperationException $row[1]
+            if ($null -ne $row[0]) { Add-Member -InputObject $inner -NotePropertyName ErrorCode -NotePropertyValue $row[0] }
+            # What wraps the answer may have a text, and a code, of its own.
+            $coded = New-Object InvalidOperationException 'of credentials, kms: and the ciphertext', $inner
+            if ($row[0] -is [string] -and $row[0] -cne '') { Add-Member -InputObject $coded -NotePropertyName ErrorCode -NotePropertyValue 'ThrottlingException' }
+            foreach ($exception in $inner, (New-Object InvalidOperationException 'outer', $inner), $(if ($row[0] -is [string] -and $row[0] -cne '') { $coded })) {
+                if ($null -eq $exception) { continue }
+                $record = New-Object Management.Automation.ErrorRecord $exception, 'x', 'NotSpecified', $null
+                $got = Get-ParameterCause $record
+                if ($got -cne $row[2]) { "'$($row[0])' with '$($row[1])' gave $got" }
+                if (Test-Throttled $record) { "'$($row[0])' is throttled" }
+            }
+        }
+        foreach ($code in 'ThrottlingException', 'Throttling') {
+            $inner = New-Object InvalidOperationException 'x'
+            Add-Member -InputObject $inner -NotePropertyName ErrorCode -NotePropertyValue $code
+            if (-not (Test-Throttled (New-Object Management.Automation.ErrorRecord (New-Object InvalidOperationException 'outer', $inner), 'x', 'NotSpecified', $null))) { "$code is not throttled" }
+        }
+    } }
+
+    @{ Name = 'what is wrong with the tools themselves is not Parameter Store''s fault'; Body = {
+        param($Script)
+        . $Script
+        $local = 'Management.Automation.MethodException', 'Reflection.TargetException', 'MissingMethodException', 'MissingFieldException', 'TypeLoadException', 'BadImageFormatException',
+            'EntryPointNotFoundException', 'DllNotFoundException', 'IO.FileNotFoundException', 'IO.FileLoadException', 'InvalidCastException', 'NullReferenceException', 'NotSupportedException',
+            'NotImplementedException', 'ArgumentException', 'ArgumentNullException'
+        $other = 'InvalidOperationException', 'Net.WebException', 'TimeoutException', 'IO.IOException', 'OperationCanceledException'
+        foreach ($name in $local + $other) {
+            foreach ($exception in (New-Object $name), (New-Object InvalidOperationException 'outer', (New-Object $name))) {
+                $got = Get-ParameterCause (New-Object Management.Automation.ErrorRecord $exception, 'x', 'NotSpecified', $null)
+                $wanted = if ($local -ccontains $name) { 'aws-tools-missing' } else { 'parameter-store' }
+                if ($got -cne $wanted) { "$name gave $got" }
+            }
+        }
+        $inner = New-Object TypeInitializationException 'x', $null
+        if ((Get-ParameterCause (New-Object Management.Automation.ErrorRecord $inner, 'x', 'NotSpecified', $null)) -cne 'aws-tools-missing') { 'a type that does not start is no fault of the tools' }
+    } }
+
+    @{ Name = 'the limits leave time for the result line'; Body = {
+        param($Script)
+        . $Script
+        $limits = Get-DefaultLimit
+        # The document's timeout is 600, and a hang is noticed only when its own limit is over.
+        if ($limits.script -ne 540) { "the script's limit is $($limits.script)" }
+        foreach ($name in 'mutex', 'lookup', 'read', 'readPause', 'domain', 'dns', 'port', 'pause', 'awsTools', 'parameters', 'remove', 'create', 'proof') {
+            if ($limits[$name] -lt 1 -or $limits[$name] -gt $limits.script / 2) { "$name is $($limits[$name])" }
+        }
+        if ($limits.Count -ne 14) { "there are $($limits.Count) limits" }
+    } }
+
+    @{ Name = 'a path of 700 bytes in JSON is taken, one of 701 is not'; Body = {
+        param($Script)
+        . $Script
+        # The three backslashes become six.
+        $null = Read-Settings (ConvertTo-EncodedSettings @{ remote = '\\f\' + 'a' * 693 })
+        try { $null = Read-Settings (ConvertTo-EncodedSettings @{ remote = '\\f\' + 'a' * 694 }); 'one of 701 was taken' }
+        catch { if ($_.TargetObject.Cause -cne 'bad-settings') { "one of 701 gave $_" } }
+    } }
+
+    @{ Name = 'JSON text keeps the first and the last printable character, and no other'; Body = {
+        param($Script)
+        . $Script
+        $text = [string][char]31 + ' ~' + [char]127
+        if ((ConvertTo-JsonText $text 99) -cne '\u001f ~\u007f') { "it became $(ConvertTo-JsonText $text 99)" }
+    } }
+
     @{ Name = 'a note lasts until it is removed, one for each letter, and its errors are none'; Body = {
         param($Script)
         . $Script
