@@ -145,7 +145,10 @@ fn every_accepted_survivor_of_a_mutation_names_a_function_and_a_reason() {
     let mut seen = BTreeSet::new();
     for entry in table["survivors"].as_array().unwrap() {
         let function = entry["function"].as_str().unwrap();
-        assert!(function == "script" || script().contains(&format!("function {function}")), "{function} is not in the script");
+        assert!(
+            function == "script" || script().contains(&format!("function {function}")),
+            "{function} is not in the script"
+        );
         assert!(entry["why"].as_str().is_some_and(|why| !why.is_empty()), "{entry} has no reason");
         assert!(seen.insert((function, entry["mutation"].as_str())), "{entry} is there twice");
     }

@@ -1,27 +1,19 @@
 //! Sends the plan's commands.
 
-use std::collections::BTreeSet;
-
 use shared::history::Command;
 use shared::ids::InstanceId;
 use shared::send::{self, SendError, Sent, TARGETS_A_COMMAND};
 
 use crate::decide::{Plan, PlannedCommand};
-use crate::fleet::{Fleet, Instance, UnconfirmedSend};
+use crate::fleet::{Fleet, UnconfirmedSend};
 use crate::run::Run;
 
-/// Sends them in their order, without the targets whose verdict is not written: a `map` is not sent under a gate that is
-/// still open, and no command rests on a verdict for an instance that somebody else has changed.
+/// Sends them in their order.
 pub(super) async fn send(run: &mut Run<'_>, fleet: &Fleet, plan: &Plan) {
-    let is_unwritten = |instance: &&Instance| !plan.is_written(&instance.record);
-    let unwritten: BTreeSet<&InstanceId> =
-        fleet.instances.values().filter(is_unwritten).map(|instance| &instance.id).collect();
-    for command in &plan.commands {
+    for command in plan.commands_for(fleet) {
         if run.is_over() {
             return;
         }
-        let mut command = command.clone();
-        command.targets.retain(|id| !unwritten.contains(id));
         send_command(run, fleet, &command).await;
     }
 }

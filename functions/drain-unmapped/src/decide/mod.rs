@@ -25,13 +25,13 @@ mod schedule;
 mod turns;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use shared::budget::Budget;
 use shared::config::Policy;
 use shared::ecs::ContainerInstance;
-use shared::ids::{ClusterRef, ContainerInstanceArn};
+use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use shared::state::Gate;
 
 use crate::fleet::{Fleet, Instance};
@@ -74,6 +74,17 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The commands for the fleet as it was written, without the targets whose verdict is not: a `map` is not sent under a gate
+    /// that is still open, and no command rests on a verdict for an instance that somebody else has changed.
+    pub fn commands_for(&self, fleet: &Fleet) -> Vec<PlannedCommand> {
+        let is_unwritten = |instance: &&Instance| !self.is_written(&instance.record);
+        let unwritten: BTreeSet<&InstanceId> =
+            fleet.instances.values().filter(is_unwritten).map(|instance| &instance.id).collect();
+        let mut commands = self.commands.clone();
+        commands.iter_mut().for_each(|command| command.targets.retain(|id| !unwritten.contains(id)));
+        commands
+    }
+
     /// Whether gate and state are on the instance as they were decided.
     pub fn is_written(&self, record: &ContainerInstance) -> bool {
         let decided = self.fleet.instances.get(&record.arn).map(|instance| &instance.record.attributes);

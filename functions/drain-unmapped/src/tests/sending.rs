@@ -63,6 +63,18 @@ fn an_instance_is_sent_what_its_gate_and_state_ask_for() {
 }
 
 #[test]
+fn no_command_rests_on_a_verdict_that_was_not_written() {
+    let judged = host(1, "open mapped -99m -40m -1d").result("check -1m not-mapped");
+    let before = fleet([judged, host(2, "shut")]);
+    let plan = decide(&before, &policy(), NOW);
+    let targets = |fleet: &Fleet| -> usize {
+        plan.commands_for(fleet).iter().map(|command| command.targets.len()).sum()
+    };
+    assert_eq!(targets(&plan.fleet), 2, "both are written");
+    assert_eq!(targets(&before), 1, "the verdict of one is not");
+}
+
+#[test]
 fn nothing_is_sent_to_an_instance_that_cannot_or_must_not_take_it() {
     let due = || host(1, "shut");
     let table = [
