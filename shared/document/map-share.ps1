@@ -673,8 +673,7 @@ function Get-BootTime {
 function Get-DomainMembership {
     param()
     $system = Get-CimInstance -ClassName Win32_ComputerSystem -ErrorAction Stop
-    $domain = $system.PSObject.Properties['Domain']
-    @{ IsMember = [bool]$system.PartOfDomain; Domain = if ($null -eq $domain) { '' } else { [string]$domain.Value } }
+    @{ IsMember = [bool]$system.PartOfDomain; Domain = [string]$system.Domain }
 }
 
 function Resolve-Server {

@@ -131,6 +131,7 @@ function Invoke-Case($Case, [string]$Script) {
         $result = $results[0]
         $lines += @{ Line = $result.Line; ExitCode = $result.ExitCode; Action = $step.action; Expect = $step.expect }
         $problems += Compare-Line $step.expect $result $Case
+        if ($step.atLeast -and $seconds -lt $step.atLeast) { $problems += "took $([Math]::Round($seconds, 1)) s, not at least $($step.atLeast)" }
         if ($step.within -and $seconds -gt $step.within) { $problems += "took $([Math]::Round($seconds, 1)) s, not at most $($step.within)" }
         $changes = @($modelHost.calls | Where-Object { $_ -match '^(New|Remove)-' })
         $wanted = @($step.changes | Where-Object { $_ } | ForEach-Object { Get-ChangeText $_ $Case })

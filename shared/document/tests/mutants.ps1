@@ -214,7 +214,11 @@ function Get-Mutants([string]$File) {
     for ($i = $statements.Count - 1; $i -ge 0; $i--) {
         $extent = $statements[$i].Extent
         $separator = if ($extent.StartColumnNumber -eq 1) { "`n" } else { '; ' }
-        $instrumented = $instrumented.Insert($extent.StartOffset, "[void][IO.Directory]::CreateDirectory(`$env:SMB_COVERAGE + '/$i')$separator")
+        $folder = "(`$env:SMB_COVERAGE + '/$i')"
+        # The first statements also run in constrained language mode, which allows the command and not the method.
+        $isFirst = $extent.StartOffset -lt $text.IndexOf('Set-StrictMode')
+        $make = if ($isFirst) { "`$null = New-Item -ItemType Directory -Force -Path $folder" } else { "[void][IO.Directory]::CreateDirectory$folder" }
+        $instrumented = $instrumented.Insert($extent.StartOffset, "$make$separator")
     }
     @{ Mutants = @($mutants); Unparsed = $unparsed; Statements = $statements.Count; Instrumented = $instrumented }
 }

@@ -97,6 +97,12 @@ function Get-ProcessTests {
         Complete-Document (Start-Document $case $Script $file) @{ mapped = @{ changed = $true } }
         $asked = @(Read-ModelCalls $file | Where-Object { $_ -match '^(GetParameters|Get-SSMParameterValue) ' } | ForEach-Object { $_.Split(' ')[0] })
         if (($asked -join ' ') -cne 'Get-SSMParameterValue GetParameters') { "asked by $asked" }
+        $case = @{ action = 'map'; aws = 'modular' }
+        $file = New-ModelFile $case
+        Complete-Document (Start-Document $case $Script $file) @{ mapped = @{ changed = $true } }
+        if (@(Read-ModelCalls $file | Where-Object { $_ -match '^GetParameters -As default-chain' }).Count -ne 1) { 'the module alone did not ask the default chain' }
+        $case = @{ action = 'map'; aws = 'missing'; modulePath = $bench.BrokenAssemblies }
+        Complete-Document (Start-Document $case $Script (New-ModelFile $case)) @{ failed = 'aws-tools-missing aws-tools'; exit = 78; says = 'AWSSDK.SimpleSystemsManagement.dll: ' }
         # Without the module the binding error is the tools' own, not Parameter Store's.
         $case = @{ action = 'map'; aws = 'missing'; modulePath = $bench.OldAssemblies }
         Complete-Document (Start-Document $case $Script (New-ModelFile $case)) @{ failed = 'aws-tools-missing parameters'; exit = 78; says = 'GetParametersAsync' }

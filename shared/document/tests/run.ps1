@@ -27,8 +27,14 @@ $core = [IO.Path]::Combine($bench.ModularAssemblies, 'AWS.Tools.Common', '4.1.70
 $service = [IO.Path]::Combine($bench.ModularAssemblies, 'AWS.Tools.SimpleSystemsManagement', '4.1.700')
 $bench.OldAssemblies = [IO.Path]::Combine($bench.Scratch, 'old')
 $old = [IO.Path]::Combine($bench.OldAssemblies, 'AWSPowerShell')
-foreach ($folder in $core, $service, $old) { [void][IO.Directory]::CreateDirectory($folder) }
+# Earlier versions, by number and by text, which do not work.
+$earlier = @('4.1.99', '3.15.1' | ForEach-Object { @{ Core = $core.Replace('4.1.700', $_); Service = $service.Replace('4.1.700', $_) } })
+$bench.BrokenAssemblies = [IO.Path]::Combine($bench.Scratch, 'broken')
+$broken = [IO.Path]::Combine($bench.BrokenAssemblies, 'AWSPowerShell')
+foreach ($folder in @($core, $service, $old, $broken) + @($earlier | ForEach-Object { $_.Core; $_.Service })) { [void][IO.Directory]::CreateDirectory($folder) }
+foreach ($name in 'Core', 'SimpleSystemsManagement') { [IO.File]::WriteAllText([IO.Path]::Combine($broken, "AWSSDK.$name.dll"), 'no assembly') }
 if ($canEmit) {
+    foreach ($version in $earlier) { New-StubAssemblies $version.Core $version.Service $false }
     New-StubAssemblies $old $old $false
     New-StubAssemblies $monolithic $monolithic
     New-StubAssemblies $core $service

@@ -227,6 +227,28 @@ function Get-UnitTests {
         if ((ConvertTo-JsonText $text 99) -cne '\u001f ~\u007f') { "it became $(ConvertTo-JsonText $text 99)" }
     } }
 
+    @{ Name = 'what is asked beside the result does not change it when the time is over'; Body = {
+        param($Script)
+        . $Script
+        function Invoke-WithTimeLimit { Stop-Run 'timeout' 'script' 'it was not made' }
+        $run = @{ Settings = @{ Drive = 'G:'; Remote = '\\fs\share'; Server = 'fs' }; Limits = Get-DefaultLimit }
+        if ((Get-HolderText $run) -cne '') { "the holder is $(Get-HolderText $run)" }
+        function Find-Mapping { @{ RemotePath = '\\fs\share'; Status = 'OK'; Privacy = $true } }
+        function Write-Note { return }
+        $proof = Get-Proof $run (Find-Mapping) $true
+        if ($null -ne $proof.Boot -or $proof.Status -cne 'OK' -or -not $proof.Changed) { "the proof is $(ConvertTo-Json -Compress $proof)" }
+    } }
+
+    @{ Name = 'AWS tools that fail to be looked for are missing'; Body = {
+        param($Script)
+        . $Script
+        $record = New-Object Management.Automation.ErrorRecord (New-Object InvalidOperationException 'no path'), 'x', 'NotSpecified', $null
+        $script:answer = @{ Hung = $false; Error = $record; Value = @(); Within = 'within 1 s' }
+        function Invoke-WithTimeLimit { $script:answer }
+        try { $null = Get-AwsTools @{ Limits = Get-DefaultLimit } 'eu-central-1' $true; 'they were found' }
+        catch { $failure = $_.TargetObject; if ("$($failure.Cause) $($failure.Step) $($failure.Message)" -cne 'aws-tools-missing aws-tools no path [x]') { "it is $($failure.Cause) $($failure.Step) $($failure.Message)" } }
+    } }
+
     @{ Name = 'a note lasts until it is removed, one for each letter, and its errors are none'; Body = {
         param($Script)
         . $Script

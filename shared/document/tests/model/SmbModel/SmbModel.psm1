@@ -28,6 +28,7 @@ function New-ModelHost {
         region = 'eu-central-1'
         instanceRole = $true             # false: the metadata service has no role, and the default chain is asked
         versions = @{ domainUserName = 1; domainUserPassword = 1 }
+        written = 0                      # days after which the parameters were last written
         parameters = @{ domainUserName = 'CORP\svc-ecs'; domainUserPassword = 'Not-In-Any-Stream-7' }
         faults = @{}                     # name of a call -> entries, one used up by each call; see Use-Fault
         changedByOthers = $false         # set by a fault's `before`
@@ -218,6 +219,7 @@ function Invoke-ModelEvent([string]$Name) {
         'fail-over' { $modelHost.addresses = @{ '10.0.1.10' = $false; '10.0.2.10' = $true }; foreach ($entry in $modelHost.mappings) { $entry.status = 'Reconnecting'; $entry.live = $false } }
         'rotate' { $modelHost.accounts['CORP\svc-ecs'] = 'Changed-Today-8'; $modelHost.parameters.domainUserPassword = 'Changed-Today-8'; $modelHost.versions.domainUserPassword++ }
         'save-parameter' { $modelHost.versions.domainUserPassword++ }
+        're-create-parameters' { $modelHost.written++ }   # the version begins anew
         'rotate-account-only' { $modelHost.accounts['CORP\svc-ecs'] = 'Changed-Today-8' }
         default { throw "no such event: $Name" }
     }
@@ -234,7 +236,7 @@ function Get-ModelParameter([string[]]$Names, [bool]$WithDecryption, [string]$Re
     $found = @($Names | Where-Object { @($modelHost.parameters.Keys) -ccontains $_ })
     [array]::Reverse($found)   # the service promises no order
     @{
-        Parameters = @($found | ForEach-Object { @{ Name = $_; Version = $modelHost.versions[$_]; Value = $(if ($WithDecryption) { $modelHost.parameters[$_] } else { 'AQICAHh-encrypted' }) } })
+        Parameters = @($found | ForEach-Object { @{ Name = $_; Version = $modelHost.versions[$_]; LastModifiedDate = [datetime]::new(2026, 11, 1).AddDays($modelHost.written); Value = $(if ($WithDecryption) { $modelHost.parameters[$_] } else { 'AQICAHh-encrypted' }) } })
         InvalidParameters = @($Names | Where-Object { $found -cnotcontains $_ })
     }
 }
