@@ -175,7 +175,8 @@ function Get-JsonText {
 function Compare-Line($Expect, $Result, $Case) {
     if ($Result.Line -cmatch '[^\x20-\x7e]') { 'the line is not printable ASCII' }
     if ($Result.Line.Length -gt 1000) { "the line has $($Result.Line.Length) bytes" }
-    try { $line = ConvertFrom-Json -AsHashtable $Result.Line } catch { "not JSON: $($Result.Line)"; return }
+    # ConvertFrom-Json takes more than JSON.
+    try { $null = [Text.Json.JsonDocument]::Parse($Result.Line); $line = ConvertFrom-Json -AsHashtable $Result.Line } catch { "not JSON: $($Result.Line)"; return }
     if ($line.v -ne 1) { "v is $($line.v)" }
     if ($Expect.mapped) {
         if ($line.smbMapping -cne 'mapped') { "not mapped: $($Result.Line)"; return }
