@@ -249,6 +249,43 @@ function Get-UnitTests {
         catch { $failure = $_.TargetObject; if ("$($failure.Cause) $($failure.Step) $($failure.Message)" -cne 'aws-tools-missing aws-tools no path [x]') { "it is $($failure.Cause) $($failure.Step) $($failure.Message)" } }
     } }
 
+    @{ Name = 'an account is logged on where the server finds no directory, and only then'; Body = {
+        param($Script)
+        . $Script
+        function Read-Root([hashtable]$Run, [string]$Directory) { $script:asked = $Directory; $script:other }
+        # the proof's directory, the failure, what another name gives, whether the account is logged on
+        $table = @(
+            @('', '5', '2', $true), @('', '5', '3', $true), @('', '5', '5', $false), @('', '5', '1326', $false), @('', '5', '53', $false), @('', '5', $null, $false)
+            @('', '2', '3', $false), @('', '3', '3', $false), @('', '1326', '3', $false), @('', '53', '3', $false)
+            @('Directory', '2', '5', $true), @('Directory', '3', '5', $true), @('Directory', '5', '3', $true), @('Directory', '5', '5', $false), @('Directory', '53', '3', $false)
+        )
+        foreach ($row in $table) {
+            $script:other = if ($null -ne $row[2]) { @{ Cause = $row[2]; Message = 'x' } }
+            $script:asked = ''
+            $is = Test-LoggedOn @{ Settings = @{ Probe = $row[0] } } @{ Cause = $row[1]; Message = 'x' }
+            if ($is -ne $row[3]) { "'$($row[0])' with $($row[1]) and $($row[2]) gave $is" }
+            if ($script:asked -cne '' -and $script:asked -cnotmatch '^ecs-smb-mapper-[0-9a-f]{32}\z') { "it asked for $($script:asked)" }
+        }
+        foreach ($row in @('2', 'unreadable'), @('3', 'unreadable'), @('5', 'unreadable'), @('unlisted', 'unreadable'), @('1326', '1326'), @('64', '64')) {
+            if ((Get-UnreadableCause $row[0]) -cne $row[1]) { "$($row[0]) became $(Get-UnreadableCause $row[0])" }
+        }
+    } }
+
+    @{ Name = 'a mapping is removed only where the time is enough to make and prove another'; Body = {
+        param($Script)
+        . $Script
+        function Get-TimeLeft { $script:left }
+        function Invoke-WithTimeLimit { $script:removed = $true; @{ Hung = $false; Error = $null; Value = @() } }
+        function Find-Mapping { return }
+        $limits = Get-DefaultLimit
+        foreach ($row in @(120, $true), @(119.9, $false)) {
+            $script:left, $script:removed = $row[0], $false
+            $run = @{ Limits = $limits; Settings = @{ Drive = 'G:' }; Clock = [Diagnostics.Stopwatch]::StartNew(); Removed = $false }
+            try { Remove-OurMapping $run @{ RemotePath = '\\fs\share' } } catch { if ($_.TargetObject.Cause -cne 'call-hung') { "$_" } }
+            if ($script:removed -ne $row[1]) { "with $($row[0]) s left it was removed: $($script:removed)" }
+        }
+    } }
+
     @{ Name = 'a note lasts until it is removed, one for each letter, and its errors are none'; Body = {
         param($Script)
         . $Script
