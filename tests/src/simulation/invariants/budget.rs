@@ -128,19 +128,24 @@ fn is_corrected(sent: &Sent, refusal: &Refusal, row: &[&Refusal]) -> bool {
     last.is_some_and(|last| sent.changed.is_some_and(|changed| changed > last))
 }
 
-/// The last result line that the run could know says that nothing is mapped there.
+/// The last result line that the run could know, of those that tell, says that nothing is mapped there.
 fn was_mapped_since(step: &Step<'_>, sent: &Sent, refusal: &Refusal) -> bool {
     let known = step.ground_truth.history(step.aws, &refusal.instance).filter(|(_, invocation)| {
         !invocation.is_lie && invocation.finished().is_some_and(|at| at < sent.read)
     });
-    let mut words = known.map(|(command, one)| (is_map(command), true_result(command, one, step.aws.now())));
-    let last = words.find(|(_, result)| is_word(result));
-    last.is_some_and(|(is_map, result)| match result {
-        TrueResult::Failed { cause, step, .. } => {
-            cause == "not-mapped" || is_map && step == "create" && Cause::new(&cause).is_refused_logon()
+    let now = step.aws.now();
+    let mut told = known.filter_map(|(command, one)| match true_result(command, one, now) {
+        TrueResult::Mapped { .. } => Some(true),
+        TrueResult::Failed { cause, .. } if cause == "not-mapped" => Some(false),
+        TrueResult::Failed { cause, step, .. } if step == "create" => {
+            (is_map(command) && Cause::new(&cause).is_refused_logon()).then_some(false)
         }
-        _ => false,
-    })
+        TrueResult::Failed { step, refused, .. } => {
+            (step == "read" || step == "proof" || refused > 0).then_some(true)
+        }
+        TrueResult::NoResult | TrueResult::Lost | TrueResult::Pending => None,
+    });
+    told.next() == Some(false)
 }
 
 /// The script said how it went.
