@@ -444,8 +444,7 @@ function Get-HolderText([hashtable]$Run) {
     try { $answer = Invoke-WithTimeLimit $Run $Run.Limits.lookup 'Get-AllMapping' } catch { return '' }
     $held = @($answer.Value | Where-Object { ([string]$_.RemotePath).StartsWith('\\' + $Run.Settings.Server + '\', [StringComparison]::OrdinalIgnoreCase) })
     if ($held.Count -eq 0) { return '; no global mapping of this server is listed: a net use drive or an open connection may hold it' }
-    $texts = @($held | Select-Object -First 5 | ForEach-Object { ("$($_.LocalPath) $($_.RemotePath)").Trim() })
-    '; mapped of this server: ' + ($texts -join ', ') + $(if ($held.Count -gt 5) { ", and $($held.Count - 5) more" })
+    '; mapped of this server: ' + (@($held | ForEach-Object { ("$($_.LocalPath) $($_.RemotePath)").Trim() }) -join ', ')
 }
 
 # What a note says: which path, mapped with which versions of the parameters, could not be read.
@@ -456,13 +455,12 @@ function Get-NoteText([hashtable]$Run) {
 # The mapping for the result line, after its root was read. The status is read again, because reading reconnects. If
 # that fails, the earlier one is reported: the readable root is the proof.
 function Get-Proof([hashtable]$Run, [hashtable]$Mapping, [bool]$Changed) {
-    $now = $Mapping
-    try { $now = Find-Mapping $Run } catch { $now = $Mapping }
+    $now = try { Find-Mapping $Run } catch { $Mapping }
     if ($null -eq $now) { Stop-Run 'not-mapped' 'proof' "$($Run.Settings.Drive) can be read, but is not listed as a mapping" }
     Assert-Ours $Run $now
     Write-Note $Run.Settings.Drive ''
     $boot = $null
-    try { $answer = Invoke-WithTimeLimit $Run $Run.Limits.domain 'Get-BootTime' } catch { $answer = @{ Value = @() } }
+    $answer = try { Invoke-WithTimeLimit $Run $Run.Limits.domain 'Get-BootTime' } catch { @{ Value = @() } }
     if ($answer.Value.Count -eq 1 -and $answer.Value[0] -is [datetime]) {
         $boot = $answer.Value[0].ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ', [Globalization.CultureInfo]::InvariantCulture)
     }

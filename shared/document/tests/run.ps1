@@ -28,10 +28,11 @@ $service = [IO.Path]::Combine($bench.ModularAssemblies, 'AWS.Tools.SimpleSystems
 $bench.OldAssemblies = [IO.Path]::Combine($bench.Scratch, 'old')
 $old = [IO.Path]::Combine($bench.OldAssemblies, 'AWSPowerShell')
 # Earlier versions, by number and by text, which do not work.
-$earlier = @('4.1.99', '3.15.1' | ForEach-Object { @{ Core = $core.Replace('4.1.700', $_); Service = $service.Replace('4.1.700', $_) } })
+$earlier = @(foreach ($version in '4.1.99', '3.15.1') { @{ Core = $core.Replace('4.1.700', $version); Service = $service.Replace('4.1.700', $version) } })
 $bench.BrokenAssemblies = [IO.Path]::Combine($bench.Scratch, 'broken')
 $broken = [IO.Path]::Combine($bench.BrokenAssemblies, 'AWSPowerShell')
-foreach ($folder in @($core, $service, $old, $broken) + @($earlier | ForEach-Object { $_.Core; $_.Service })) { [void][IO.Directory]::CreateDirectory($folder) }
+$folders = @($core, $service, $old, $broken) + @($earlier | ForEach-Object { $_.Core; $_.Service })
+foreach ($folder in $folders) { [void][IO.Directory]::CreateDirectory($folder) }
 foreach ($name in 'Core', 'SimpleSystemsManagement') { [IO.File]::WriteAllText([IO.Path]::Combine($broken, "AWSSDK.$name.dll"), 'no assembly') }
 if ($canEmit) {
     foreach ($version in $earlier) { New-StubAssemblies $version.Core $version.Service $false }
@@ -72,7 +73,7 @@ $all = @($all | Where-Object { $canEmit -or $_.Case.aws -notmatch '^assemblies' 
 # Each test is announced before it runs. The answer is the first failure, or `passed`.
 if ($Serve) {
     # A script that forgets one of its own variables must not find one of these.
-    Remove-Variable names, number, part, parts, failed, passed, rows, core, service
+    Remove-Variable -Name 'names', 'number', 'part', 'parts', 'failed', 'passed', 'rows', 'core', 'service'
     function Write-Answer([string]$Text) { [Console]::Out.WriteLine("serve $Text"); [Console]::Out.Flush() }
     Write-Answer "ready $(ConvertTo-Json -Compress -Depth 9 @($all | ForEach-Object { @{ name = $_.Name; case = $_.Case } }))"
     while ($null -ne ($requestText = [Console]::In.ReadLine())) {
