@@ -503,7 +503,7 @@ function Get-DomainName([hashtable]$Run) {
 # works: Microsoft does not support DFS for global mappings.
 function Assert-NoNamespace([hashtable]$Run, [string]$Domain) {
     $server = $Run.Settings.Server.TrimEnd('.')
-    foreach ($name in $Domain.TrimEnd('.'), $Domain.Split([char]46)[0]) {
+    foreach ($name in $Domain, $Domain.Split([char]46)[0]) {
         if ($name -cne '' -and [string]::Equals($server, $name, [StringComparison]::OrdinalIgnoreCase)) {
             Stop-Run 'dfs-namespace' 'domain' "$server is the host's domain, so $($Run.Settings.Remote) is a DFS namespace: name the file server itself"
         }
