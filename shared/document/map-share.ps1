@@ -551,8 +551,7 @@ function Get-ShareCredential([hashtable]$Run) {
     $read = Read-BothParameters $Run $tools $region
     if ($null -ne $tools.Client -and $null -ne $read.Error -and $null -eq (Get-ServiceError $read.Error)) {
         # The service did not answer: the assemblies may not match each other, this .NET or this script. Their module may still work.
-        $module = $null
-        try { $module = Get-AwsTools $Run $region $false } catch { $module = $null }
+        $module = try { Get-AwsTools $Run $region $false } catch { $null }
         if ($null -ne $module) { $tools = $module; $read = Read-BothParameters $Run $tools $region }
     }
     if ($read.Hung) { Stop-Run 'parameter-store' 'parameters' "Parameter Store did not answer $($read.Within)" }
