@@ -52,6 +52,7 @@ EXPECTED = {
     "map-share/terminate-lifecycle-action-not-drained.json": TERMINATION,
     "map-share/terminate-lifecycle-action.json": TERMINATION,
     "map-share/terminate-test-notification.json": NONE,
+    "map-share/terminate-to-warm-pool.json": TERMINATION,
     "validate-task-definition/by-name.json": NONE,
     "validate-task-definition/cloudformation-resource.json": NONE,
     "validate-task-definition/cluster.json": NONE,

@@ -130,6 +130,7 @@ pub(crate) enum Reason {
     OtherState,
     RefusedAlone,
     ReportMode,
+    Returns,
     Superseded,
     TestNotification,
     Unjudged,
@@ -151,6 +152,7 @@ impl Reason {
             Reason::Gone => (Skipped, "deregistered meanwhile"),
             Reason::OtherKind => (Skipped, "a kind of event that is not acted on"),
             Reason::OtherState => (Skipped, "an EC2 state that is not acted on"),
+            Reason::Returns => (Skipped, "it goes to a warm pool, or Spot stops it: it comes back"),
             Reason::TestNotification => (Skipped, "a test notification"),
             Reason::ReportMode => (Skipped, "MODE=report, else it would have been acted on"),
 

@@ -239,6 +239,18 @@ async fn interruption_warning_and_termination() {
     }
     let both = |_: &Setup| vec![termination(&id(1), base()), spot_warning(&id(1), base())];
     check("both", HostKind::DrainedByUs, both, (Released, "EventsHandled 1, EventsSkipped 1")).await;
+    for (make, member, value) in [
+        (termination as fn(&str, Timestamp) -> Value, "Destination", "WarmPool"),
+        (spot_warning, "instance-action", "stop"),
+        (spot_warning, "instance-action", "hibernate"),
+    ] {
+        let returns = move |_: &Setup| {
+            let mut event = make(&id(1), base());
+            event["detail"][member] = json!(value);
+            vec![event]
+        };
+        check(value, HostKind::DrainedByUs, returns, (NoCall, "EventsSkipped 1")).await;
+    }
     let test = |_: &Setup| {
         let mut event = termination(&id(1), base());
         event["detail"] = json!({"Event": "autoscaling:TEST_NOTIFICATION", "LifecycleTransition": "autoscaling:TEST_NOTIFICATION"});

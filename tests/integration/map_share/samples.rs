@@ -73,6 +73,7 @@ fn expected(file: &str) -> Expected {
         | "instance-terminated"
         | "terminate-lifecycle-action-not-drained"
         | "terminate-test-notification"
+        | "terminate-to-warm-pool"
         | "event-of-another-kind" => only(&[], None, skipped),
         "container-instance-disconnected" => only(&[], None, &[("LeftToReconcile", 1.0)]),
         "container-instance-linux"
