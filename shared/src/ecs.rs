@@ -30,7 +30,21 @@ pub async fn list_container_instances(
     cluster: &ClusterRef,
     filter: &str,
 ) -> Result<Vec<ContainerInstanceArn>, AwsError> {
-    let request = client.list_container_instances().cluster(cluster.as_str()).filter(filter).max_results(100);
+    list(client, cluster, filter, None).await
+}
+
+async fn list(
+    client: &Client,
+    cluster: &ClusterRef,
+    filter: &str,
+    status: Option<ContainerInstanceStatus>,
+) -> Result<Vec<ContainerInstanceArn>, AwsError> {
+    let request = client
+        .list_container_instances()
+        .cluster(cluster.as_str())
+        .filter(filter)
+        .set_status(status)
+        .max_results(100);
     let mut pages = request.into_paginator().send();
     let mut arns = Vec::new();
     while let Some(page) = pages.next().await {
@@ -107,21 +121,12 @@ pub async fn update_container_instance_state(
     }
 }
 
-/// How many Windows instances of a cluster are draining, by any actor.
-pub async fn count_draining(client: &Client, cluster: &ClusterRef) -> Result<usize, AwsError> {
-    let request = client
-        .list_container_instances()
-        .cluster(cluster.as_str())
-        .filter(WINDOWS)
-        .status(ContainerInstanceStatus::Draining)
-        .max_results(100);
-    let mut pages = request.into_paginator().send();
-    let mut count = 0;
-    while let Some(page) = pages.next().await {
-        count += page
-            .map_err(|error| AwsError::ecs("ListContainerInstances", error))?
-            .container_instance_arns()
-            .len();
-    }
-    Ok(count)
+/// The Windows instances of a cluster that are draining, by any actor.
+pub async fn draining_instances(
+    client: &Client,
+    cluster: &ClusterRef,
+    names: &AttributeNames,
+) -> Result<Vec<ContainerInstance>, AwsError> {
+    let arns = list(client, cluster, WINDOWS, Some(ContainerInstanceStatus::Draining)).await?;
+    describe_container_instances(client, cluster, names, &arns).await
 }

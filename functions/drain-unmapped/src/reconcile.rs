@@ -20,7 +20,7 @@ use crate::fleet::{Fleet, Instance};
 use crate::memory::Memory;
 use crate::observe::{read_agents, read_fleet, read_parameters, read_registrations};
 use crate::report::{self, Look, publish};
-use crate::run::Run;
+use crate::run::{self, Run};
 use crate::statistics::RunStatistics;
 
 /// Runs until nothing is about to change, or until its time is nearly up.
@@ -149,11 +149,6 @@ fn log_what_would_be_done(plan: &Plan) {
 fn log_withheld(plan: &Plan) {
     for (arn, rule) in &plan.withheld {
         let instance_id = plan.fleet.instances.get(arn).map(|instance| instance.id.as_str());
-        tracing::warn!(
-            container_instance = arn.as_str(),
-            instance_id,
-            rule = rule.as_str(),
-            "drain withheld"
-        );
+        run::log_withheld(arn, instance_id, *rule);
     }
 }

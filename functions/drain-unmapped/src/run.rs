@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use shared::aws::AwsError;
 use shared::ecs::ContainerInstance;
-use shared::ids::InstanceId;
+use shared::ids::{ContainerInstanceArn, InstanceId};
 use shared::pace::Pace;
 
 use crate::app::App;
+use crate::decide::Rule;
 use crate::memory::Memory;
 use crate::statistics::RunStatistics;
 
@@ -48,6 +49,12 @@ impl<'a> Run<'a> {
         is_over
     }
 
+    /// Counts and logs a drain that was planned and that a rule has withheld since.
+    pub fn withheld(&mut self, record: &ContainerInstance, rule: Rule) {
+        self.statistics.withheld.insert(record.arn.clone(), rule);
+        log_withheld(&record.arn, instance_id(record), rule);
+    }
+
     /// Counts and logs a write that failed.
     pub fn failed(&mut self, record: &ContainerInstance, error: &AwsError) {
         self.statistics.failed(error);
@@ -58,6 +65,11 @@ impl<'a> Run<'a> {
             "write failed, the next run decides anew"
         );
     }
+}
+
+/// Logs that a rule withholds a drain.
+pub fn log_withheld(arn: &ContainerInstanceArn, instance_id: Option<&str>, rule: Rule) {
+    tracing::warn!(container_instance = arn.as_str(), instance_id, rule = rule.as_str(), "drain withheld");
 }
 
 /// The EC2 instance's id, for logs.

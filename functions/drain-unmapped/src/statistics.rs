@@ -7,12 +7,12 @@ use shared::aws::AwsError;
 use shared::cause::Class;
 use shared::ecs::ContainerInstance;
 use shared::history::Action;
-use shared::ids::InstanceId;
+use shared::ids::{ContainerInstanceArn, InstanceId};
 use shared::invocation::InvocationResult;
 use shared::send::SendError;
 use shared::state::{Gate, State};
 
-use crate::decide::{GateWrite, PlannedCommand, Why};
+use crate::decide::{GateWrite, PlannedCommand, Plan, Rule, Why};
 use crate::fleet::{Fleet, Instance};
 
 /// Counts of one run.
@@ -20,6 +20,8 @@ use crate::fleet::{Fleet, Instance};
 pub struct RunStatistics {
     /// Instances drained.
     pub drains: u32,
+    /// Drains that were planned and that a rule withheld when they were to be made.
+    pub withheld: BTreeMap<ContainerInstanceArn, Rule>,
     /// Instances given back.
     pub given_back: u32,
     /// Calls that failed for good, without those throttled.
@@ -56,6 +58,12 @@ impl RunStatistics {
             FailedCall::Throttled => self.throttles += 1,
             FailedCall::Other => self.errors += 1,
         }
+    }
+
+    /// How many instances are withheld from draining: by the plan, or when the drain was to be made.
+    pub fn count_withheld(&self, plan: &Plan) -> usize {
+        let later = self.withheld.keys().filter(|arn| !plan.withheld.contains_key(*arn));
+        plan.withheld.len() + later.count()
     }
 
     /// Counts a command that SSM took for these targets.

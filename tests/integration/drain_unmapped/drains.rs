@@ -111,3 +111,27 @@ async fn an_unreadable_drain_attribute_is_not_ours() {
     stack.minutes(30).await;
     assert_eq!(stack.status(id), Status::Draining);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_drained_host_that_is_stopped_does_not_keep_the_next_one_from_being_drained() {
+    let ids = ["i-0000000000disk001", "i-0000000000disk002"];
+    let with_disks = ids.into_iter().fold(fleet(18, 17), |world, id| {
+        world.windows_instance("apps", |host| host.named(id).disk_on_letter())
+    });
+    let stack = Stack::new(with_disks);
+    let draining = || ids.into_iter().filter(|id| stack.status(id) == Status::Draining).collect::<Vec<_>>();
+    stack.minutes(60).await;
+    let first = draining();
+    assert_eq!(first.len(), 1, "10 % of 19 is one");
+    let gauges = |names: [&str; 3]| names.map(|name| stack.metrics()[name]);
+    let names = ["Draining", "DrainedByUs", "DrainsWithheld"];
+    assert_eq!(gauges(names), [1, 1, 1]);
+
+    // As map-share records it.
+    let stopped = format!("restarted {:.3} -", stack.local.aws().now);
+    stack.local.aws().stop(first[0]);
+    stack.local.aws().operator_sets_attribute(first[0], "smb.G.state", Some(&stopped));
+    stack.minutes(2).await;
+    assert_eq!(draining().len(), 2);
+    assert_eq!(gauges(names), [1, 2, 0]);
+}

@@ -7,7 +7,7 @@ use shared::cause::Cause;
 use shared::ecs::{self, ContainerInstance, Status};
 use shared::state::{Drain, Gate};
 
-use crate::decide::{DrainAction, Plan, drain_budget};
+use crate::decide::{DrainAction, Plan, Rule, drain_budget, holds_budget};
 use crate::fleet::Fleet;
 use crate::run::{Run, instance_id};
 
@@ -26,13 +26,10 @@ pub(super) async fn carry_out(run: &mut Run<'_>, fleet: &mut Fleet, plan: &Plan)
         let outcome = match &planned.action {
             // A drain rests on the recorded state. Until that is written, it waits.
             DrainAction::Drain(_) if !plan.is_written(&record) => {
-                tracing::info!(instance_id = instance_id(&record), "its state is not written, not drained");
+                run.withheld(&record, Rule::ChangedMeanwhile);
                 continue;
             }
-            DrainAction::Drain(cause) => {
-                let n = fleet.counted().filter(|i| i.record.cluster == record.cluster).count();
-                drain(run, &record, cause, n).await
-            }
+            DrainAction::Drain(cause) => drain(run, fleet, &record, cause).await,
             DrainAction::MarkReleased => mark_released(run, &record).await,
             DrainAction::GiveBack => give_back(run, &record).await,
             DrainAction::Forget => forget(run, &record).await,
@@ -74,20 +71,24 @@ async fn set_status(
     ecs::update_container_instance_state(client, &record.cluster, &record.arn, status).await
 }
 
-/// Drains an instance of a cluster of `n`, if its state is still as it was and the budget allows it now.
-async fn drain(run: &mut Run<'_>, record: &ContainerInstance, cause: &Cause, n: usize) -> Outcome {
+/// Drains an instance, if its state is still as it was and the budget allows it now.
+async fn drain(run: &mut Run<'_>, fleet: &Fleet, record: &ContainerInstance, cause: &Cause) -> Outcome {
     let Some(again) = read_again(run, record).await? else { return Ok(None) };
     let may_drain = again.status == Status::Active
         && !again.attributes.hold
         && matches!(again.attributes.drain, Drain::Absent | Drain::Requested { .. })
         && again.attributes.state == record.attributes.state;
     if !may_drain {
-        tracing::info!(instance_id = instance_id(record), "changed meanwhile, not drained");
+        run.withheld(record, Rule::ChangedMeanwhile);
         return Ok(Some(again));
     }
-    let draining = ecs::count_draining(run.app.clients.ecs(), &record.cluster).await?;
-    if draining >= drain_budget(n, &run.app.config.policy) {
-        tracing::info!(instance_id = instance_id(record), draining, rule = "budget", "drain withheld");
+    let app = run.app;
+    let draining = ecs::draining_instances(app.clients.ecs(), &record.cluster, &app.names).await?;
+    let is_stale = |one: &ContainerInstance| fleet.stale_registrations.iter().any(|r| r.arn == one.arn);
+    let draining = draining.iter().filter(|one| holds_budget(one) && !is_stale(one)).count();
+    let n = fleet.counted().filter(|i| i.record.cluster == record.cluster).count();
+    if draining >= drain_budget(n, &app.config.policy) {
+        run.withheld(record, Rule::Budget);
         return Ok(Some(again));
     }
     let at = run.app.clients.now();

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use shared::cause::{Cause, Class};
 use shared::config::{Mode, Policy};
-use shared::ecs::Status;
+use shared::ecs::{ContainerInstance, Status};
 use shared::ids::{ClusterRef, ContainerInstanceArn};
 use shared::state::{Drain, State};
 
@@ -65,13 +65,14 @@ pub(super) fn plan_drains(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Dra
     for instance in fleet.counted() {
         clusters.entry(&instance.record.cluster).or_default().push(instance);
     }
+    let records = || fleet.instances.values().map(|instance| &instance.record);
     for (cluster, instances) in clusters {
         let breaker = breaker(&instances, policy, now);
         plan.breakers.extend(breaker.map(|rule| (cluster.clone(), rule)));
         for instance in &instances {
             plan.drains.extend(ownership(instance).map(|action| planned(instance, action)));
         }
-        let mut draining = instances.iter().filter(|i| i.record.status == Status::Draining).count();
+        let mut draining = records().filter(|one| one.cluster == *cluster && holds_budget(one)).count();
         for (cause, instance) in candidates(&instances, policy) {
             let cluster_rule =
                 || half_must_stay(&instances).or(breaker).or_else(|| budget(&instances, draining, policy));
@@ -202,6 +203,14 @@ fn half_must_stay(instances: &[&Instance]) -> Option<Rule> {
 /// How many instances of `n` may be draining at a time.
 pub fn drain_budget(n: usize, policy: &Policy) -> usize {
     (n * policy.max_drain_percent as usize / 100).max(1)
+}
+
+/// Whether an instance counts against that budget: it is draining, by any actor. One that EC2 has stopped does not, because
+/// it has no tasks to move and may never return.
+pub fn holds_budget(record: &ContainerInstance) -> bool {
+    let is_stopped =
+        !record.is_connected && matches!(record.attributes.state.state(), Some(State::Restarted { .. }));
+    record.status == Status::Draining && !is_stopped
 }
 
 fn budget(instances: &[&Instance], draining: usize, policy: &Policy) -> Option<Rule> {

@@ -39,7 +39,7 @@ use commands::PlannedCommands;
 
 pub use agents::AgentsToAsk;
 pub use commands::{HeldBack, PlannedCommand};
-pub use drains::{DrainAction, PlannedDrain, drain_budget};
+pub use drains::{DrainAction, PlannedDrain, drain_budget, holds_budget};
 pub use gates::{GateWrite, Why, set};
 pub use rule::Rule;
 pub use schedule::{Attempt, Triggers, later, next_attempt};

@@ -18,6 +18,8 @@ pub enum Rule {
     AttributeLimit,
     /// A command for it is in flight.
     InFlight,
+    /// It changed between the decision and the call, or its state could not be written.
+    ChangedMeanwhile,
     /// Credentials, configuration and unknown causes never drain.
     CauseNotTheHosts,
     /// A network or directory cause, and not enough others were mapped meanwhile.
@@ -38,13 +40,14 @@ pub enum Rule {
 
 impl Rule {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Rule; 14] = [
+    pub const ALL: [Rule; 15] = [
         Rule::Mode,
         Rule::Hold,
         Rule::Released,
         Rule::DrainAttributeNotOurs,
         Rule::AttributeLimit,
         Rule::InFlight,
+        Rule::ChangedMeanwhile,
         Rule::CauseNotTheHosts,
         Rule::NoWitnesses,
         Rule::HalfMustStay,
@@ -64,6 +67,7 @@ impl Rule {
             Rule::DrainAttributeNotOurs => "drain-attribute-not-ours",
             Rule::AttributeLimit => "attribute-limit",
             Rule::InFlight => "in-flight",
+            Rule::ChangedMeanwhile => "changed-meanwhile",
             Rule::CauseNotTheHosts => "cause-not-the-hosts",
             Rule::NoWitnesses => "no-witnesses",
             Rule::HalfMustStay => "half-must-stay",
@@ -88,6 +92,9 @@ impl Rule {
                 "ECS allows ten custom attributes, and there is no room for `smb.<letter>.drain`"
             }
             Rule::InFlight => "a command for it is in flight",
+            Rule::ChangedMeanwhile => {
+                "it changed between the decision and the call, or its state could not be written; the next run decides anew"
+            }
             Rule::CauseNotTheHosts => {
                 "its cause is of class credentials, configuration or unknown: another host would fare no better"
             }

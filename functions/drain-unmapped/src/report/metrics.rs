@@ -21,12 +21,14 @@ shared::metrics! {
         |run| count(run.survey.mapped);
     StackAndCluster "Unmapped" "instances that failed" =
         |run| count(run.survey.unmapped);
-    StackAndCluster "OldestUnmappedMinutes" "age of the oldest failure" =
+    StackAndCluster "OldestUnmappedMinutes" "age of the oldest failure of an instance that this stack has not drained" =
         |run| Some(run.survey.oldest_unmapped_minutes);
     StackAndCluster "Unknown" "instances about which nothing is known yet" =
         |run| count(run.survey.unknown);
     StackAndCluster "Draining" "draining instances, by any actor" =
         |run| count(run.survey.draining);
+    StackAndCluster "DrainedByUs" "draining instances that this stack drained" =
+        |run| count(run.survey.drained_by_us);
     StackAndCluster "OwnershipUnproven" "draining instances of which it cannot be proven who drains them" =
         |run| count(run.survey.unproven);
     StackAndCluster "Unreachable" "instances without an open gate whose SSM agent is silent for too long" =
@@ -56,7 +58,7 @@ shared::metrics! {
     Stack "Drains" "instances drained by the run" =
         |run| count(run.statistics.drains);
     Stack "DrainsWithheld" "instances that failed for long enough and that a rule keeps from being drained" =
-        |run| count(run.plan.withheld.len());
+        |run| count(run.statistics.count_withheld(run.plan));
     Stack "GivenBack" "instances given back by the run" =
         |run| count(run.statistics.given_back);
     Stack "Retries" "instances that failed before and to which the run sent a map" =

@@ -24,9 +24,10 @@ pub fn summary(survey: &Survey, plan: &Plan, statistics: &RunStatistics, now: Ti
     also(survey.unreachable, "with an offline SSM agent");
     also(survey.disconnected, "disconnected");
     also(survey.draining, "draining");
+    also(survey.drained_by_us, "drained by this stack");
     also(statistics.drains, "drained now");
     also(statistics.given_back, "given back now");
-    let withheld = u32::try_from(plan.withheld.len()).unwrap_or(u32::MAX);
+    let withheld = u32::try_from(statistics.count_withheld(plan)).unwrap_or(u32::MAX);
     also(withheld, if withheld == 1 { "drain withheld" } else { "drains withheld" });
     let failed = statistics.errors + statistics.throttles;
     also(failed, if failed == 1 { "call failed" } else { "calls failed" });

@@ -21,12 +21,15 @@ pub struct Survey {
     pub unmapped: u32,
     /// Nothing known yet.
     pub unknown: u32,
-    /// Age of the oldest failure, in minutes.
+    /// Age of the oldest failure of an instance that this stack has not drained, in minutes. One that it has drained is
+    /// handled, and must not hide the next failure.
     pub oldest_unmapped_minutes: f64,
     /// Its cause.
     pub oldest_cause: Option<String>,
     /// Draining, by any actor.
     pub draining: u32,
+    /// Draining, and provably drained by this stack; also where it is not connected.
+    pub drained_by_us: u32,
     /// Draining with an attribute of ours that does not prove it.
     pub unproven: u32,
     /// SSM agent offline for too long, and the gate shut.
@@ -53,6 +56,8 @@ pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now:
         if !record.is_connected {
             survey.disconnected += 1;
         }
+        let is_drained_by_us = is_drained_by_us(record);
+        survey.drained_by_us += u32::from(is_drained_by_us);
         if !instance.counts() {
             continue;
         }
@@ -66,6 +71,9 @@ pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now:
         survey.at_attribute_limit += u32::from(record.lacks_room());
         if let Some(State::Unmapped { failing_since, cause, .. }) = instance.state() {
             survey.unmapped += 1;
+            if is_drained_by_us {
+                continue;
+            }
             let minutes = now.duration_since(*failing_since).as_secs_f64() / 60.0;
             if minutes >= survey.oldest_unmapped_minutes {
                 survey.oldest_unmapped_minutes = minutes.max(0.0);
@@ -74,6 +82,11 @@ pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now:
         }
     }
     survey
+}
+
+/// Draining, and provably drained by this stack.
+pub(crate) fn is_drained_by_us(record: &ContainerInstance) -> bool {
+    record.status == Status::Draining && record.attributes.drain.is_ours()
 }
 
 /// Draining, with a drain attribute of ours that does not prove that the drain is ours.

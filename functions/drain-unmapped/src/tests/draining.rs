@@ -209,6 +209,17 @@ fn the_budget_counts_every_draining_instance_by_any_actor() {
 }
 
 #[test]
+fn an_instance_that_ec2_has_stopped_does_not_hold_the_budget() {
+    let with = |drained: Instance| drains(hosts(21..31, WELL).into_iter().chain([host(1, BROKEN), drained]), &policy());
+    let drained = |stands: &str| host(2, stands).draining().drain("done 1219 -1h");
+    assert_eq!(with(drained("shut restarted -1m -").disconnected()), ["1"]);
+    assert_eq!(with(drained("shut restarted -1m -")), ["1: budget"], "it is back");
+    // An agent that is only disconnected may still run tasks.
+    assert_eq!(with(drained(BROKEN).disconnected()), ["1: budget"]);
+    assert_eq!(with(host(2, WELL).draining().disconnected()), ["1: budget"]);
+}
+
+#[test]
 fn the_oldest_failure_is_drained_first_then_by_arn() {
     let since = |n, minutes: u32| host(n, &format!("shut unmapped 9 -1m - 1219 -{minutes}m"));
     let policy = Policy { breaker_percent: 100, ..policy() };

@@ -36,7 +36,19 @@ fn every_instance_is_counted_for_what_it_is() {
             },
         ),
         (host(1, WELL).draining(), Survey { mapped: 1, draining: 1, ..none.clone() }),
-        (host(1, WELL).draining().drain("done 1219 -1h"), Survey { mapped: 1, draining: 1, ..none.clone() }),
+        (
+            host(1, WELL).draining().drain("done 1219 -1h"),
+            Survey { mapped: 1, draining: 1, drained_by_us: 1, ..none.clone() },
+        ),
+        (host(1, WELL).drain("done 1219 -1h"), Survey { mapped: 1, ..none.clone() }),
+        (
+            host(1, "shut restarted -1m -").draining().drain("done 1219 -1h").disconnected(),
+            Survey { disconnected: 1, drained_by_us: 1, ..Survey::default() },
+        ),
+        (
+            host(1, "shut unmapped 9 -10m - 1219 -90m").draining().drain("done 1219 -1h"),
+            Survey { unmapped: 1, draining: 1, drained_by_us: 1, ..none.clone() },
+        ),
         (
             host(1, WELL).draining().drain("requested 1219 -1h"),
             Survey { mapped: 1, draining: 1, unproven: 1, ..none.clone() },
@@ -85,6 +97,21 @@ fn the_oldest_failure_is_reported_with_its_cause_also_for_one_cluster() {
     assert_eq!(reported(None), (3, 540.0, "2".to_owned(), 1));
     assert_eq!(reported(Some("windows")), (2, 120.0, "1219".to_owned(), 1));
     assert_eq!(reported(Some("other")), (1, 540.0, "2".to_owned(), 0));
+}
+
+#[test]
+fn an_instance_that_this_stack_has_drained_does_not_hide_the_next_failure() {
+    let failing = |n, since: &str| host(n, &format!("shut unmapped 9 -1m - 1219 {since}")).draining();
+    let newer = host(4, "shut unmapped 1 -1m - 53 -5m");
+    let drained = || failing(1, "-9h").drain("done 1219 -8h");
+    let oldest = |instances: Vec<Instance>| {
+        let survey = surveyed(instances);
+        (survey.oldest_unmapped_minutes, survey.oldest_cause)
+    };
+    assert_eq!(oldest(vec![drained()]), (0.0, None));
+    assert_eq!(oldest(vec![drained(), newer]), (5.0, Some("53".to_owned())));
+    assert_eq!(oldest(vec![failing(1, "-9h").drain("requested 1219 -8h")]).0, 540.0, "not provably ours");
+    assert_eq!(oldest(vec![failing(1, "-9h")]).0, 540.0, "an operator's");
 }
 
 #[test]
