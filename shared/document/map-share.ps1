@@ -20,18 +20,22 @@
 #
 # The line is ASCII, at most 1,000 bytes, and one of
 #
-#     {"smbMapping":"mapped","v":1,"changed":false,"drive":"G:","remote":"\\\\fs\\share","status":"OK","privacy":true,"boot":"2026-11-22T08:00:00Z"}
-#     {"smbMapping":"failed","v":1,"cause":"1326","step":"create","refused":1,"message":"..."}
+#     {"smbMapping":"mapped","v":1,"script":"1a2b3c4d","changed":false,"drive":"G:","remote":"\\\\fs\\share","status":"OK","privacy":true,"boot":"2026-11-22T08:00:00Z"}
+#     {"smbMapping":"failed","v":1,"script":"1a2b3c4d","cause":"1326","step":"create","refused":1,"message":"..."}
 #
-# A cause is a Win32 code, an HRESULT or a word. `refused` counts the log-ons that the run saw refused. Exit codes: 0 mapped
-# (or a check that found the letter free), 75 may heal by itself, 78 will not. 3010, 168 and 169 have a special meaning for
-# the SSM agent and are never used.
+# A cause is a Win32 code, an HRESULT or a word. `refused` counts the log-ons that the run saw refused. Exit codes: 0 mapped,
+# 75 may heal by itself, 78 will not; a check also ends with 0 unless a log-on may have been refused. 3010, 168 and 169 have
+# a special meaning for the SSM agent and are never used.
 #
-# Without the first line nothing runs: tests load the functions by dot-sourcing this file.
+# A second line before this file gives $ScriptVersion, the fingerprint of this text. Without $EncodedSettings nothing runs:
+# tests load the functions by dot-sourcing this file.
+
+$DocumentAction = '{{ Action }}'
 
 # AppLocker and Windows Defender Application Control (WDAC) can forbid a script most of the language. This uses only what stays allowed.
 if ("$($ExecutionContext.SessionState.LanguageMode)" -cne 'FullLanguage') {
-    '{"smbMapping":"failed","v":1,"cause":"constrained-language","step":"script","refused":0,"message":"PowerShell runs this script in constrained language mode: let AppLocker or WDAC allow the scripts of the SSM agent"}'
+    '{"smbMapping":"failed","v":1,"script":"' + $ScriptVersion + '","cause":"constrained-language","step":"script","refused":0,"message":"PowerShell runs this script in constrained language mode: let AppLocker or WDAC allow the scripts of the SSM agent"}'
+    if ($DocumentAction -ceq 'check') { exit 0 }
     exit 78
 }
 
@@ -66,7 +70,7 @@ function Invoke-MapShare([string]$Action, [string]$EncodedSettings, [hashtable]$
         if ($failure -isnot [hashtable] -or -not $failure.ContainsKey('Cause')) {
             $failure = @{ Cause = 'unlisted'; Step = 'script'; Message = "line $($_.InvocationInfo.ScriptLineNumber): $($_.Exception.Message)" }
         }
-        return @{ Line = Format-Failed $run $failure; ExitCode = Get-ExitCode $failure.Cause $Action }
+        return @{ Line = Format-Failed $run $failure; ExitCode = Get-ExitCode $failure $Action }
     } finally {
         if ($null -ne $mutex) { $mutex.ReleaseMutex() }
     }
@@ -162,22 +166,37 @@ function ConvertTo-PlainPath([string]$Path) {
     $Path.Replace('/', '\').TrimEnd('\')
 }
 
-# SSM counts exit codes other than 0 as errors, and stops a command after too many. A check that found the letter free is
-# not an error.
-function Get-ExitCode([string]$Cause, [string]$Action) {
-    if ($Cause -ceq 'not-mapped' -and $Action -ceq 'check') { return 0 }
+# SSM counts exit codes other than 0 as errors, and stops a check at the first one. So a check that answered succeeds, unless
+# a log-on may have been refused.
+function Get-ExitCode([hashtable]$Failure, [string]$Action) {
+    if ($Action -ceq 'check' -and (Test-NoLogonRefused $Failure)) { return 0 }
     $stays = @(
         '5', 'bad-credentials', '2', '3', '50', '58', '66', '67', '87', '161', 'parameter-missing', 'parameter-denied', 'kms-denied'
         'aws-tools-missing', 'unsupported-os', 'bad-settings', 'unreadable', 'dfs-namespace', 'mapped-elsewhere', '85', '1202', 'drive-in-use'
     )
-    if ($stays -ccontains $Cause -or (Test-LogonRefused $Cause)) { 78 } else { 75 }
+    if ($stays -ccontains $Failure.Cause -or (Test-LogonRefused $Failure.Cause)) { 78 } else { 75 }
+}
+
+# A check logs on where it reads the root, and nowhere else. These causes of a read rule out that the log-on was refused: the
+# network, the directory or the host failed, or the server answered for the account.
+function Test-NoLogonRefused([hashtable]$Failure) {
+    if (@('read', 'script') -cnotcontains $Failure.Step) { return $true }
+    @(
+        '8', '21', '51', '53', '54', '55', '59', '64', '71', '121', '1117', '1130', '1201', '1203', '1220', '1225', '1229', '1231', '1232', '1233'
+        '1234', '1236', '1238', '1394', '1450', '1265', '1311', '1355', '1396', '1397', '1398', '1722', '1786', '1787', '1788', '1789', '1792'
+        '1908', '14', '85', '1202', '1219', '1222', '2138', '2', '3', '67', 'unreadable'
+    ) -ccontains $Failure.Cause
+}
+
+function Get-ScriptVersion {
+    if (Test-Path -LiteralPath 'Variable:ScriptVersion') { $ScriptVersion }
 }
 
 function Format-Mapped([hashtable]$Run, [hashtable]$Mapped) {
     $changed = if ($Mapped.Changed) { 'true' } else { 'false' }
     $privacy = if ($null -eq $Mapped.Privacy) { 'null' } elseif ($Mapped.Privacy) { 'true' } else { 'false' }
     $boot = if ($null -eq $Mapped.Boot) { 'null' } else { '"' + $Mapped.Boot + '"' }
-    '{"smbMapping":"mapped","v":1,"changed":' + $changed + ',"drive":"' + $Run.Settings.Drive + '","remote":"' + (ConvertTo-JsonText $Run.Settings.Remote 700) +
+    '{"smbMapping":"mapped","v":1,"script":"' + (Get-ScriptVersion) + '","changed":' + $changed + ',"drive":"' + $Run.Settings.Drive + '","remote":"' + (ConvertTo-JsonText $Run.Settings.Remote 700) +
         '","status":"' + (ConvertTo-JsonText $Mapped.Status 40) + '","privacy":' + $privacy + ',"boot":' + $boot + '}'
 }
 
@@ -185,7 +204,7 @@ function Format-Failed([hashtable]$Run, [hashtable]$Failure) {
     $message = [string]$Failure.Message
     if ($Run.Removed) { $message = 'the old mapping was removed, then: ' + $message }
     $message = Hide-Password $Run.Credential $message
-    '{"smbMapping":"failed","v":1,"cause":"' + (ConvertTo-JsonText $Failure.Cause 24) + '","step":"' + (ConvertTo-JsonText $Failure.Step 24) +
+    '{"smbMapping":"failed","v":1,"script":"' + (Get-ScriptVersion) + '","cause":"' + (ConvertTo-JsonText $Failure.Cause 24) + '","step":"' + (ConvertTo-JsonText $Failure.Step 24) +
         '","refused":' + $Run.Refused + ',"message":"' + (ConvertTo-JsonText $message 840) + '"}'
 }
 
@@ -844,7 +863,7 @@ function Exit-Process([int]$ExitCode) {
 }
 
 if (Test-Path -LiteralPath 'Variable:EncodedSettings') {
-    $outcome = Invoke-MapShare '{{ Action }}' $EncodedSettings
+    $outcome = Invoke-MapShare $DocumentAction $EncodedSettings
     [Console]::Out.WriteLine($outcome.Line)
     Exit-Process $outcome.ExitCode
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::cause::Cause;
+use crate::fingerprint::Fingerprint;
 use crate::history::{Command, Deadline, Invocation};
 use crate::ids::InstanceId;
 use crate::share::ShareMapping;
@@ -48,13 +49,22 @@ impl InvocationResult {
         }
     }
 
+    /// The version of the script that wrote the result line, where it says so.
+    pub fn script(&self) -> Option<Fingerprint> {
+        match self {
+            InvocationResult::Mapped(proof) => proof.script,
+            InvocationResult::Failed(failure) => failure.script,
+            InvocationResult::NoResult(_) | InvocationResult::Pending => None,
+        }
+    }
+
     /// The same without the host's own words, which only the log of a verdict needs.
     pub fn without_texts(&self) -> Self {
         match self {
             InvocationResult::Failed(failure) => {
                 let (said, message) = (String::new(), String::new());
-                let Failure { cause, step, refused, .. } = **failure;
-                InvocationResult::Failed(Arc::new(Failure { cause, said, step, refused, message }))
+                let Failure { cause, step, refused, script, .. } = **failure;
+                InvocationResult::Failed(Arc::new(Failure { cause, said, step, refused, message, script }))
             }
             other => other.clone(),
         }

@@ -1,7 +1,7 @@
 //! What the functions of ecs-smb-mapper share.
 //!
 //! Without I/O: [`ids`], [`share`], [`state`], [`cause`], [`invocation`], [`history`] (what is in flight), [`budget`]
-//! (refused log-ons), [`text`], [`time`]. With I/O: [`config`], [`aws`] (clients), [`ssm`], [`invocation_cache`], [`ecs`],
+//! (refused log-ons), [`fingerprint`], [`text`], [`time`]. With I/O: [`config`], [`aws`] (clients), [`ssm`], [`invocation_cache`], [`ecs`],
 //! [`task_definitions`], [`send`], [`pace`], [`metrics`], [`logs`].
 //!
 //! Deliberately absent: a trait over the AWS SDK. The functions hold real clients; tests replace the HTTP client below.
@@ -13,6 +13,7 @@ pub mod budget;
 pub mod cause;
 pub mod config;
 pub mod ecs;
+pub mod fingerprint;
 pub mod history;
 pub mod ids;
 pub mod invocation;

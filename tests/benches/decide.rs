@@ -81,7 +81,7 @@ fn unmapped(n: i64, cause: &str) -> Option<State> {
 /// Every instance has one more word to be judged: the network is gone.
 fn heard(mut instance: Instance, command: &Command) -> Instance {
     Arc::make_mut(&mut instance.results).push(CommandResult {
-        command: command.id.clone(),
+        command: Some(command.id.clone()),
         requested_at: command.requested_at,
         action: command.action,
         result: Some(InvocationResult::Failed(Arc::new(Failure {
@@ -90,6 +90,7 @@ fn heard(mut instance: Instance, command: &Command) -> Instance {
             step: Step::parse("read"),
             refused: None,
             message: "the network path was not found".to_owned(),
+            script: None,
         }))),
         is_stopped: false,
     });

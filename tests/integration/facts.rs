@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use shared::cause::{self, Cause};
+use shared::cause::{self, Cause, Source};
 use shared::config::Mode;
 use tests::document;
 use tests::facts::{causes_page, metrics, operations};
@@ -21,6 +21,11 @@ use crate::validate_task_definition::{definition, event, set_up, with_services};
 
 /// The texts of the first `@(…)` in a function of the script.
 fn first_list_of(function: &str) -> Vec<String> {
+    lists_of(function).swap_remove(0)
+}
+
+/// The texts of every list in a function of the script.
+fn lists_of(function: &str) -> Vec<Vec<String>> {
     let script = script();
     let mut parser = tree_sitter::Parser::new();
     parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).expect("the grammar fits");
@@ -30,9 +35,10 @@ fn first_list_of(function: &str) -> Vec<String> {
         .into_iter()
         .find(|node| descendants(*node, "function_name").first().is_some_and(|name| text(*name) == function))
         .unwrap_or_else(|| panic!("there is no function {function}"));
-    let lists = descendants(function, "array_expression");
-    let texts = descendants(*lists.first().expect("it has a list"), "verbatim_string_characters");
-    texts.into_iter().map(|node| text(node).trim_matches('\'').to_owned()).collect()
+    let lists = descendants(function, "array_expression").into_iter();
+    let texts = |list| descendants(list, "verbatim_string_characters").into_iter();
+    let unquoted = |node| text(node).trim_matches('\'').to_owned();
+    lists.map(|list| texts(list).map(unquoted).collect()).collect()
 }
 
 /// The nodes of a kind below a node, in the order of the text.
@@ -67,6 +73,18 @@ fn the_script_ends_with_78_for_exactly_the_causes_of_which_the_table_says_so() {
         cause::known().filter(|row| row.exit_code() == Some(78)).map(|row| row.cause.as_str()).collect();
     // In constrained language mode no function of the script runs.
     assert_eq!(&listed_once | &BTreeSet::from(["constrained-language"]), expected);
+}
+
+#[test]
+fn a_check_succeeds_for_exactly_the_causes_of_a_read_that_rule_out_a_refused_log_on() {
+    let listed: BTreeSet<String> = lists_of("Test-NoLogonRefused").concat().into_iter().collect();
+    let rules_out = cause::known().filter(|row| {
+        row.source == Source::Script && !row.cause.may_be_refused_logon() && row.cause.is_code()
+    });
+    let codes: BTreeSet<String> = rules_out.map(|row| row.cause.to_string()).collect();
+    // At these steps something else may have been a log-on; and the one word with which a read fails.
+    let others = ["read", "script", "unreadable"].map(str::to_owned);
+    assert_eq!(listed, codes.into_iter().chain(others).collect());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use shared::fingerprint::Fingerprint;
 
 /// The line before the generated block, without its indentation.
 const BEGIN: &str = "# generated from shared/document/map-share.ps1 by `make embed-document`; do not edit";
@@ -46,7 +47,7 @@ pub fn embed(template: &str, script: &str) -> Result<String, DocumentError> {
     let text: Vec<String> = lines[..=begin]
         .iter()
         .map(|line| (*line).to_owned())
-        .chain([format!("{indent}- |")])
+        .chain([format!("{indent}- {}", version_line(script)), format!("{indent}- |")])
         .chain(block)
         .chain(lines[end..].iter().map(|line| (*line).to_owned()))
         .collect();
@@ -58,9 +59,16 @@ pub fn embed(template: &str, script: &str) -> Result<String, DocumentError> {
 pub fn run_command(template: &str, parameters: &BTreeMap<&str, &str>) -> Result<String, DocumentError> {
     let lines: Vec<&str> = template.lines().collect();
     let settings = block_below(&lines, only(&lines, SETTINGS)?);
-    let script = block_below(&lines, only(&lines, BEGIN)? + 1);
+    let begin = only(&lines, BEGIN)?;
+    let version = lines.get(begin + 1).map_or("", |line| line.trim().trim_start_matches("- "));
+    let script = block_below(&lines, begin + 2);
     let encoded = STANDARD.encode(substitute(&settings, parameters)?);
-    Ok(format!("$EncodedSettings = '{encoded}'\n{script}"))
+    Ok(format!("$EncodedSettings = '{encoded}'\n{version}\n{script}"))
+}
+
+/// The line that tells the script its own version.
+fn version_line(script: &str) -> String {
+    format!("$ScriptVersion = '{}'", Fingerprint::of(script.as_bytes()))
 }
 
 fn is_plain(line: &str) -> bool {
@@ -124,6 +132,7 @@ Resources:
                 remote=${Remote}
             - y
       # generated from shared/document/map-share.ps1 by `make embed-document`; do not edit
+      - $ScriptVersion = '00000000'
       - |
         exit 78
       # end of generated
@@ -137,7 +146,7 @@ Resources:
         assert!(template.ends_with("\n      # end of generated\n  Other: {}\n"), "{template}");
         let text = run_command(&template, &BTreeMap::from([("Drive", "G"), ("Remote", r"\\fs\s")])).unwrap();
         let (first, rest) = text.split_once('\n').unwrap();
-        assert_eq!(rest, script);
+        assert_eq!(rest, format!("{}\n{script}", version_line(script)));
         assert_eq!(first, format!("$EncodedSettings = '{}'", STANDARD.encode("drive=G\nremote=\\\\fs\\s\n")));
         assert_eq!(embed(&template, script).unwrap(), template);
     }

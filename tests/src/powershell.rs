@@ -41,7 +41,7 @@ pub async fn carry_out(server: &Server, pwsh: &str) -> io::Result<JoinSet<io::Re
     let settings = {
         let mut aws = server.aws();
         aws.world.scripts = Scripts::External;
-        aws.world.documents.values().find_map(|document| document.mapping.clone())
+        aws.world.documents.values().find_map(|document| document.settings(1).cloned())
     };
     let settings = settings.ok_or_else(|| io::Error::other("the world has no mapping document"))?;
     let text = document_text(&read("template.yaml"), &settings).map_err(io::Error::other)?;

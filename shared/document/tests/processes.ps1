@@ -7,15 +7,20 @@
 function Start-Document($Case, [string]$Script, [string]$ModelFile, [string]$Before = '') {
     $limits = $bench.Limits.Clone()
     Merge-Table $limits $Case.limits
-    $document = "`$EncodedSettings = '$(ConvertTo-EncodedSettings $Case.settings)'`n" + [IO.File]::ReadAllText($Script)
+    $document = "`$EncodedSettings = '$(ConvertTo-EncodedSettings $Case.settings)'`n`$ScriptVersion = '0123abcd'`n" + [IO.File]::ReadAllText($Script)
     $file = [IO.Path]::Combine($bench.Scratch, [guid]::NewGuid().ToString('N') + '.ps1')
     [IO.File]::WriteAllText($file, (Get-AgentScript $document $Case.action $limits $Before), (New-Object Text.UTF8Encoding $true))
 
     Set-ModulePath $(if ($Case.aws) { $Case.aws } else { $bench.Aws })
     if ($Case.modulePath) { $env:PSModulePath += [IO.Path]::PathSeparator + $Case.modulePath }
+    Start-File $file $ModelFile $Case
+}
+
+# A process that runs the file.
+function Start-File([string]$File, [string]$ModelFile = '', $Case = @{}) {
     $start = New-Object Diagnostics.ProcessStartInfo
     $start.FileName = if ($env:PWSH) { $env:PWSH } else { 'pwsh' }
-    foreach ($argument in '-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Unrestricted', '-File', $file) { $start.ArgumentList.Add($argument) }
+    foreach ($argument in '-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Unrestricted', '-File', $File) { $start.ArgumentList.Add($argument) }
     $start.RedirectStandardOutput = $true
     $start.RedirectStandardError = $true
     $start.Environment['SMB_MODEL_FILE'] = $ModelFile
@@ -59,20 +64,36 @@ function Get-ProcessTests {
         param($Script)
         $case = @{ action = 'map' }
         $file = New-ModelFile $case
-        Complete-Document (Start-Document $case $Script $file) @{ mapped = @{ changed = $true } }
+        Complete-Document (Start-Document $case $Script $file) @{ mapped = @{ changed = $true; script = '0123abcd' } }
         $calls = @(Read-ModelCalls $file | Where-Object { $_ -match '^New-' })
         if ($calls.Count -ne 1) { "made $($calls.Count) mappings" }
     } }
 
-    @{ Name = 'the document ends with 78 where nothing will heal by itself'; Body = {
+    @{ Name = 'the document ends with 78 where nothing will heal by itself, and with 0 for a check that answered'; Body = {
         param($Script)
-        $case = @{ action = 'check'; host = @{ drives = @('C:', 'G:') } }
-        Complete-Document (Start-Document $case $Script (New-ModelFile $case)) @{ failed = 'drive-in-use look'; exit = 78 }
+        foreach ($action in 'map', 'check') {
+            $case = @{ action = $action; host = @{ drives = @('C:', 'G:') } }
+            $exit = if ($action -ceq 'map') { 78 } else { 0 }
+            Complete-Document (Start-Document $case $Script (New-ModelFile $case)) @{ failed = 'drive-in-use look'; exit = $exit }
+        }
+    } }
+
+    @{ Name = 'in constrained language mode a check ends with 0 and a map with 78'; Body = {
+        param($Script)
+        foreach ($action in 'map', 'check') {
+            $text = "`$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'`n`$ScriptVersion = '0123abcd'`n" + [IO.File]::ReadAllText($Script)
+            $file = [IO.Path]::Combine($bench.Scratch, [guid]::NewGuid().ToString('N') + '.ps1')
+            [IO.File]::WriteAllText($file, $text.Replace('{{ Action }}', $action), (New-Object Text.UTF8Encoding $true))
+            $document = Start-File $file
+            $exit = if ($action -ceq 'map') { 78 } else { 0 }
+            Complete-Document $document @{ failed = 'constrained-language script'; exit = $exit }
+            if ($document.Out.Result -cnotmatch '"script":"0123abcd"') { "does not name its version: $($document.Out.Result)" }
+        }
     } }
 
     @{ Name = 'a look-up that hangs ends in its cause, and the process with it'; Body = {
         param($Script)
-        $case = @{ action = 'check'; limits = @{ lookup = 1 }; host = @{ faults = @{ 'Get-SmbGlobalMapping' = @(@{ hang = 300 }) } } }
+        $case = @{ action = 'map'; limits = @{ lookup = 1 }; host = @{ faults = @{ 'Get-SmbGlobalMapping' = @(@{ hang = 300 }) } } }
         Complete-Document (Start-Document $case $Script (New-ModelFile $case)) @{ failed = 'lookup-hung look'; exit = 75 } 25
     } }
 

@@ -34,6 +34,7 @@ fn attempt(n: u32, ended: i64, text: &str) -> Attempt {
             status: None,
             privacy: None,
             boot: words.get(2).map(|second| at(second.parse().unwrap())),
+            script: None,
         }))
     };
     let result = match words[1] {
@@ -46,6 +47,7 @@ fn attempt(n: u32, ended: i64, text: &str) -> Attempt {
             step: Step::parse(words.get(2).copied().unwrap_or("create")),
             refused: words.get(3).map(|n| n.parse().unwrap()),
             message: String::new(),
+            script: None,
         })),
     };
     let action = Action::parse(words[0]).unwrap();

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::step::Step;
 use crate::cause::Cause;
+use crate::fingerprint::Fingerprint;
 use crate::{text, time};
 
 /// The newest version of the result line that this code can read.
@@ -30,6 +31,8 @@ pub struct Proof {
     pub privacy: Option<bool>,
     /// When Windows started, by the host's own clock.
     pub boot: Option<Timestamp>,
+    /// The script's version; `None` where it does not say.
+    pub script: Option<Fingerprint>,
 }
 
 /// The script reported why it failed.
@@ -45,6 +48,8 @@ pub struct Failure {
     pub refused: Option<u32>,
     /// Windows's own message, possibly localised, cut and made fit for a log line.
     pub message: String,
+    /// The script's version; `None` where it does not say.
+    pub script: Option<Fingerprint>,
 }
 
 /// The script's result line.
@@ -85,6 +90,7 @@ pub enum NoResultLine {
 struct RawLine {
     smb_mapping: String,
     v: u64,
+    script: Option<String>,
     #[serde(default)]
     changed: bool,
     drive: Option<String>,
@@ -118,6 +124,7 @@ impl ResultLine {
         if raw.v > VERSION {
             return Err(NoResultLine::Newer);
         }
+        let script = raw.script.as_deref().and_then(Fingerprint::parse);
         match (raw.smb_mapping.as_str(), raw.drive, raw.remote, raw.cause) {
             ("mapped", Some(drive), Some(remote), _) => Ok(ResultLine::Mapped {
                 drive,
@@ -127,6 +134,7 @@ impl ResultLine {
                     status: raw.status.map(|status| text::clean(&status, MOST_CHARACTERS_OF_A_WORD)),
                     privacy: raw.privacy,
                     boot: raw.boot.as_deref().and_then(time::parse),
+                    script,
                 },
             }),
             ("failed", _, _, Some(said)) => {
@@ -137,6 +145,7 @@ impl ResultLine {
                     step,
                     refused: raw.refused.map(|refused| refused.min(MOST_REFUSED)),
                     message: text::clean(&raw.message.unwrap_or_default(), text::MOST_CHARACTERS),
+                    script,
                 }))
             }
             _ => Err(NoResultLine::Unreadable),
@@ -187,6 +196,22 @@ mod tests {
         let Ok(ResultLine::Failed(failure)) = ResultLine::find(&line) else { panic!("not read") };
         assert_eq!(failure.message, format!("[2J{}", "x".repeat(297)));
         assert_eq!(failure.said, "on fire ".repeat(6)[..40]);
+    }
+
+    #[test]
+    fn a_line_names_the_version_of_its_script_or_none() {
+        for (said, expected) in [
+            (r#""script":"1a2b3c4d","#, Fingerprint::parse("1a2b3c4d")),
+            ("", None),
+            (r#""script":"latest","#, None),
+        ] {
+            let mapped =
+                format!(r#"{{"smbMapping":"mapped","v":1,{said}"drive":"G:","remote":"\\\\fs\\share"}}"#);
+            let Ok(ResultLine::Mapped { proof, .. }) = ResultLine::find(&mapped) else { panic!("not read") };
+            let failed = format!(r#"{{"smbMapping":"failed","v":1,{said}"cause":"53","step":"read"}}"#);
+            let Ok(ResultLine::Failed(failure)) = ResultLine::find(&failed) else { panic!("not read") };
+            assert_eq!([proof.script, failure.script], [expected; 2], "{said}");
+        }
     }
 
     #[test]

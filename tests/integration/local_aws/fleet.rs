@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::fingerprint::SCRIPT_VERSION;
 use tests::fleet::{Hang, Host, LockOut, PASSWORD, Presented, REMOTE, Readable, USER};
 
 use super::{Bench, id, world};
@@ -34,7 +35,7 @@ fn map_on_a_free_letter_creates_the_mapping_with_the_parameters_password() {
     let mut bench = Bench::with_instances(1);
     let line = bench.map(&id(1));
     let expected = json!({
-        "smbMapping": "mapped", "v": 1, "changed": true, "drive": "G:", "remote": REMOTE,
+        "smbMapping": "mapped", "v": 1, "script": SCRIPT_VERSION.to_string(), "changed": true, "drive": "G:", "remote": REMOTE,
         "status": "OK", "privacy": true, "boot": "2026-03-01T11:00:00Z",
     });
     assert_eq!(line, expected);

@@ -16,6 +16,7 @@ pub fn sample_report() -> Report {
         mode: Mode::Enforce,
         drive: "G:".to_owned(),
         remote_path: r"\\fs\share".to_owned(),
+        script_version: "1a2b3c4d".to_owned(),
         summary: "1 of 2 connected Windows instances mapped".to_owned(),
         credentials: credentials(),
         parameters_changed: Some("2027-01-01T08:00:00Z".to_owned()),
@@ -81,6 +82,7 @@ fn mapped() -> Row {
         ownership_unproven: false,
         hold: false,
         without_privacy: false,
+        script_version: Some("1a2b3c4d".to_owned()),
         stale_credential: false,
         not_drained_because: None,
     }

@@ -54,6 +54,8 @@ pub struct Host {
     pub attributes: Vec<(String, String)>,
     /// Whether a policy denies `PutAttributes` on it, by a tag.
     pub denies_attributes: bool,
+    /// Whether it has the tag by which a policy allows `SendCommand`.
+    pub is_tagged: bool,
     /// Whether an operator drained it before the world begins.
     pub drained_by_operator: bool,
     /// The id of its first registration with ECS, where a test or a sample event names it; random otherwise.
@@ -239,6 +241,7 @@ impl Host {
             capacity: (2048, 7680),
             attributes: Vec::new(),
             denies_attributes: false,
+            is_tagged: true,
             drained_by_operator: false,
             container_instance_id: None,
             script_ends: booted,
@@ -276,6 +279,11 @@ impl Host {
     /// With port 445 blocked.
     pub fn port_445_blocked(self) -> Self {
         Self { port_445_blocked: true, ..self }
+    }
+
+    /// Without the tag by which a policy allows `SendCommand`.
+    pub fn untagged(self) -> Self {
+        Self { is_tagged: false, ..self }
     }
 
     /// Not joined to the domain.

@@ -64,6 +64,8 @@ pub struct World {
     pub pace: Pace,
     /// What runs a started script.
     pub scripts: Scripts,
+    /// `SendCommand` is allowed only for instances with the tag that the policy names.
+    pub only_tagged: bool,
     next_host: u64,
 }
 
@@ -74,8 +76,11 @@ pub struct Document {
     pub on_linux: OnLinux,
     /// The `timeoutSeconds` of the document.
     pub execution_timeout: Duration,
-    /// The mapping settings; `None` where the script is not modelled: it succeeds without output.
-    pub mapping: Option<MappingSettings>,
+    /// The mapping settings of each version, from version 1 on; `None` where the script is not modelled: it succeeds without
+    /// output.
+    pub versions: Vec<Option<MappingSettings>>,
+    /// The default version. CloudFormation is reported to leave the old one, so [`Document::update`] does.
+    pub default_version: usize,
     /// Parameter names and their allowed values; an empty list allows every value.
     pub parameters: BTreeMap<String, Vec<String>>,
 }
@@ -192,6 +197,7 @@ impl World {
             services: Vec::new(),
             pace: Pace::default(),
             scripts: Scripts::Model,
+            only_tagged: false,
             next_host: 1,
         }
     }
@@ -310,9 +316,29 @@ impl Document {
         Self {
             on_linux: OnLinux::Skipped,
             execution_timeout: Duration::from_secs(600),
-            mapping: Some(settings),
+            versions: vec![Some(settings)],
+            default_version: 1,
             parameters: [("Action".to_owned(), vec!["check".to_owned(), "map".to_owned()])].into(),
         }
+    }
+
+    /// A new version with these settings, which does not become the default.
+    pub fn update(&mut self, settings: MappingSettings) {
+        self.versions.push(Some(settings));
+    }
+
+    /// The number of a version as `SendCommand` takes it: `$DEFAULT` (also where none is given), `$LATEST` or a number.
+    pub fn version(&self, text: &str) -> Option<usize> {
+        match text {
+            "" | "$DEFAULT" => Some(self.default_version),
+            "$LATEST" => Some(self.versions.len()),
+            number => number.parse().ok().filter(|number| (1..=self.versions.len()).contains(number)),
+        }
+    }
+
+    /// The settings of a version.
+    pub fn settings(&self, version: usize) -> Option<&MappingSettings> {
+        self.versions.get(version.checked_sub(1)?)?.as_ref()
     }
 
     /// Another document, whose script is not modelled.
@@ -320,7 +346,8 @@ impl Document {
         Self {
             on_linux: OnLinux::Runs,
             execution_timeout: Duration::from_secs(3600),
-            mapping: None,
+            versions: vec![None],
+            default_version: 1,
             parameters: ["commands", "workingDirectory", "executionTimeout"]
                 .map(|name| (name.to_owned(), Vec::new()))
                 .into(),

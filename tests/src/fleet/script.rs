@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::cause::{self, Cause, Row};
+use shared::fingerprint::SCRIPT_VERSION;
 use shared::invocation::Step;
 
 use super::{
@@ -98,14 +99,24 @@ pub fn run(
         _ => {}
     }
     let outcome = Run { host, file_server, account, parameters, settings, now }.carry_out(action);
+    // SSM stops a check at the first error, so one that answered succeeds unless a log-on may have been refused.
+    let may_be_refused = |failure: &RunFailure| {
+        failure.step == Step::Read && Cause::new(&failure.cause).may_be_refused_logon()
+    };
+    let refused_by_a_check = outcome.as_ref().is_err_and(may_be_refused);
     let is_refused = |one: &&LogOn| one.result.is_err_and(is_refused_logon);
     let refused = account.log_ons[earlier..].iter().filter(is_refused).count();
-    report(outcome.map(|(changed, mapping)| (changed, mapping, boot)), refused, settings)
+    let mut finished = report(outcome.map(|(changed, mapping)| (changed, mapping, boot)), refused, settings);
+    if action == ScriptAction::Check && !refused_by_a_check {
+        finished.exit_code = 0;
+    }
+    finished
 }
 
 /// The report of a run that waited too long for another run on the same host.
-pub fn busy(settings: &MappingSettings) -> Finished {
-    report(fail("busy", Step::Mutex, "another run holds the mutex"), 0, settings)
+pub fn busy(settings: &MappingSettings, action: ScriptAction) -> Finished {
+    let finished = report(fail("busy", Step::Mutex, "another run holds the mutex"), 0, settings);
+    if action == ScriptAction::Check { Finished { exit_code: 0, ..finished } } else { finished }
 }
 
 struct Run<'a> {
@@ -257,7 +268,7 @@ fn report(
         Ok((changed, mapping, boot)) => Finished {
             exit_code: 0,
             line: format!(
-                r#"{{"smbMapping":"mapped","v":1,"changed":{changed},"drive":{},"remote":{},"status":{},"privacy":{},"boot":"{boot:.0}"}}"#,
+                r#"{{"smbMapping":"mapped","v":1,"script":"{SCRIPT_VERSION}","changed":{changed},"drive":{},"remote":{},"status":{},"privacy":{},"boot":"{boot:.0}"}}"#,
                 text(&settings.drive),
                 text(&mapping.remote),
                 text(&mapping.status),
@@ -265,13 +276,9 @@ fn report(
             ),
         },
         Err(RunFailure { cause, step, message }) => Finished {
-            exit_code: match cause.as_str() {
-                // The check itself succeeded. SSM's error count is for real errors.
-                "not-mapped" => 0,
-                cause => exit_code(cause),
-            },
+            exit_code: exit_code(&cause),
             line: format!(
-                r#"{{"smbMapping":"failed","v":1,"cause":{},"step":"{}","refused":{refused},"message":{}}}"#,
+                r#"{{"smbMapping":"failed","v":1,"script":"{SCRIPT_VERSION}","cause":{},"step":"{}","refused":{refused},"message":{}}}"#,
                 text(&cause),
                 step.as_str(),
                 text(message),

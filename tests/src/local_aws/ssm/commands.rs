@@ -19,6 +19,7 @@ pub struct Command {
     pub id: Arc<str>,
     pub(crate) document: Arc<str>,
     pub(crate) version: String,
+    pub(crate) version_number: usize,
     pub(crate) comment: String,
     pub(crate) parameters: Value,
     pub(crate) requested: Timestamp,

@@ -66,7 +66,7 @@ impl LocalAws {
         if invocation.phase != Phase::Sent || !in_time || !self.world.host(&instance).answers() {
             return;
         }
-        let document = command.document.clone();
+        let (document, version) = (command.document.clone(), command.version_number);
         let action = ScriptAction::parse(command.parameter("Action"));
         let limit = command.execution_timeout;
         let host = self.world.host(&instance);
@@ -78,7 +78,7 @@ impl LocalAws {
         invocation.started = Some(now);
         self.emit_invocation(key, target);
         let document = &self.world.documents[&document];
-        let Some(settings) = document.mapping.clone() else {
+        let Some(settings) = document.settings(version).cloned() else {
             return self.after(Duration::from_secs(1), Timer::RunEnds(key, target));
         };
         if platform != Platform::Windows && document.on_linux == OnLinux::Skipped {
@@ -132,7 +132,7 @@ impl LocalAws {
         let started = invocation.started.unwrap_or(now);
         let action = ScriptAction::parse(command.parameter("Action"));
         let document = &self.world.documents[&command.document];
-        let modelled = document.mapping.clone();
+        let modelled = document.settings(command.version_number).cloned();
         let platform = self.world.hosts[&instance].platform;
         if platform != Platform::Windows && document.on_linux == OnLinux::Skipped {
             // SSM reports a skipped step as Success; only the result line is missing.
@@ -150,7 +150,7 @@ impl LocalAws {
         host.runs.retain(|run| *run != (key, target));
         let is_lie = host.is_liar();
         let finished = if host.script_ends > now && now >= started + MUTEX_WAIT {
-            script::busy(&settings)
+            script::busy(&settings, action)
         } else {
             script::run(&mut self.world, &instance, &settings, action, now)
         };

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::commands::{Command, Invocation};
 use super::{check_instance_id, check_length};
 use crate::fleet::{Document, InstanceId, Power};
-use crate::local_aws::LocalAws;
 use crate::local_aws::advance::Timer;
 use crate::local_aws::reply::{ApiError, Outcome, answer, request};
+use crate::local_aws::{ACCOUNT, LocalAws, REGION};
 
 /// The limit of instances per call.
 const MOST_INSTANCES: usize = 50;
@@ -54,15 +54,16 @@ fn default_errors() -> String {
 pub(super) fn send_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: SendCommand = request(body)?;
     let timeout = check(&asked)?;
+    authorize(aws, &asked.instance_ids)?;
     let name = asked.document_name.rsplit("document/").next().unwrap_or_default();
     let Some((document_name, document)) = aws.world.documents.get_key_value(name) else {
         return Err(ApiError::new("InvalidDocument", format!("Document with name {name} does not exist.")));
     };
-    let version = asked.document_version.as_deref();
-    if version.is_some_and(|version| !["$DEFAULT", "$LATEST", "1"].contains(&version)) {
+    let version = asked.document_version.as_deref().unwrap_or_default();
+    let Some(version_number) = document.version(version) else {
         let message = format!("Document {name} has no version {version:?}.");
         return Err(ApiError::new("InvalidDocumentVersion", message));
-    }
+    };
     check_parameters(document, &asked.parameters)?;
     let (document_name, execution_timeout) = (document_name.clone(), document.execution_timeout);
     let instances = targets(aws, &asked.instance_ids)?;
@@ -72,6 +73,7 @@ pub(super) fn send_command(aws: &mut LocalAws, body: &[u8]) -> Outcome {
         id: Arc::from(aws.uuid()),
         document: document_name,
         version: asked.document_version.unwrap_or_default(),
+        version_number,
         comment: asked.comment,
         parameters: Value::Object(asked.parameters),
         requested: aws.now,
@@ -183,6 +185,22 @@ fn check_parameters(document: &Document, given: &Parameters) -> Result<(), ApiEr
         }
     }
     Ok(())
+}
+
+/// IAM allows the call for every target, or not at all. It names one that it does not allow.
+fn authorize(aws: &LocalAws, ids: &[String]) -> Result<(), ApiError> {
+    let is_denied = |id: &&String| aws.world.hosts.get(id.as_str()).is_some_and(|host| !host.is_tagged);
+    match ids.iter().find(is_denied).filter(|_| aws.world.only_tagged) {
+        None => Ok(()),
+        Some(id) => Err(ApiError::new(
+            "AccessDeniedException",
+            format!(
+                "User: arn:aws:sts::{ACCOUNT}:assumed-role/smb/smb is not authorized to perform: ssm:SendCommand on \
+                 resource: arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{id} because no identity-based policy allows the \
+                 ssm:SendCommand action"
+            ),
+        )),
+    }
 }
 
 /// The instances that the call names.
