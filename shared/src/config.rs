@@ -22,7 +22,7 @@ pub struct Config {
     pub stack: String,
     /// The share and its letter.
     pub share: ShareMapping,
-    /// The SSM document; its `$DEFAULT` version is sent.
+    /// The SSM document; its newest version is sent.
     pub document: String,
     /// The names, never the values, of the user name's and the password's parameters.
     pub parameters: [String; 2],

@@ -4,8 +4,6 @@
 //! retries this call on throttling only. A lost answer is reported as [`SendError::Lost`]; SSM's history tells later whether
 //! the command exists. See docs/architecture.md, Unconfirmed sends.
 
-use std::collections::BTreeSet;
-
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
@@ -18,7 +16,10 @@ use crate::aws::AwsError;
 use crate::aws::error::{is_throttle, kind_of};
 use crate::history::Action;
 use crate::ids::{CommandId, InstanceId};
-use crate::ssm;
+
+mod groups;
+
+pub use groups::{Denials, Sent, send_in_groups};
 
 /// Targets a `SendCommand` takes by id.
 pub const TARGETS_A_COMMAND: usize = 50;
@@ -57,7 +58,7 @@ impl RateControl {
 /// A command without its targets.
 #[derive(Debug, Clone)]
 pub struct CommandRequest<'a> {
-    /// The document's name; its `$DEFAULT` version is sent.
+    /// The document's name. Its newest version is sent: that a new one also becomes the default is not certain.
     pub document: &'a str,
     /// The stack, for the comment.
     pub stack: &'a str,
@@ -84,6 +85,9 @@ pub enum SendError {
         /// The SDK's full description of the error.
         detail: String,
     },
+    /// IAM allows the call for none of the targets, or not for one of them: nothing was sent.
+    #[error("ssm:SendCommand is not allowed by IAM: {0}")]
+    Denied(String),
     /// AWS rejects the call: nothing was sent, and a retry does not help.
     #[error("ssm:SendCommand was refused ({code}): {detail}")]
     Refused {
@@ -142,7 +146,7 @@ pub async fn send_command(
     let request = client
         .send_command()
         .document_name(request.document)
-        .document_version("$DEFAULT")
+        .document_version("$LATEST")
         .set_instance_ids(Some(targets.iter().map(|id| id.to_string()).collect()))
         .parameters("Action", vec![request.action.as_str().to_owned()])
         .timeout_seconds(DELIVERY_SECONDS)
@@ -182,6 +186,7 @@ fn send_error(
     }
     match code {
         Some("InvalidInstanceId") => SendError::InvalidInstance(detail),
+        Some("AccessDenied" | "AccessDeniedException") => SendError::Denied(detail),
         Some(code) if is_throttle(code) => SendError::Throttled(detail),
         Some(code) => SendError::Refused { code: code.to_owned(), detail },
         None => SendError::Lost { code: "no code".to_owned(), detail },
@@ -194,88 +199,6 @@ fn comment(stack: &str) -> String {
     format!("{stack} {:016x}", fastrand::u64(..))
 }
 
-/// What became of the targets.
-#[derive(Debug, Default)]
-pub struct Sent {
-    /// Commands that SSM accepted, with their targets.
-    pub commands: Vec<(CommandId, Vec<InstanceId>)>,
-    /// Not online any more, or rejected as the only target: left to the reconcile run.
-    pub not_online: Vec<InstanceId>,
-    /// Calls that failed, with their targets.
-    pub failed: Vec<(SendError, Vec<InstanceId>)>,
-    /// Not sent to, because they have to wait until the command is over.
-    pub left: Vec<InstanceId>,
-}
-
-/// Sends to any number of instances, in groups. When SSM rejects a group, its agents are read once and the ones that are not
-/// online are dropped. If all are online, the group is split until the rejected instance is alone.
-///
-/// SSM's rate control covers the targets of one command only. So where targets have to wait for each other, nothing more is
-/// sent after the first command that SSM accepted, or may have accepted.
-pub async fn send_in_groups(
-    client: &Client,
-    request: &CommandRequest<'_>,
-    targets: &[InstanceId],
-    group: usize,
-) -> Sent {
-    let mut sent = Sent::default();
-    // A stack: both halves of a group come before the next group.
-    let mut waiting: Vec<Group> = targets
-        .chunks(group.clamp(1, TARGETS_A_COMMAND))
-        .rev()
-        .map(|chunk| Group { targets: chunk.to_vec(), is_looked_up: false })
-        .collect();
-    while let Some(Group { targets: group, is_looked_up }) = waiting.pop() {
-        match send_command(client, request, &group).await {
-            Ok(command) => sent.commands.push((command, group)),
-            Err(SendError::InvalidInstance(_)) if group.len() == 1 => sent.not_online.extend(group),
-            Err(SendError::InvalidInstance(_)) if is_looked_up => split(&mut waiting, group),
-            Err(SendError::InvalidInstance(_)) => {
-                let ids: BTreeSet<InstanceId> = group.iter().cloned().collect();
-                let agents = match ssm::describe_agents(client, &ids).await {
-                    Ok(agents) => agents,
-                    Err(error) => {
-                        sent.failed.push((error.into(), group));
-                        continue;
-                    }
-                };
-                let is_online = |id: &InstanceId| agents.get(id).is_some_and(|agent| agent.is_online);
-                let (online, offline): (Vec<_>, Vec<_>) = group.into_iter().partition(|id| is_online(id));
-                if online.is_empty() {
-                    sent.not_online.extend(offline);
-                } else if offline.is_empty() {
-                    split(&mut waiting, online);
-                } else {
-                    sent.not_online.extend(offline);
-                    waiting.push(Group { targets: online, is_looked_up: true });
-                }
-            }
-            Err(error) => sent.failed.push((error, group)),
-        }
-        let is_maybe_at_work = !sent.commands.is_empty() || !sent.failed.is_empty();
-        if request.rate_control.is_staggered() && is_maybe_at_work {
-            sent.left.extend(waiting.drain(..).rev().flat_map(|group| group.targets));
-        }
-    }
-    sent
-}
-
-/// The targets of one command.
-struct Group {
-    targets: Vec<InstanceId>,
-    /// Its agents were read already, so that it is split when SSM rejects it again.
-    is_looked_up: bool,
-}
-
-/// Splits a group at random. With fixed halves an instance that SSM always rejects would be with the same others each time,
-/// and where only one command may be sent, these would never get one.
-fn split(waiting: &mut Vec<Group>, mut group: Vec<InstanceId>) {
-    fastrand::shuffle(&mut group);
-    let second = group.split_off(group.len() / 2);
-    waiting.push(Group { targets: second, is_looked_up: true });
-    waiting.push(Group { targets: group, is_looked_up: true });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,14 +209,5 @@ mod tests {
         assert!(comment(&long).len() <= 100);
         assert_ne!(comment("smb-g"), comment("smb-g"));
         assert!(comment("smb-g").starts_with("smb-g "));
-    }
-
-    #[test]
-    fn a_rejected_group_is_halved() {
-        let id = |n: u32| InstanceId::parse(&format!("i-{n:08x}")).unwrap();
-        let mut waiting = Vec::new();
-        split(&mut waiting, vec![id(1), id(2), id(3)]);
-        let sizes: Vec<usize> = waiting.iter().map(|group| group.targets.len()).collect();
-        assert_eq!(sizes, [2, 1]);
     }
 }

@@ -46,6 +46,17 @@ pub struct UnconfirmedSend {
     pub max_concurrency: u32,
 }
 
+/// IAM did not allow a `SendCommand` for this target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeniedSend {
+    /// When it was sent, by our clock.
+    pub at: Timestamp,
+    /// What it asked for.
+    pub action: Action,
+    /// The target.
+    pub instance: InstanceId,
+}
+
 /// One container instance with what SSM knows about it.
 #[derive(Debug, Clone)]
 pub struct Instance {
@@ -62,8 +73,8 @@ pub struct Instance {
 /// What one command did on one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandResult {
-    /// The command.
-    pub command: CommandId,
+    /// The command; `None` where IAM refused to send it.
+    pub command: Option<CommandId>,
     /// When it was requested.
     pub requested_at: Timestamp,
     /// What it asked for.

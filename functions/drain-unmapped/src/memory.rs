@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::history::Command;
 use shared::invocation_cache::InvocationCache;
 
-use crate::fleet::UnconfirmedSend;
+use crate::fleet::{DeniedSend, UnconfirmedSend};
 
 /// Commands that SSM may list late, and answers that do not change any more.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub struct Memory {
     pub sent: Vec<Command>,
     /// Sends without an answer.
     pub unconfirmed: Vec<UnconfirmedSend>,
+    /// Targets that IAM does not allow.
+    pub denied: Vec<DeniedSend>,
     /// What SSM listed of each command.
     pub invocations: InvocationCache,
 }
@@ -24,6 +26,7 @@ impl Memory {
         // a result.
         self.sent.retain(|command| !command.is_past_deadline(now));
         self.unconfirmed.retain(|send| now.duration_since(send.at) < window);
+        self.denied.retain(|send| now.duration_since(send.at) < window);
         self.invocations.forget(window, now);
     }
 }

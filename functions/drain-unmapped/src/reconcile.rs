@@ -54,6 +54,7 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
         let now = app.clients.now();
         let pause = (pause(&app.config.policy) - now.duration_since(looked)).max(SignedDuration::ZERO);
         if !is_about_to_change(run.memory, &fleet, &plan, &app.config.policy, now)
+            || run.denials.are_enough()
             || later(now, pause) >= run.end
         {
             log_withheld(&plan);

@@ -5,6 +5,7 @@ use shared::aws::AwsError;
 use shared::ecs::ContainerInstance;
 use shared::ids::{ContainerInstanceArn, InstanceId};
 use shared::pace::Pace;
+use shared::send::Denials;
 
 use crate::app::App;
 use crate::decide::Rule;
@@ -22,6 +23,8 @@ pub struct Run<'a> {
     pub memory: &'a mut Memory,
     /// The spacing of its ECS writes.
     pub pace: Pace,
+    /// Commands that IAM refused in a row.
+    pub denials: Denials,
     /// What it did so far.
     pub statistics: RunStatistics,
     /// When it stops acting.
@@ -35,6 +38,7 @@ impl<'a> Run<'a> {
             app,
             memory,
             pace: Pace::new(app.config.policy.ecs_writes_per_second),
+            denials: Denials::default(),
             statistics: RunStatistics::default(),
             end: deadline.checked_sub(MARGIN).unwrap_or(deadline),
         }

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use shared::aws::AwsError;
 use shared::cause::Class;
 use shared::ecs::ContainerInstance;
+use shared::fingerprint::Fingerprint;
 use shared::history::Action;
 use shared::ids::{ContainerInstanceArn, InstanceId};
 use shared::invocation::InvocationResult;
 use shared::send::SendError;
 use shared::state::{Gate, State};
 
-use crate::decide::{GateWrite, PlannedCommand, Plan, Rule, Why};
+use crate::decide::{GateWrite, Plan, PlannedCommand, Rule, Why};
 use crate::fleet::{Fleet, Instance};
 
 /// Counts of one run.
@@ -118,6 +119,11 @@ pub fn privacy(instance: &Instance) -> Option<bool> {
         Some(InvocationResult::Mapped(proof)) => proof.privacy,
         _ => None,
     })
+}
+
+/// The version of the script that answered last, where it says so.
+pub fn script(instance: &Instance) -> Option<Fingerprint> {
+    instance.results.iter().rev().find_map(|result| result.result.as_ref()?.script())
 }
 
 impl From<&AwsError> for FailedCall {

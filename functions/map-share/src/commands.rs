@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use shared::ecs::{self, ContainerInstance};
 use shared::history::Action;
 use shared::ids::{ClusterRef, InstanceId};
-use shared::send::{self, CommandRequest, RateControl, TARGETS_A_COMMAND};
+use shared::send::{self, CommandRequest, Denials, RateControl, TARGETS_A_COMMAND};
 use shared::ssm;
 
 use crate::app::Run;
@@ -213,13 +213,23 @@ async fn send_to(run: &mut Run<'_>, targets: &Targets) {
     };
     let ids: Vec<InstanceId> = targets.keys().cloned().collect();
     let records = |ids: &[InstanceId]| -> Vec<RecordId> { ids.iter().map(|id| targets[id]).collect() };
+    let mut denials = Denials::default();
     for group in ids.chunks(TARGETS_A_COMMAND) {
-        let sent = send::send_in_groups(run.app.clients.ssm(), &request, group, TARGETS_A_COMMAND).await;
+        let ssm = run.app.clients.ssm();
+        let sent = send::send_in_groups(ssm, &request, group, TARGETS_A_COMMAND, &mut denials).await;
         for (command, instances) in sent.commands {
             run.batch.settle_all(records(&instances), &Outcome::Did(Effect::Sent));
             run.batch.sent(command, instances);
         }
         run.batch.settle_all(records(&sent.not_online), &Outcome::Not(Reason::AgentOffline));
+        for (id, why) in sent.denied {
+            tracing::error!(
+                instance_id = id.as_str(),
+                why,
+                "IAM does not allow the command for this instance"
+            );
+            run.batch.settle(targets[&id], Outcome::Not(Reason::Denied));
+        }
         for (error, instances) in sent.failed {
             let why = Outcome::Failed(run.batch.failed(error));
             run.batch.settle_all(records(&instances), &why);

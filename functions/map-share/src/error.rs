@@ -49,7 +49,7 @@ impl CallError {
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
             CallError::Aws(error) | CallError::Send(SendError::LookUp(error)) => error.is_denied(),
-            CallError::Send(error) => matches!(error, SendError::Refused { .. }),
+            CallError::Send(error) => matches!(error, SendError::Refused { .. } | SendError::Denied(_)),
         }
     }
 }

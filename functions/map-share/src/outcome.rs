@@ -107,6 +107,7 @@ impl fmt::Display for Outcome {
 pub(crate) enum Reason {
     AgentOffline,
     AttributeLimit,
+    Denied,
     Doubt,
     Duplicate,
     External,
@@ -182,6 +183,9 @@ impl Reason {
             }
             Reason::AttributeLimit => {
                 (LeftToReconcile, "ECS allows ten custom attributes, and it has no room")
+            }
+            Reason::Denied => {
+                (LeftToReconcile, "IAM does not allow ssm:SendCommand for this instance; is its tag missing?")
             }
             Reason::NoMessageId => {
                 (LeftToReconcile, "a call failed, and a record without message id cannot return")

@@ -123,12 +123,12 @@ async fn a_drained_host_that_is_stopped_does_not_keep_the_next_one_from_being_dr
     stack.minutes(60).await;
     let first = draining();
     assert_eq!(first.len(), 1, "10 % of 19 is one");
-    let gauges = |names: [&str; 3]| names.map(|name| stack.metrics()[name]);
+    let gauges = |names: [&str; 3]| names.map(|name| stack.metrics()[name].clone());
     let names = ["Draining", "DrainedByUs", "DrainsWithheld"];
     assert_eq!(gauges(names), [1, 1, 1]);
 
     // As map-share records it.
-    let stopped = format!("restarted {:.3} -", stack.local.aws().now);
+    let stopped = format!("restarted {:.3} -", stack.local.aws().now());
     stack.local.aws().stop(first[0]);
     stack.local.aws().operator_sets_attribute(first[0], "smb.G.state", Some(&stopped));
     stack.minutes(2).await;

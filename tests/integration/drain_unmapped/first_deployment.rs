@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tests::fleet::{Hang, PASSWORD, Platform, Presented, REMOTE, USER};
+use tests::fleet::{Hang, InstanceId, MappingSettings, PASSWORD, Platform, Presented, REMOTE, USER};
 use tests::local_aws::LocalAws;
+use tests::local_aws::faults::{Fault, FaultRule};
 use tests::scenarios::base;
 use tests::stack::Stack;
 
-use super::{cause, fleet, open, status_calls, write_password_parameter};
+use super::{DISK, calls, cause, fleet, open, status_calls, write_password_parameter};
 
 #[tokio::test(start_paused = true)]
 async fn a_first_deployment_maps_every_host_within_four_minutes_after_one_canary() {
@@ -101,4 +102,83 @@ async fn linux_and_foreign_instances_are_sent_no_command() {
     for body in sends().map(|call| call.request().to_string()) {
         assert!(!body.contains("linx") && !body.contains("forgn"), "{body}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_bad_host_among_sixty_makes_no_other_unmapped() {
+    for mapped_by_hand in [false, true] {
+        let world = (0..59).fold(fleet(21, 0), |world, _| {
+            world.windows_instance("apps", |host| {
+                if mapped_by_hand { host.mapped_by_hand(REMOTE, USER, PASSWORD) } else { host }
+            })
+        });
+        let stack = Stack::new(world.windows_instance("apps", |host| host.named(DISK).disk_on_letter()));
+        for minute in 1..=20 {
+            stack.minutes(1).await;
+            let ids: Vec<_> = stack.local.aws().world.hosts.keys().cloned().collect();
+            // `not-mapped` is what a check truly finds before the first `map`.
+            let is_failed = |id: &&InstanceId| cause(&stack, id).is_some_and(|cause| cause != "not-mapped");
+            let unmapped: Vec<_> = ids.iter().filter(is_failed).collect();
+            assert!(unmapped.iter().all(|id| ***id == *DISK), "minute {minute}: {unmapped:?}");
+        }
+        assert_eq!(open(&stack).len(), 59);
+        assert_eq!(cause(&stack, DISK).as_deref(), Some("drive-in-use"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_without_the_tag_of_the_policy_does_not_block_the_others() {
+    let id = "i-00000000000untagd";
+    let world = fleet(22, 12).windows_instance("apps", |host| host.named(id).untagged());
+    let stack = Stack::new(world.with(|world| world.only_tagged = true));
+    stack.minutes(6).await;
+    assert_eq!(open(&stack).len(), 12);
+    assert_eq!(cause(&stack, id).as_deref(), Some("refused-by-ssm"));
+    let report = stack.ask(json!({ "report": true })).await.unwrap();
+    let row = report["instances"].as_array().unwrap().iter().find(|row| row["instance"] == id).unwrap();
+    assert_eq!(row["cause"]["code"], "refused-by-ssm");
+
+    stack.local.aws().world.host(id).is_tagged = true;
+    stack.minutes(20).await;
+    assert_eq!(open(&stack).len(), 13);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_may_send_to_nobody_costs_a_handful_of_calls_a_run() {
+    for names_a_target in [true, false] {
+        let world = fleet(23, 500).with(|world| {
+            world.only_tagged = true;
+            world.hosts.values_mut().for_each(|host| host.is_tagged = !names_a_target);
+        });
+        let stack = Stack::new(world);
+        if !names_a_target {
+            let denied = FaultRule::once("SendCommand", Fault::Denied).times(u32::MAX);
+            stack.local.aws().faults.add(denied);
+        }
+        for minute in 1..=10 {
+            let before = calls(&stack, "SendCommand");
+            stack.minutes(1).await;
+            let made = calls(&stack, "SendCommand") - before;
+            assert!(made <= 7, "minute {minute}: {made} calls");
+        }
+        assert!(open(&stack).is_empty());
+        assert!(stack.metrics()["Errors"].as_f64() > Some(0.0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_version_of_the_document_is_sent_though_an_older_one_is_the_default() {
+    let world = fleet(24, 5).with(|world| {
+        let document = world.documents.values_mut().find(|one| one.settings(1).is_some()).unwrap();
+        let settings = document.settings(1).unwrap().clone();
+        document.versions[0] =
+            Some(MappingSettings { remote: r"\\old.corp.example.com\share".to_owned(), ..settings.clone() });
+        document.update(settings);
+    });
+    let stack = Stack::new(world);
+    stack.minutes(4).await;
+    assert_eq!(open(&stack).len(), 5);
+    let report = stack.ask(json!({ "report": true })).await.unwrap();
+    let versions = report["instances"].as_array().unwrap().iter().map(|row| &row["scriptVersion"]);
+    assert!(versions.eq([&report["scriptVersion"]; 5]), "{report}");
 }

@@ -68,7 +68,7 @@ async fn a_command_has_up_to_fifty_targets_and_fixed_options() {
         request.remove("InstanceIds");
         comments.push(request.remove("Comment").unwrap().as_str().unwrap().to_owned());
         let pinned = json!({
-            "DocumentName": "ecs-smb-mapper-G", "DocumentVersion": "$DEFAULT", "TimeoutSeconds": 120,
+            "DocumentName": "ecs-smb-mapper-G", "DocumentVersion": "$LATEST", "TimeoutSeconds": 120,
             "MaxConcurrency": "50", "MaxErrors": "100%", "Parameters": {"Action": ["map"]},
         });
         assert_eq!(Value::Object(request.clone()), pinned);
@@ -282,6 +282,20 @@ async fn a_denied_call_is_a_function_error() {
         let is_sent = ["ListContainerInstances", "PutAttributes"].contains(&operation);
         assert_eq!(setup.commands().len(), usize::from(is_sent), "{operation}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_iam_does_not_allow_is_left_out_of_the_command() {
+    let setup = new_instances(3).await;
+    {
+        let mut aws = setup.local.aws();
+        aws.world.only_tagged = true;
+        aws.world.host(&id(3)).is_tagged = false;
+    }
+    let answer = setup.invoke(sqs(&setup.events(2..=4))).await.unwrap();
+    assert!(failures(&answer).is_empty(), "{answer}");
+    assert_eq!(setup.commands(), [[id(2), id(4)]]);
+    assert_eq!(setup.metrics()["LeftToReconcile"], 1.0);
 }
 
 #[tokio::test(start_paused = true)]

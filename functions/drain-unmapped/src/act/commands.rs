@@ -5,13 +5,13 @@ use shared::ids::InstanceId;
 use shared::send::{self, SendError, Sent, TARGETS_A_COMMAND};
 
 use crate::decide::{Plan, PlannedCommand};
-use crate::fleet::{Fleet, UnconfirmedSend};
+use crate::fleet::{DeniedSend, Fleet, UnconfirmedSend};
 use crate::run::Run;
 
 /// Sends them in their order.
 pub(super) async fn send(run: &mut Run<'_>, fleet: &Fleet, plan: &Plan) {
     for command in plan.commands_for(fleet) {
-        if run.is_over() {
+        if run.is_over() || run.denials.are_enough() {
             return;
         }
         send_command(run, fleet, &command).await;
@@ -27,8 +27,9 @@ async fn send_command(run: &mut Run<'_>, fleet: &Fleet, command: &PlannedCommand
         rate_control: command.rate_control,
     };
     let (now, action) = (app.clients.now(), command.action.as_str());
-    let Sent { commands, not_online, failed, left } =
-        send::send_in_groups(app.clients.ssm(), &request, &command.targets, TARGETS_A_COMMAND).await;
+    let (ssm, targets) = (app.clients.ssm(), &command.targets);
+    let Sent { commands, not_online, denied, failed, left } =
+        send::send_in_groups(ssm, &request, targets, TARGETS_A_COMMAND, &mut run.denials).await;
     for (command_id, targets) in commands {
         tracing::info!(
             command_id = command_id.as_str(),
@@ -49,6 +50,10 @@ async fn send_command(run: &mut Run<'_>, fleet: &Fleet, command: &PlannedCommand
     }
     for id in not_online {
         tracing::info!(instance_id = id.as_str(), "refused by SSM, agent not online; tried again when it is");
+    }
+    for (id, why) in denied {
+        tracing::error!(instance_id = id.as_str(), why, "IAM does not allow the command for this instance");
+        run.memory.denied.push(DeniedSend { at: now, action: command.action, instance: id });
     }
     if !left.is_empty() {
         tracing::info!(targets = left.len(), action, "left until this command is over");

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use shared::budget::{Budget, Credential};
+use shared::cause::Cause;
 use shared::config::Policy;
 use shared::history::{Action, Command};
 use shared::ids::InstanceId;
@@ -16,6 +17,7 @@ use shared::state::{State, StateAttribute};
 use super::canary::{self, Choice};
 use super::schedule::{Attempt, Triggers, next_attempt};
 use super::turns::{Waiting, in_turn, was_not_delivered};
+use super::verdict::was_no_attempt;
 use crate::fleet::{AgentState, Fleet, Instance};
 
 /// A mapping that logged on before the password changed is renewed a few at a time.
@@ -80,8 +82,12 @@ pub(super) fn plan_commands(
 ) -> PlannedCommands {
     let Due { mut maps, canaries, mut renewals, mut checks } = due(fleet, budget, policy, now);
     maps.retain(|(_, one)| one.is_online());
-    let mut commands: Vec<PlannedCommand> = oldest_first(maps)
+    // IAM refuses a whole command for one target that it does not allow. Those that it refused come last, apart.
+    let (denied, maps): (Vec<_>, Vec<_>) = maps.into_iter().partition(|(_, one)| was_denied(one));
+    let [maps, denied] = [oldest_first(maps), oldest_first(denied)];
+    let mut commands: Vec<PlannedCommand> = maps
         .chunks(TARGETS_A_COMMAND)
+        .chain(denied.chunks(TARGETS_A_COMMAND))
         .take(room_for_maps(fleet, policy, now))
         .map(|targets| map(targets, "due, and an instance was let in a moment ago"))
         .collect();
@@ -122,6 +128,11 @@ pub(super) fn plan_commands(
         commands.extend(check(&checks, &budget));
     }
     PlannedCommands { commands, waiting }
+}
+
+/// The last command for it was refused.
+fn was_denied(instance: &Instance) -> bool {
+    matches!(instance.state(), Some(State::Unmapped { cause, .. }) if *cause == Cause::REFUSED_BY_SSM)
 }
 
 /// The last command was a `map`. Where a check and the retry of a failed `map` cannot be sent together, they take turns: a host
@@ -220,6 +231,12 @@ fn wanted(instance: &Instance, attempt: Attempt, fleet: &Fleet, budget: &Budget)
         }
         // Nothing is known about it but that a command did not get to it. It may have been mapped by hand.
         Attempt::Retry if was_not_delivered(instance) && !budget.is_fresh => Wanted::Check,
+        // A check of it waited behind others. A `map` waits for nobody, and changes no mapping that can be read.
+        Attempt::Adopt
+            if budget.is_fresh && instance.fresh_results().any(|one| was_no_attempt(instance, one)) =>
+        {
+            Wanted::Map
+        }
         Attempt::First | Attempt::Retry => Wanted::Map,
         Attempt::Adopt => Wanted::CheckFirst,
         Attempt::Verify if credential == Credential::Stale && instance.is_mapped() => Wanted::Renewal,

@@ -175,7 +175,7 @@ fn is_open_and_judged_before(instance: &Instance, ago: SignedDuration, now: Time
 fn is_silent(instance: &Instance, stopped: &BTreeSet<CommandId>) -> bool {
     let was_asked = match instance.fresh_results().next_back() {
         Some(CommandResult { command, result: Some(InvocationResult::NoResult(cause)), .. }) => {
-            *cause != Cause::UNDELIVERED || !stopped.contains(command)
+            *cause != Cause::UNDELIVERED || !command.as_ref().is_some_and(|id| stopped.contains(id))
         }
         _ => false,
     };
@@ -191,7 +191,7 @@ fn stopped_commands(fleet: &Fleet) -> BTreeSet<CommandId> {
         Some(InvocationResult::Mapped(_) | InvocationResult::Pending) | None => false,
     };
     let results = fleet.instances.values().flat_map(|instance| instance.results.iter());
-    results.filter(failed).map(|result| result.command.clone()).collect()
+    results.filter(failed).filter_map(|result| result.command.clone()).collect()
 }
 
 /// What the attributes are once a verdict is written: without room for a state it has none.

@@ -14,6 +14,7 @@ use shared::ids::InstanceId;
 use shared::invocation::InvocationResult;
 use shared::state::{State, StateAttribute};
 
+use super::verdict::was_no_attempt;
 use crate::fleet::{Fleet, Instance};
 
 /// What an instance is due for.
@@ -126,9 +127,11 @@ pub fn next_attempt(
     Some((at.max(not_before(instance, policy)), attempt))
 }
 
-/// A command without a result is not followed by another at once.
+/// A command without a result is not followed by another at once, unless it was no attempt: SSM stopped it before it got to
+/// the instance, or it was a check that waited behind others until its command was over.
 fn not_before(instance: &Instance, policy: &Policy) -> Timestamp {
-    let last = instance.fresh_results().next_back();
+    let last =
+        instance.fresh_results().rfind(|result| !result.is_stopped && !was_no_attempt(instance, result));
     let pause = match last.and_then(|last| last.result.as_ref()) {
         Some(InvocationResult::Failed(failure)) if failure.cause == Cause::BUSY => policy.busy_wait(),
         Some(InvocationResult::NoResult(_)) => policy.no_result_wait(),

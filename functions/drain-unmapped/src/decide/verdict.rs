@@ -52,9 +52,18 @@ fn counts(instance: &Instance, result: &CommandResult) -> bool {
         Some(InvocationResult::Mapped(_)) => true,
         // Another command held the mutex. This one made no attempt, and the other one's result is the one to judge.
         Some(InvocationResult::Failed(failure)) => failure.cause != Cause::BUSY,
+        // SSM stopped the command before it got to the instance.
+        Some(InvocationResult::NoResult(_)) if result.is_stopped => false,
         // Under an open gate a later silence does not overrule an earlier result.
-        Some(InvocationResult::NoResult(_)) => !instance.is_open(),
+        Some(InvocationResult::NoResult(_)) => !instance.is_open() && !was_no_attempt(instance, result),
     }
+}
+
+/// A check that was not delivered, where nothing is known yet: it may have waited behind others.
+pub(super) fn was_no_attempt(instance: &Instance, result: &CommandResult) -> bool {
+    let is_undelivered =
+        matches!(&result.result, Some(InvocationResult::NoResult(cause)) if *cause == Cause::UNDELIVERED);
+    is_undelivered && result.action == Action::Check && instance.is_unknown()
 }
 
 fn failed(instance: &Instance, requested: Timestamp, logon: Option<Timestamp>, cause: &Cause) -> Verdict {

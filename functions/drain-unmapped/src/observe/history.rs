@@ -52,6 +52,7 @@ pub async fn read_fleet(
     for command in &commands {
         add_results(memory, command, &mut by_id, now);
     }
+    add_denied(memory, &mut by_id);
     Ok(Fleet {
         instances,
         stale_registrations,
@@ -157,11 +158,23 @@ fn add_results(memory: &Memory, command: &Command, by_id: &mut ById<'_>, now: Ti
             (None, _) => None,
         };
         Arc::make_mut(&mut instance.results).push(CommandResult {
-            command: command.id.clone(),
+            command: Some(command.id.clone()),
             requested_at: command.requested_at,
             action: command.action,
             result,
             is_stopped: reported.is_some_and(|one| one.is_stopped),
         });
+    }
+}
+
+/// Adds the sends that IAM refused. SSM does not list them.
+fn add_denied(memory: &Memory, by_id: &mut ById<'_>) {
+    for send in &memory.denied {
+        let Some(instance) = by_id.get_mut(&send.instance) else { continue };
+        let results = Arc::make_mut(&mut instance.results);
+        let at = results.partition_point(|result| result.requested_at <= send.at);
+        let result = Some(InvocationResult::NoResult(Cause::REFUSED_BY_SSM));
+        let (requested_at, action) = (send.at, send.action);
+        results.insert(at, CommandResult { command: None, requested_at, action, result, is_stopped: false });
     }
 }

@@ -20,6 +20,7 @@ pub(crate) use {credentials::credentials, rows::row, survey::is_unreachable};
 use serde::Serialize;
 use serde_json::Value;
 use shared::config::Mode;
+use shared::fingerprint::SCRIPT_VERSION;
 use shared::ids::ClusterRef;
 use shared::time;
 
@@ -43,6 +44,8 @@ pub struct Report {
     pub drive: String,
     /// The share.
     pub remote_path: String,
+    /// The version of the mapping script that belongs to this version of the functions.
+    pub script_version: String,
     /// The fleet in one sentence.
     pub summary: String,
     /// Why nothing is sent now that could be refused, and when something will be.
@@ -105,6 +108,7 @@ pub fn report(app: &App, look: &Look<'_>, only: Option<&ClusterRef>) -> Value {
         mode: config.policy.mode,
         drive: config.share.drive.to_string(),
         remote_path: config.share.remote.to_string(),
+        script_version: SCRIPT_VERSION.to_string(),
         summary: summary(&survey(&config.policy, fleet, only, now), plan, look.statistics, now),
         credentials: credentials::credentials(plan, now),
         parameters_changed: fleet.parameters.changed().map(time::format),

@@ -11,7 +11,7 @@ use shared::time;
 use super::survey::{is_stale, is_unproven, is_unreachable};
 use crate::decide::{Plan, Rule, Triggers, next_attempt};
 use crate::fleet::{AgentState, Instance};
-use crate::statistics::privacy;
+use crate::statistics::{privacy, script};
 
 /// One instance.
 #[derive(Debug, Serialize)]
@@ -58,6 +58,9 @@ pub struct Row {
     pub hold: bool,
     /// The newest proof says that the mapping was made without privacy.
     pub without_privacy: bool,
+    /// The version of the mapping script that answered last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script_version: Option<String>,
     /// Its mapping logged on before the parameters last changed.
     pub stale_credential: bool,
     /// Why it is not drained though it has failed long enough.
@@ -130,6 +133,7 @@ pub(crate) fn row(
         ownership_unproven: is_unproven(record),
         hold: attributes.hold,
         without_privacy: privacy(instance) == Some(false),
+        script_version: script(instance).map(|version| version.to_string()),
         stale_credential: is_stale(&plan.fleet, instance),
         not_drained_because: plan.withheld.get(&record.arn).copied(),
     }

@@ -25,6 +25,7 @@ pub fn summary(survey: &Survey, plan: &Plan, statistics: &RunStatistics, now: Ti
     also(survey.disconnected, "disconnected");
     also(survey.draining, "draining");
     also(survey.drained_by_us, "drained by this stack");
+    also(survey.other_script, "last answered by another version of the script");
     also(statistics.drains, "drained now");
     also(statistics.given_back, "given back now");
     let withheld = u32::try_from(statistics.count_withheld(plan)).unwrap_or(u32::MAX);

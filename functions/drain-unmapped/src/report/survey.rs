@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use shared::budget::Credential;
 use shared::config::Policy;
 use shared::ecs::{ContainerInstance, Status};
+use shared::fingerprint::SCRIPT_VERSION;
 use shared::ids::ClusterRef;
 use shared::state::{Drain, State};
 
 use crate::decide::later;
 use crate::fleet::{AgentState, Fleet, Instance};
+use crate::statistics::script;
 
 /// Counts of a cluster, or of the whole fleet.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -40,6 +42,8 @@ pub struct Survey {
     pub stale: u32,
     /// Ten custom attributes, and none of ours among them.
     pub at_attribute_limit: u32,
+    /// Answered last by another version of the mapping script.
+    pub other_script: u32,
     /// Other registrations of the same EC2 instances.
     pub stale_registrations: u32,
 }
@@ -68,6 +72,7 @@ pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now:
         survey.unproven += u32::from(is_unproven(record));
         survey.stale += u32::from(is_stale(fleet, instance));
         survey.unreachable += u32::from(is_unreachable(policy, instance, now));
+        survey.other_script += u32::from(script(instance).is_some_and(|version| version != SCRIPT_VERSION));
         survey.at_attribute_limit += u32::from(record.lacks_room());
         if let Some(State::Unmapped { failing_since, cause, .. }) = instance.state() {
             survey.unmapped += 1;

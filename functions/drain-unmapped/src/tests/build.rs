@@ -216,6 +216,7 @@ pub(super) fn result(text: &str) -> CommandResult {
             status: Some("OK".to_owned()),
             privacy: Some(true),
             boot: boot.map(at),
+            script: None,
         }))
     };
     let action = Action::parse(action).unwrap_or_else(|| panic!("{text:?} has no action"));
@@ -232,10 +233,11 @@ pub(super) fn result(text: &str) -> CommandResult {
             step: Step::parse(words.next().unwrap_or(step)),
             refused: None,
             message: String::new(),
+            script: None,
         }))),
     };
     let command = CommandId::parse(&format!("{action:?} {requested}")).unwrap();
-    CommandResult { command, requested_at: at(requested), action, result, is_stopped: false }
+    CommandResult { command: Some(command), requested_at: at(requested), action, result, is_stopped: false }
 }
 
 /// A fleet whose password is fresh: its parameters changed two days ago, and an instance that has ended was let in just
@@ -253,9 +255,10 @@ pub(super) fn fleet(instances: impl IntoIterator<Item = Instance>) -> Fleet {
     let mut commands: BTreeMap<(Timestamp, CommandId), Command> = BTreeMap::new();
     for instance in fleet.instances.values() {
         for result in instance.results.iter() {
-            let command =
-                commands.entry((result.requested_at, result.command.clone())).or_insert_with(|| Command {
-                    id: result.command.clone(),
+            let command = commands
+                .entry((result.requested_at, result.command.clone().unwrap()))
+                .or_insert_with(|| Command {
+                    id: result.command.clone().unwrap(),
                     requested_at: result.requested_at,
                     action: result.action,
                     instances: Vec::new(),

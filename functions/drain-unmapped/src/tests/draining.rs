@@ -210,7 +210,9 @@ fn the_budget_counts_every_draining_instance_by_any_actor() {
 
 #[test]
 fn an_instance_that_ec2_has_stopped_does_not_hold_the_budget() {
-    let with = |drained: Instance| drains(hosts(21..31, WELL).into_iter().chain([host(1, BROKEN), drained]), &policy());
+    let with = |drained: Instance| {
+        drains(hosts(21..31, WELL).into_iter().chain([host(1, BROKEN), drained]), &policy())
+    };
     let drained = |stands: &str| host(2, stands).draining().drain("done 1219 -1h");
     assert_eq!(with(drained("shut restarted -1m -").disconnected()), ["1"]);
     assert_eq!(with(drained("shut restarted -1m -")), ["1: budget"], "it is back");

@@ -313,7 +313,7 @@ fn run_commands(
             command.instances.push(instance.id.clone());
             let command = command.id.clone();
             Arc::make_mut(&mut instance.results).push(CommandResult {
-                command,
+                command: Some(command),
                 requested_at,
                 action,
                 result,

@@ -235,4 +235,8 @@ fn a_command_without_a_result_is_not_followed_at_once_by_another() {
         let (due, _) = due_in(&host(1, stands).result(result), &policy()).unwrap();
         assert_eq!(ago(due), ago(at(expected)), "{stands} {result}");
     }
+    for stands in [mapped, "shut", "shut unmapped 9 -50m - 1219 -2h"] {
+        let stopped = host(1, stands).result("check -1m no undelivered").stopped();
+        assert_eq!(due_in(&stopped, &policy()), due_in(&host(1, stands), &policy()), "{stands}");
+    }
 }

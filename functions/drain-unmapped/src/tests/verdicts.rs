@@ -117,10 +117,36 @@ fn every_result_changes_every_gate_and_state_as_agreed() {
 #[test]
 fn a_command_without_a_result_proves_nothing_under_an_open_gate_and_is_a_failure_under_a_shut_one() {
     for cause in ["no-result", "lost", "undelivered", "timeout", "refused-by-ssm"] {
-        let result = format!("check -1m no {cause}");
+        let result = format!("map -1m no {cause}");
         assert_eq!(written("open mapped -99m -20m -", &[&result]), "", "{cause}");
         assert_eq!(written("open doubtful -99m -20m - 53", &[&result]), "", "{cause}");
         assert_eq!(written("shut", &[&result]), format!("shut unmapped 1 -1m - {cause} -1m"));
+    }
+}
+
+#[test]
+fn a_check_that_was_not_delivered_is_no_attempt_where_nothing_is_known() {
+    let undelivered = "check -1m no undelivered";
+    for unknown in ["shut", "shut restarted -20m -", "shut mapped -2h -1h -"] {
+        assert_eq!(written(unknown, &[undelivered]), "", "{unknown}");
+        assert_ne!(written(unknown, &["map -1m no undelivered"]), "", "{unknown}");
+        assert_ne!(written(unknown, &["check -1m no timeout"]), "", "{unknown}");
+    }
+    let known = "shut unmapped 3 -20m - 53 -2h";
+    assert_eq!(written(known, &[undelivered]), "shut unmapped 1 -1m - undelivered -1m");
+}
+
+#[test]
+fn a_command_that_ssm_stopped_before_it_got_to_the_instance_is_no_attempt() {
+    for stands in ["shut", "shut unmapped 3 -20m - 53 -2h", "open mapped -2h -1h -"] {
+        for action in ["check", "map"] {
+            let stopped = host(1, stands).result(&format!("{action} -1m no undelivered")).stopped();
+            assert_eq!(
+                of_kind(&decided(&fleet([stopped]), &policy()), &["write"]),
+                [""; 0],
+                "{action} {stands}"
+            );
+        }
     }
 }
 

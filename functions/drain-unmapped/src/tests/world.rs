@@ -137,7 +137,7 @@ impl World {
                     _ => InvocationResult::Pending,
                 };
                 Arc::make_mut(&mut instance.results).push(CommandResult {
-                    command: sent.id.clone(),
+                    command: Some(sent.id.clone()),
                     requested_at: sent.at,
                     action: sent.action,
                     result: Some(result),
