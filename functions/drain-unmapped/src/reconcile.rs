@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use shared::aws::AwsError;
 use shared::budget::Parameters;
 use shared::config::{Mode, Policy};
-use shared::history::Action;
+use shared::history::{Action, Command};
 use shared::ids::ClusterRef;
 use shared::text;
 
@@ -52,16 +52,14 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
         }
         carry_out(&mut run, &mut fleet, &plan).await;
         let now = app.clients.now();
-        let pause = (pause(&app.config.policy) - now.duration_since(looked)).max(SignedDuration::ZERO);
-        if !is_about_to_change(run.memory, &fleet, &plan, &app.config.policy, now)
-            || run.denials.are_enough()
-            || later(now, pause) >= run.end
-        {
+        let next =
+            next_look(run.memory, &fleet, &plan, &app.config.policy, looked, now).map(|at| at.max(now));
+        let Some(next) = next.filter(|next| *next < run.end && !run.denials.are_enough()) else {
             log_withheld(&plan);
             publish(app, &fleet, &plan, &run.statistics);
             return Ok(());
-        }
-        tokio::time::sleep(Duration::try_from(pause).unwrap_or_default()).await;
+        };
+        tokio::time::sleep(Duration::try_from(next.duration_since(now)).unwrap_or_default()).await;
         found.keep(&fleet);
     }
 }
@@ -99,18 +97,32 @@ async fn look(app: &App, fleet: &mut Fleet, statistics: &mut RunStatistics) -> R
     Ok(assessment.plan(policy, now))
 }
 
-/// From one look to the next. A look that takes longer is followed by the next at once, because it had much to do.
-fn pause(policy: &Policy) -> SignedDuration {
-    policy.look_interval()
+/// When to look again within the run; `None` where nothing is about to change. A look that takes longer than the interval is
+/// followed by the next at once, because it had much to do.
+fn next_look(
+    memory: &Memory,
+    fleet: &Fleet,
+    plan: &Plan,
+    policy: &Policy,
+    looked: Timestamp,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let soon = later(looked, policy.look_interval());
+    if is_about_to_change(memory, fleet, plan, policy, now) {
+        return Some(soon);
+    }
+    // The next check is sent as soon as this one ends.
+    let unlisted = unlisted(memory, fleet).filter(|command| command.is_in_flight(now));
+    let at_work =
+        unlisted.chain(fleet.in_flight(Action::Check, now)).filter(|one| one.action == Action::Check);
+    let end = at_work.map(|command| plan.pace.end_of(command)).max()?;
+    plan.has_more_checks.then_some(end.max(soon))
 }
 
 /// A `map` is in flight; or a new instance waits for its agent or its turn, and the budget allows a `map`.
 fn is_about_to_change(memory: &Memory, fleet: &Fleet, plan: &Plan, policy: &Policy, now: Timestamp) -> bool {
     let map_in_flight = fleet.in_flight(Action::Map, now).next().is_some()
-        || memory.sent.iter().any(|command| {
-            let is_unlisted = !fleet.commands.iter().any(|listed| listed.id == command.id);
-            command.action == Action::Map && is_unlisted && command.is_in_flight(now)
-        });
+        || unlisted(memory, fleet).any(|one| one.action == Action::Map && one.is_in_flight(now));
     let is_waiting = |instance: &Instance| {
         let is_new = instance.is_unknown() && now < later(instance.floor(), policy.agent_wait());
         is_new && !instance.is_in_flight()
@@ -118,6 +130,11 @@ fn is_about_to_change(memory: &Memory, fleet: &Fleet, plan: &Plan, policy: &Poli
     let may_be_sent =
         |instance: &Instance| plan.budget.is_fresh || plan.budget.allows_canary(&instance.id, policy, now);
     map_in_flight || fleet.counted().any(|instance| is_waiting(instance) && may_be_sent(instance))
+}
+
+/// Commands that SSM took from us and does not list yet.
+fn unlisted<'m>(memory: &'m Memory, fleet: &'m Fleet) -> impl Iterator<Item = &'m Command> {
+    memory.sent.iter().filter(|command| !fleet.commands.iter().any(|listed| listed.id == command.id))
 }
 
 fn log_what_would_be_done(plan: &Plan) {

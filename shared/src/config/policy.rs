@@ -43,8 +43,8 @@ pub enum Mode {
 /// | [`agent_wait`](Self::agent_wait) | `base` × 20 | 10 min | a run waits for the SSM agent of a new instance |
 /// | [`adoption_wait`](Self::adoption_wait) | `base` × 20 | 10 min | the age at which a registration without a state is checked before it is mapped |
 /// | [`retry_wait`](Self::retry_wait) | `reprobe` | 15 min | between attempts once quick retries are spent, all other causes |
-/// | [`ssm_unwell_after`](Self::ssm_unwell_after) | `verify_every` + `verify_every`, at most `base` × 20 | 40 min | the age at which a proof is overdue |
-/// | [`silent_after`](Self::silent_after) | `verify_every` × 2 | 60 min | the age of a proof at which its instance counts as silent |
+/// | [`ssm_unwell_after`](Self::ssm_unwell_after) | period + period, at most `base` × 20 | 40 min | the age at which a proof is overdue |
+/// | [`silent_after`](Self::silent_after) | period × 2 | 60 min | the age of a proof at which its instance counts as silent |
 /// | [`history_window`](Self::history_window) | 31 min × `REFUSAL_BUDGET` | 93 min | how far back SSM's history is read |
 /// | [`turn_memory`](Self::turn_memory) | 62 min × `REFUSAL_BUDGET` | 186 min | how long the time of an instance's last command orders the next ones |
 #[derive(Debug, Clone, PartialEq)]
@@ -202,15 +202,15 @@ impl Policy {
         self.reprobe
     }
 
-    /// The age at which a proof is overdue; `None` where proofs are never checked again. Never later than
+    /// The age at which a proof is overdue, in a fleet that is checked once in each period. Never later than
     /// [`silent_after`](Self::silent_after), so that whether SSM is unwell is known before a gate is shut for silence.
-    pub fn ssm_unwell_after(&self) -> Option<SignedDuration> {
-        self.verify_every.map(|period| period + period.min(self.base * 20))
+    pub fn ssm_unwell_after(&self, period: SignedDuration) -> SignedDuration {
+        period + period.min(self.base * 20)
     }
 
-    /// The age of a proof at which its instance counts as silent; `None` where proofs are never checked again.
-    pub fn silent_after(&self) -> Option<SignedDuration> {
-        self.verify_every.map(|period| period * 2)
+    /// The age of a proof at which its instance counts as silent, in a fleet that is checked once in each period.
+    pub fn silent_after(&self, period: SignedDuration) -> SignedDuration {
+        period * 2
     }
 }
 

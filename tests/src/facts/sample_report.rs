@@ -1,7 +1,7 @@
 //! A report of `drain-unmapped` in which every field has a value: one mapped instance and one that failed.
 
 use drain_unmapped::decide::Rule;
-use drain_unmapped::report::{Breaker, CauseRow, Credentials, Report, Row, RowEntry, UnreadCluster};
+use drain_unmapped::report::{Breaker, CauseRow, Checks, Credentials, Report, Row, RowEntry, UnreadCluster};
 use shared::cause::Cause;
 use shared::config::Mode;
 use shared::ecs::Status;
@@ -20,6 +20,7 @@ pub fn sample_report() -> Report {
         summary: "1 of 2 connected Windows instances mapped".to_owned(),
         credentials: credentials(),
         parameters_changed: Some("2027-01-01T08:00:00Z".to_owned()),
+        checks: Checks { seconds_each: 12.0, at_a_time: 2, period_minutes: Some(30.0) },
         ssm_unwell: false,
         breakers: vec![Breaker { cluster: "windows".to_owned(), rule: Rule::BreakerTooMany }],
         unread_clusters: vec![UnreadCluster {

@@ -8,6 +8,7 @@ use shared::ids::InstanceId;
 use shared::send::TARGETS_A_COMMAND;
 
 use super::commands::{Due, RENEWALS_A_COMMAND, due, ids, oldest_first, renewal_at_work, room_for_maps};
+use super::pace::CheckPace;
 use super::turns::{Waiting, in_turn};
 use crate::fleet::{Fleet, Instance};
 
@@ -25,11 +26,12 @@ pub struct AgentsToAsk {
 pub(super) fn agents_to_ask(
     fleet: &Fleet,
     budget: &Budget,
+    pace: &CheckPace,
     policy: &Policy,
     now: Timestamp,
     is_late: impl Fn(&Instance) -> bool,
 ) -> Vec<AgentsToAsk> {
-    let Due { maps, canaries, renewals, mut checks } = due(fleet, budget, policy, now);
+    let Due { maps, canaries, renewals, mut checks } = due(fleet, budget, pace, policy, now);
     let failing = canaries.iter().copied().filter(|one| one.state().is_some());
     let late = checks.iter().map(|one| one.instance).filter(|one| is_late(one));
     let mut to_ask = vec![AgentsToAsk { ids: ids(failing.chain(late)), enough: usize::MAX }];
@@ -40,7 +42,7 @@ pub(super) fn agents_to_ask(
         AgentsToAsk { ids: ids(allowed), enough: 1 }
     });
     if !renewal_at_work(fleet, policy, now) {
-        let renewals = in_turn(renewals, policy, now);
+        let renewals = in_turn(renewals, pace.turn_memory(policy), now);
         to_ask.push(AgentsToAsk {
             ids: ids(renewals.iter().map(|one| one.instance)),
             enough: RENEWALS_A_COMMAND,
@@ -48,7 +50,7 @@ pub(super) fn agents_to_ask(
     }
     if fleet.at_work(Action::Check, policy, now).next().is_none() {
         checks.retain(|one| budget.checks_at_a_time(one.credential) > 0);
-        let checks = in_turn(checks, policy, now);
+        let checks = in_turn(checks, pace.turn_memory(policy), now);
         let is_like_first = |one: &&Waiting<'_>| one.is_like(&checks[0]);
         let (alike, others): (Vec<_>, Vec<_>) = checks.iter().partition(is_like_first);
         let in_turn = alike.into_iter().chain(others).map(|one| one.instance);

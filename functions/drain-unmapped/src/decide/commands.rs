@@ -15,6 +15,7 @@ use shared::send::{MaxErrors, RateControl, TARGETS_A_COMMAND};
 use shared::state::{State, StateAttribute};
 
 use super::canary::{self, Choice};
+use super::pace::CheckPace;
 use super::schedule::{Attempt, Triggers, next_attempt};
 use super::turns::{Waiting, in_turn, was_not_delivered};
 use super::verdict::was_no_attempt;
@@ -25,9 +26,6 @@ const RENEWAL: RateControl = RateControl { max_concurrency: 3, max_errors: MaxEr
 
 /// Few enough that slow ones end within the deadline, three at a time.
 pub(super) const RENEWALS_A_COMMAND: usize = 9;
-
-/// Targets of a `check` for each that runs at a time: few enough that the command ends within minutes.
-const CHECKS_EACH: usize = 25;
 
 /// So many instances are sent a `map` within half the base. Each asks Parameter Store, which answers 40 calls a second by
 /// default for the whole account, and an instance waits at most 30 s for its answer.
@@ -53,6 +51,8 @@ pub(super) struct PlannedCommands {
     pub commands: Vec<PlannedCommand>,
     /// What is due, could be sent, and is not.
     pub waiting: HeldBack,
+    /// Instances are due for a `check` and wait for the one that is at work, or that is sent now.
+    pub has_more_checks: bool,
 }
 
 /// What the budget of refused log-ons holds back.
@@ -77,10 +77,11 @@ impl HeldBack {
 pub(super) fn plan_commands(
     fleet: &Fleet,
     budget: &Budget,
+    pace: &CheckPace,
     policy: &Policy,
     now: Timestamp,
 ) -> PlannedCommands {
-    let Due { mut maps, canaries, mut renewals, mut checks } = due(fleet, budget, policy, now);
+    let Due { mut maps, canaries, mut renewals, mut checks } = due(fleet, budget, pace, policy, now);
     maps.retain(|(_, one)| one.is_online());
     // IAM refuses a whole command for one target that it does not allow. Those that it refused come last, apart.
     let (denied, maps): (Vec<_>, Vec<_>) = maps.into_iter().partition(|(_, one)| was_denied(one));
@@ -92,7 +93,7 @@ pub(super) fn plan_commands(
         .map(|targets| map(targets, "due, and an instance was let in a moment ago"))
         .collect();
     checks.retain(|one| budget.withholds_checks() || one.instance.is_online());
-    let checks = in_turn(checks, policy, now);
+    let checks = in_turn(checks, pace.turn_memory(policy), now);
     let may_check = fleet.at_work(Action::Check, policy, now).next().is_none();
     let next_check = checks.iter().find(|one| budget.checks_at_a_time(one.credential) > 0);
     let Choice { mut chosen, holds_checks } = canary::choose(&canaries, budget, policy, now);
@@ -115,7 +116,7 @@ pub(super) fn plan_commands(
     }));
     if !renewal_at_work(fleet, policy, now) {
         renewals.retain(|one| one.instance.is_online());
-        let renewals = in_turn(renewals, policy, now);
+        let renewals = in_turn(renewals, pace.turn_memory(policy), now);
         let renewals = ids(renewals.iter().map(|one| one.instance).take(RENEWALS_A_COMMAND));
         commands.extend((!renewals.is_empty()).then(|| PlannedCommand {
             rate_control: RENEWAL,
@@ -125,9 +126,14 @@ pub(super) fn plan_commands(
     if budget.withholds_checks() {
         waiting.checks = ids(checks.iter().map(|one| one.instance));
     } else if !holds_checks && may_check {
-        commands.extend(check(&checks, &budget));
+        commands.extend(check(&checks, &budget, pace));
     }
-    PlannedCommands { commands, waiting }
+    let has_more_checks = checks.len()
+        > commands.last().map_or(0, |last| match last.action {
+            Action::Check => last.targets.len(),
+            Action::Map => 0,
+        });
+    PlannedCommands { commands, waiting, has_more_checks }
 }
 
 /// The last command for it was refused.
@@ -161,10 +167,10 @@ fn map(targets: &[InstanceId], reason: &'static str) -> PlannedCommand {
 /// One `check`. A check reconnects an idle mapping with the credential that Windows kept, which is a log-on, so the budget
 /// says how many run at a time. It goes to instances of one kind: of the first in turn that may be checked at all. SSM
 /// stops the command at the first failure.
-fn check(waiting: &[Waiting<'_>], budget: &Budget) -> Option<PlannedCommand> {
+fn check(waiting: &[Waiting<'_>], budget: &Budget, pace: &CheckPace) -> Option<PlannedCommand> {
     let first = waiting.iter().find(|one| budget.checks_at_a_time(one.credential) > 0)?;
     let at_a_time = budget.checks_at_a_time(first.credential);
-    let room = (CHECKS_EACH * at_a_time as usize).min(TARGETS_A_COMMAND);
+    let room = pace.targets(at_a_time);
     let alike = waiting.iter().filter(|one| one.is_like(first)).map(|one| one.instance);
     Some(PlannedCommand {
         action: Action::Check,
@@ -185,7 +191,13 @@ pub(super) struct Due<'f> {
     pub(super) checks: Vec<Waiting<'f>>,
 }
 
-pub(super) fn due<'f>(fleet: &'f Fleet, budget: &Budget, policy: &Policy, now: Timestamp) -> Due<'f> {
+pub(super) fn due<'f>(
+    fleet: &'f Fleet,
+    budget: &Budget,
+    pace: &CheckPace,
+    policy: &Policy,
+    now: Timestamp,
+) -> Due<'f> {
     let triggers = Triggers::of(fleet, budget, now);
     let mut due = Due::default();
     for instance in fleet.counted().filter(|one| is_free(fleet, one, policy, now)) {
@@ -193,7 +205,7 @@ pub(super) fn due<'f>(fleet: &'f Fleet, budget: &Budget, policy: &Policy, now: T
         if at > now {
             continue;
         }
-        let waiting = Waiting::new(instance, fleet.credential(instance), policy, now);
+        let waiting = Waiting::new(instance, fleet.credential(instance), pace.turn_memory(policy), now);
         match wanted(instance, attempt, fleet, budget) {
             Wanted::Map if budget.is_fresh => due.maps.push((at, instance)),
             Wanted::Map | Wanted::MapAlone => due.canaries.push(instance),

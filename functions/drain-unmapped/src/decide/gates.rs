@@ -7,10 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use shared::cause::Cause;
 use shared::config::Policy;
 use shared::ecs::ContainerInstance;
+use shared::history::{Action, Command};
 use shared::ids::{CommandId, ContainerInstanceArn};
 use shared::invocation::{Failure, InvocationResult, Proof};
 use shared::state::{Gate, State, StateAttribute};
 
+use super::pace::CheckPace;
 use super::schedule::later;
 use super::verdict::{Verdict, judge};
 use crate::fleet::{AgentState, CommandResult, Fleet, Instance};
@@ -121,22 +123,48 @@ pub(super) fn reconcile_attributes(fleet: &mut Fleet, policy: &Policy, now: Time
     writes
 }
 
-/// Whether so many open gates are overdue that SSM, not the hosts, is silent. One alone never is SSM's fault.
-pub(super) fn is_ssm_unwell(fleet: &Fleet, policy: &Policy, now: Timestamp) -> bool {
-    let Some(late) = policy.ssm_unwell_after() else { return false };
+/// Whether SSM, not the hosts, is silent: nobody answered the last two checks; or too many open gates are overdue though their
+/// instances were asked, or have an agent that is offline. One alone never is SSM's fault, and an instance that waits for its
+/// turn was not asked.
+pub(super) fn is_ssm_unwell(fleet: &Fleet, pace: &CheckPace, policy: &Policy, now: Timestamp) -> bool {
+    let Some(late) = pace.period.map(|period| policy.ssm_unwell_after(period)) else { return false };
     let open = fleet.counted().filter(|instance| instance.is_open()).count();
-    let overdue = fleet.counted().filter(|instance| is_open_and_judged_before(instance, late, now)).count();
-    overdue > 1 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
+    let stopped = stopped_commands(fleet);
+    let is_overdue = |instance: &&Instance| {
+        is_open_and_judged_before(instance, late, now)
+            && (was_asked(instance, &stopped) || matches!(instance.agent, AgentState::Offline { .. }))
+    };
+    let overdue = fleet.counted().filter(is_overdue).count();
+    let are_many = overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open;
+    overdue > 1 && are_many || is_nobody_answering(fleet, now)
+}
+
+/// The last two checks are over, were sent to two instances or more, and none of them answered.
+fn is_nobody_answering(fleet: &Fleet, now: Timestamp) -> bool {
+    let is_over = |command: &&Command| command.is_final || command.is_past_deadline(now);
+    let checks = fleet.commands.iter().rev().filter(|command| command.action == Action::Check);
+    let last: BTreeSet<&CommandId> = checks.filter(is_over).take(2).map(|command| &command.id).collect();
+    let mut asked = 0;
+    for instance in fleet.counted() {
+        let of_last = |result: &&CommandResult| result.command.as_ref().is_some_and(|id| last.contains(id));
+        let mut results = instance.results.iter().filter(of_last).peekable();
+        asked += usize::from(results.peek().is_some());
+        // A result that is not read again was judged, so it was an answer.
+        if results.any(|one| !matches!(one.result, Some(InvocationResult::NoResult(_)))) {
+            return false;
+        }
+    }
+    last.len() == 2 && asked > 1
 }
 
 /// Shuts the gates that were not proven in two periods, though their instances were asked or cannot be asked.
 pub(super) fn shut_silent(
     fleet: &mut Fleet,
     written: &[GateWrite],
-    policy: &Policy,
+    late: Option<SignedDuration>,
     now: Timestamp,
 ) -> Vec<GateWrite> {
-    if !fleet.instances.values().any(|instance| is_late(instance, policy, now)) {
+    if !fleet.instances.values().any(|instance| is_late(instance, late, now)) {
         return Vec::new();
     }
     let stopped = stopped_commands(fleet);
@@ -145,7 +173,7 @@ pub(super) fn shut_silent(
     let mut writes = Vec::new();
     for (arn, instance) in &mut fleet.instances {
         let Some(state) = instance.state() else { continue };
-        if !is_late(instance, policy, now) || judged.contains(arn) || !is_silent(instance, &stopped) {
+        if !is_late(instance, late, now) || judged.contains(arn) || !is_silent(instance, &stopped) {
             continue;
         }
         let state = State::Unmapped {
@@ -160,9 +188,8 @@ pub(super) fn shut_silent(
     writes
 }
 
-/// Its gate is open, and its proof so old that it is shut if the instance is silent.
-pub(super) fn is_late(instance: &Instance, policy: &Policy, now: Timestamp) -> bool {
-    let late = policy.silent_after();
+/// Its gate is open, and its proof older than that, so that it is shut if the instance is silent.
+pub(super) fn is_late(instance: &Instance, late: Option<SignedDuration>, now: Timestamp) -> bool {
     instance.counts() && late.is_some_and(|late| is_open_and_judged_before(instance, late, now))
 }
 
@@ -173,14 +200,19 @@ fn is_open_and_judged_before(instance: &Instance, ago: SignedDuration, now: Time
 /// It was asked and did not answer, or it cannot be asked. An instance that waits for its turn, is being asked, or was not
 /// asked because SSM stopped the command, is not silent.
 fn is_silent(instance: &Instance, stopped: &BTreeSet<CommandId>) -> bool {
-    let was_asked = match instance.fresh_results().next_back() {
-        Some(CommandResult { command, result: Some(InvocationResult::NoResult(cause)), .. }) => {
-            *cause != Cause::UNDELIVERED || !command.as_ref().is_some_and(|id| stopped.contains(id))
+    let cannot_be_asked = matches!(instance.agent, AgentState::Offline { .. });
+    (was_asked(instance, stopped) || cannot_be_asked) && !instance.is_in_flight()
+}
+
+/// A command was sent to it and brought no result.
+fn was_asked(instance: &Instance, stopped: &BTreeSet<CommandId>) -> bool {
+    let Some(last) = instance.fresh_results().next_back() else { return false };
+    match &last.result {
+        Some(InvocationResult::NoResult(cause)) => {
+            *cause != Cause::UNDELIVERED || !last.command.as_ref().is_some_and(|id| stopped.contains(id))
         }
         _ => false,
-    };
-    let cannot_be_asked = matches!(instance.agent, AgentState::Offline { .. });
-    (was_asked || cannot_be_asked) && !instance.is_in_flight()
+    }
 }
 
 /// Commands in which an invocation failed, so that SSM may have stopped before it got to every target.

@@ -7,6 +7,7 @@
 //! | `budget` | how many log-ons may yet be refused, and whether the parameters' password is fresh |
 //! | `schedule` | when an instance is next due for which command |
 //! | `turns`, `canary` | who is first among those that wait for a staggered command, and who tries the password for all |
+//! | `pace` | what a check takes, and how often a fleet of this size can be checked |
 //! | `agents` | which SSM agents are asked before anything is sent |
 //! | `commands` | which commands are sent, and their targets |
 //! | `drains`, `breaker`, `rule` | what is drained or given back, and what withholds a drain |
@@ -20,6 +21,7 @@ mod canary;
 mod commands;
 mod drains;
 mod gates;
+mod pace;
 mod rule;
 mod schedule;
 mod turns;
@@ -27,7 +29,7 @@ mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use shared::budget::Budget;
 use shared::config::Policy;
 use shared::ecs::ContainerInstance;
@@ -41,6 +43,7 @@ pub use agents::AgentsToAsk;
 pub use commands::{HeldBack, PlannedCommand};
 pub use drains::{DrainAction, PlannedDrain, drain_budget, holds_budget};
 pub use gates::{GateWrite, Why, set};
+pub use pace::CheckPace;
 pub use rule::Rule;
 pub use schedule::{Attempt, Triggers, later, next_attempt};
 pub use verdict::Verdict;
@@ -67,7 +70,11 @@ pub struct Plan {
     pub budget: Budget,
     /// What the budget holds back.
     pub waiting: HeldBack,
-    /// Too many open gates are overdue: SSM is silent, not the hosts.
+    /// Instances are due for a `check` and wait for the one that is at work.
+    pub has_more_checks: bool,
+    /// How fast the fleet is checked.
+    pub pace: CheckPace,
+    /// Too many open gates are overdue though they were asked: SSM is silent, not the hosts.
     pub is_ssm_unwell: bool,
     /// The fleet as it will be once all gates and states are written.
     pub fleet: Fleet,
@@ -101,6 +108,7 @@ pub struct Assessment {
     pub fleet: Fleet,
     writes: Vec<GateWrite>,
     pub(crate) budget: Budget,
+    pace: CheckPace,
     is_ssm_unwell: bool,
 }
 
@@ -109,36 +117,42 @@ pub fn assess(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Assessment {
     let mut fleet = fleet.clone();
     let mut writes = gates::apply_results(&mut fleet);
     writes.extend(gates::reconcile_attributes(&mut fleet, policy, now));
-    let is_ssm_unwell = gates::is_ssm_unwell(&fleet, policy, now);
+    let pace = CheckPace::of(&fleet, policy);
+    let is_ssm_unwell = gates::is_ssm_unwell(&fleet, &pace, policy, now);
     let budget = budget::ask(&fleet, policy, now);
-    Assessment { fleet, writes, budget, is_ssm_unwell }
+    Assessment { fleet, writes, budget, pace, is_ssm_unwell }
 }
 
 impl Assessment {
     /// The agents that must be asked before anything is sent.
     pub fn agents_to_ask(&self, policy: &Policy, now: Timestamp) -> Vec<AgentsToAsk> {
-        let is_late = |instance: &Instance| gates::is_late(instance, policy, now);
-        let ask = |fleet: &Fleet| agents::agents_to_ask(fleet, &self.budget, policy, now, is_late);
+        let late = self.silent_after(policy);
+        let is_late = |instance: &Instance| gates::is_late(instance, late, now);
+        let ask =
+            |fleet: &Fleet| agents::agents_to_ask(fleet, &self.budget, &self.pace, policy, now, is_late);
         if !self.silence_counts() || !self.fleet.counted().any(is_late) {
             return ask(&self.fleet);
         }
         let mut fleet = self.fleet.clone();
-        gates::shut_silent(&mut fleet, &self.writes, policy, now);
+        gates::shut_silent(&mut fleet, &self.writes, late, now);
         ask(&fleet)
     }
 
     /// Decides, with what the agents said.
     pub fn plan(mut self, policy: &Policy, now: Timestamp) -> Plan {
+        self.is_ssm_unwell = gates::is_ssm_unwell(&self.fleet, &self.pace, policy, now);
         if self.silence_counts() {
-            let silent = gates::shut_silent(&mut self.fleet, &self.writes, policy, now);
+            let late = self.silent_after(policy);
+            let silent = gates::shut_silent(&mut self.fleet, &self.writes, late, now);
             self.writes.extend(silent);
         }
-        let Assessment { fleet, mut writes, budget, is_ssm_unwell } = self;
+        let Assessment { fleet, mut writes, budget, pace, is_ssm_unwell } = self;
         // What shuts a gate comes before what keeps one open.
         writes.sort_by_key(|write| write.verdict.gate == Gate::Mapped);
         let (opened, shut_or_kept) = writes.into_iter().partition(GateWrite::opens);
         let drains = drains::plan_drains(&fleet, policy, now);
-        let PlannedCommands { commands, waiting } = commands::plan_commands(&fleet, &budget, policy, now);
+        let PlannedCommands { commands, waiting, has_more_checks } =
+            commands::plan_commands(&fleet, &budget, &pace, policy, now);
         Plan {
             shut_or_kept,
             commands,
@@ -148,9 +162,16 @@ impl Assessment {
             breakers: drains.breakers,
             budget,
             waiting,
+            has_more_checks,
+            pace,
             is_ssm_unwell,
             fleet,
         }
+    }
+
+    /// The age of a proof at which its instance counts as silent.
+    fn silent_after(&self, policy: &Policy) -> Option<SignedDuration> {
+        self.pace.period.map(|period| policy.silent_after(period))
     }
 
     /// While SSM is unwell, or checks are withheld, silence is not the hosts' fault.

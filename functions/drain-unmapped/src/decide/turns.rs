@@ -2,10 +2,9 @@
 //!
 //! See docs/architecture.md, Order of checks.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use shared::budget::Credential;
 use shared::cause::Cause;
-use shared::config::Policy;
 use shared::invocation::InvocationResult;
 use shared::state::State;
 
@@ -26,12 +25,12 @@ pub(super) struct Waiting<'f> {
 }
 
 impl<'f> Waiting<'f> {
-    /// By what is known of its last turn. Which of two turns longer ago than the policy's memory was the earlier is not known:
+    /// By what is known of its last turn. Which of two turns longer ago than that was the earlier is not known:
     /// an instance that hangs is never judged, and the history no longer tells when it was sent a command.
     pub(super) fn new(
         instance: &'f Instance,
         credential: Credential,
-        policy: &Policy,
+        memory: SignedDuration,
         now: Timestamp,
     ) -> Self {
         let last = turns(instance).max_by_key(|result| result.requested_at);
@@ -41,7 +40,7 @@ impl<'f> Waiting<'f> {
             && last.and_then(|result| result.result.as_ref()).is_none_or(
                 |result| matches!(result, InvocationResult::NoResult(cause) if *cause == Cause::UNDELIVERED),
             );
-        let last_turn = judged.max(sent).max(now - policy.turn_memory());
+        let last_turn = judged.max(sent).max(now - memory);
         Waiting { last_turn, is_unsure, credential, instance }
     }
 
@@ -62,14 +61,14 @@ pub(super) fn turns(instance: &Instance) -> impl Iterator<Item = &CommandResult>
 }
 
 /// The longest wait first. Instances whose last turn is unknown count as the one of them that waited longest, and are
-/// shuffled anew each time; so are those whose last turn is older than the policy's memory. Without that, two instances
+/// shuffled anew each time; so are those whose last turn is older than the memory of turns. Without that, two instances
 /// that take no command, or ten that hang, would keep the same others waiting for ever.
 pub(super) fn in_turn<'f>(
     mut waiting: Vec<Waiting<'f>>,
-    policy: &Policy,
+    memory: SignedDuration,
     now: Timestamp,
 ) -> Vec<Waiting<'f>> {
-    let oldest = now - policy.turn_memory();
+    let oldest = now - memory;
     let unsure = waiting.iter().filter(|one| one.is_unsure).map(|one| one.last_turn).min();
     waiting.sort_by_cached_key(|one| {
         let turn = unsure.filter(|_| one.is_unsure).unwrap_or(one.last_turn);

@@ -1,5 +1,6 @@
 //! The metrics of `drain-unmapped`, each with its value. Gauges are written by every run; the others count what the run did.
 
+use jiff::SignedDuration;
 use shared::cause::Class;
 use shared::ids::ClusterRef;
 
@@ -53,7 +54,9 @@ shared::metrics! {
         |run| count(run.plan.waiting.refused.len());
     Stack "ChecksWithheld" "1 while no check is sent, because of refused log-ons or what could not be read" =
         |run| count(run.plan.budget.withholds_checks());
-    Stack "SsmUnwell" "1 while too many open gates are overdue" =
+    Stack "CheckPeriodMinutes" "time in which every open gate is checked once: VERIFY_EVERY_MINUTES, or longer where the budget allows no more" =
+        |run| run.plan.pace.period.map(minutes);
+    Stack "SsmUnwell" "1 while too many open gates are overdue though their instances were asked" =
         |run| count(run.plan.is_ssm_unwell);
     Stack "Drains" "instances drained by the run" =
         |run| count(run.statistics.drains);
@@ -104,6 +107,10 @@ impl Figures<'_> {
     fn failures(&self, class: Class) -> Option<f64> {
         count(self.statistics.failures.get(&class).copied().unwrap_or_default())
     }
+}
+
+fn minutes(time: SignedDuration) -> f64 {
+    time.as_secs_f64() / 60.0
 }
 
 /// A number, or a flag as 0 or 1.

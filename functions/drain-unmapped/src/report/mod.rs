@@ -25,7 +25,7 @@ use shared::ids::ClusterRef;
 use shared::time;
 
 use crate::app::App;
-use crate::decide::{Plan, Rule, Triggers};
+use crate::decide::{CheckPace, Plan, Rule, Triggers};
 use crate::fleet::{Fleet, Instance};
 use crate::observe::Registrations;
 use crate::statistics::RunStatistics;
@@ -53,7 +53,9 @@ pub struct Report {
     /// When one of the parameters last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters_changed: Option<String>,
-    /// Too many open gates are overdue.
+    /// How fast the fleet is checked.
+    pub checks: Checks,
+    /// Too many open gates are overdue though their instances were asked.
     pub ssm_unwell: bool,
     /// Clusters whose breaker is open, and why.
     pub breakers: Vec<Breaker>,
@@ -63,6 +65,20 @@ pub struct Report {
     pub instances: Vec<Row>,
     /// Other registrations of the same EC2 instances, by ARN: deregister them.
     pub stale_registrations: Vec<String>,
+}
+
+/// How fast the fleet is checked.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checks {
+    /// What one check takes, as measured.
+    pub seconds_each: f64,
+    /// How many run at a time, of instances that hold the current password, while no log-on is refused.
+    pub at_a_time: u32,
+    /// The time in which every open gate is checked once. It is longer than `VERIFY_EVERY_MINUTES` where the budget of refused
+    /// log-ons allows no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period_minutes: Option<f64>,
 }
 
 /// An open breaker.
@@ -109,9 +125,16 @@ pub fn report(app: &App, look: &Look<'_>, only: Option<&ClusterRef>) -> Value {
         drive: config.share.drive.to_string(),
         remote_path: config.share.remote.to_string(),
         script_version: SCRIPT_VERSION.to_string(),
-        summary: summary(&survey(&config.policy, fleet, only, now), plan, look.statistics, now),
+        summary: summary(
+            &survey(&config.policy, fleet, only, now),
+            plan,
+            look.statistics,
+            &config.policy,
+            now,
+        ),
         credentials: credentials::credentials(plan, now),
         parameters_changed: fleet.parameters.changed().map(time::format),
+        checks: checks(&plan.pace),
         ssm_unwell: plan.is_ssm_unwell,
         breakers: breakers(plan, is_shown),
         unread_clusters: unread_clusters(look.registrations),
@@ -124,6 +147,15 @@ pub fn report(app: &App, look: &Look<'_>, only: Option<&ClusterRef>) -> Value {
             .collect(),
     };
     serde_json::to_value(report).expect("a report has no maps with keys that are not text")
+}
+
+fn checks(pace: &CheckPace) -> Checks {
+    let tenths = |number: f64| (number * 10.0).round() / 10.0;
+    Checks {
+        seconds_each: tenths(pace.each.as_secs_f64()),
+        at_a_time: pace.at_a_time,
+        period_minutes: pace.period.map(|period| tenths(period.as_secs_f64() / 60.0)),
+    }
 }
 
 fn breakers(plan: &Plan, is_shown: impl Fn(&ClusterRef) -> bool) -> Vec<Breaker> {

@@ -28,5 +28,8 @@ pub fn publish(app: &App, fleet: &Fleet, plan: &Plan, statistics: &RunStatistics
     for cluster in &app.config.clusters {
         emit(Some(cluster));
     }
-    tracing::info!(summary = summary(&whole, plan, statistics, now), "reconcile run done");
+    tracing::info!(
+        summary = summary(&whole, plan, statistics, &app.config.policy, now),
+        "reconcile run done"
+    );
 }

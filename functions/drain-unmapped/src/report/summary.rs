@@ -1,6 +1,7 @@
 //! A run in one sentence, for an operator.
 
 use jiff::Timestamp;
+use shared::config::Policy;
 
 use super::credentials::why;
 use super::survey::Survey;
@@ -8,7 +9,13 @@ use crate::decide::Plan;
 use crate::statistics::RunStatistics;
 
 /// Says what stands, what was done and what is wrong.
-pub fn summary(survey: &Survey, plan: &Plan, statistics: &RunStatistics, now: Timestamp) -> String {
+pub fn summary(
+    survey: &Survey,
+    plan: &Plan,
+    statistics: &RunStatistics,
+    policy: &Policy,
+    now: Timestamp,
+) -> String {
     let mut text = format!("{} of {} connected Windows instances mapped", survey.mapped, survey.connected);
     if survey.unmapped > 0 {
         let cause = survey.oldest_cause.as_deref().unwrap_or("?");
@@ -35,6 +42,14 @@ pub fn summary(survey: &Survey, plan: &Plan, statistics: &RunStatistics, now: Ti
     text += &why(plan, now).map(|why| format!("; {why}")).unwrap_or_default();
     for (cluster, rule) in &plan.breakers {
         text += &format!("; breaker open in {} ({rule})", cluster.name());
+    }
+    if let Some(period) =
+        plan.pace.period.filter(|period| policy.verify_every.is_some_and(|every| *period > every))
+    {
+        let minutes = period.as_secs_f64() / 60.0;
+        text += &format!(
+            "; every mapping is checked once in {minutes:.0} min, since the budget allows no more checks"
+        );
     }
     if plan.is_ssm_unwell {
         text += "; SSM is unwell";

@@ -6,6 +6,7 @@ mod canary;
 mod draining;
 mod histories;
 mod ownership;
+mod pace;
 mod properties;
 mod random;
 mod reporting;

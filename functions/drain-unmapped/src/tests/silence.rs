@@ -64,7 +64,10 @@ fn a_target_that_ssm_stopped_because_another_failed_is_not_silent() {
 #[test]
 fn ssm_is_unwell_while_too_many_open_gates_are_overdue() {
     // Overdue is a period and 20 × base: 40 minutes.
-    let overdue = |n: u32| hosts(100..100 + n, "open mapped -9d -2400001ms -");
+    let asked = |n: u32, stands: &str| -> Vec<Instance> {
+        hosts(100..100 + n, stands).into_iter().map(|host| host.result("check -1m no timeout")).collect()
+    };
+    let overdue = |n: u32| asked(n, "open mapped -9d -2400001ms -");
     let with = |well: u32, others: Vec<Instance>| {
         decide(&fleet(hosts(0..well, WELL).into_iter().chain(others)), &policy(), NOW).is_ssm_unwell
     };
@@ -72,13 +75,15 @@ fn ssm_is_unwell_while_too_many_open_gates_are_overdue() {
     assert!(!with(8, overdue(3)) && with(7, overdue(4)), "rounded up: 2.2 of eleven are 3");
     assert!(with(2, overdue(2)) && with(3, overdue(2)), "or half");
     assert!(!with(1, overdue(1)) && !with(0, overdue(1)) && !with(0, vec![]), "one is never SSM's fault");
-    assert!(!with(7, hosts(100..103, "open mapped -9d -40m -")), "40 minutes are not over 40 minutes");
+    assert!(!with(7, asked(3, "open mapped -9d -40m -")), "40 minutes are not over 40 minutes");
+    assert!(!with(7, hosts(100..103, "open mapped -9d -9h -")), "who waits for the turn was not asked");
+    assert!(with(7, hosts(100..103, "open mapped -9d -9h -").into_iter().map(With::offline).collect()));
     assert!(
         !with(7, overdue(3).into_iter().map(With::disconnected).collect()),
         "a disconnected instance does not count"
     );
-    assert!(!with(7, hosts(100..103, "shut mapped -9d -90m -")), "shut gates do not count");
-    assert!(with(7, hosts(100..103, "open doubtful -9d -90m - 53")), "doubtful gates are open");
+    assert!(!with(7, asked(3, "shut mapped -9d -90m -")), "shut gates do not count");
+    assert!(with(7, asked(3, "open doubtful -9d -90m - 53")), "doubtful gates are open");
     // A short period: overdue no later than silent, which is two periods.
     let short = Policy { verify_every: Some(jiff::SignedDuration::from_mins(5)), ..policy() };
     let silent = hosts(100..103, "open mapped -9d -11m -").into_iter().map(With::offline);
@@ -86,6 +91,23 @@ fn ssm_is_unwell_while_too_many_open_gates_are_overdue() {
     assert!(plan.is_ssm_unwell && of_kind(&lines(&plan), &["write"]).is_empty());
     let off = Policy { verify_every: None, ..policy() };
     assert!(!decide(&fleet(overdue(9)), &off, NOW).is_ssm_unwell, "no instance is checked");
+}
+
+#[test]
+fn ssm_is_unwell_when_nobody_answers_two_checks_in_a_row() {
+    let with = |instances: Vec<Instance>| {
+        decide(&fleet(hosts(0..90, WELL).into_iter().chain(instances)), &policy(), NOW).is_ssm_unwell
+    };
+    let asked =
+        |n, results: [&str; 2]| host(n, "open mapped -9d -35m -").result(results[0]).result(results[1]);
+    let silent = ["check -28m no undelivered", "check -14m no lost"];
+    assert!(with(vec![asked(101, silent), asked(102, silent)]));
+    assert!(!with(vec![asked(101, silent)]), "one instance is never SSM's fault");
+    assert!(!with(vec![asked(101, silent), asked(102, ["check -28m no lost", "check -14m mapped"])]));
+    assert!(!with(vec![asked(101, silent), asked(102, ["check -28m ?", "check -14m no lost"])]));
+    assert!(!with(
+        hosts(101..103, "open mapped -9d -35m -").into_iter().map(|h| h.result(silent[1])).collect()
+    ));
 }
 
 #[test]
