@@ -4,9 +4,11 @@
 //! is decided here. See docs/architecture.md, Attributes.
 
 mod attributes;
+mod mark;
 mod value;
 
 pub use attributes::{AttributeNames, Drain, Gate, HOLD, InstanceAttributes, StateAttribute};
+pub use mark::Mark;
 pub use value::State;
 
 #[cfg(test)]
@@ -18,7 +20,7 @@ mod tests {
 
     use super::*;
     use crate::cause::Cause;
-    use crate::share::DriveLetter;
+    use crate::share::{DriveLetter, RemotePath, ShareMapping};
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -71,6 +73,59 @@ mod tests {
                 StateAttribute::Unreadable,
                 "{value:?}"
             );
+        }
+    }
+
+    fn mark(remote: &str, stack: &str) -> Mark {
+        let (drive, remote) = (DriveLetter::parse("G").unwrap(), RemotePath::parse(remote).unwrap());
+        Mark::of(&ShareMapping { drive, remote }, stack)
+    }
+
+    #[test]
+    fn a_proof_of_another_share_is_none_and_what_another_stack_wrote_is_seen() {
+        let share = |remote: &str| ShareMapping {
+            drive: DriveLetter::parse("G").unwrap(),
+            remote: RemotePath::parse(remote).unwrap(),
+        };
+        let ours = AttributeNames::of_stack(&share(r"\\fs\share"), "smb-g");
+        let at = at("2026-11-22T08:00:00Z");
+        let proofs = [
+            State::Mapped { since: at, judged: at, logon: Some(at) },
+            State::Doubtful { since: at, judged: at, logon: None, cause: Cause::new("12345678") },
+        ];
+        for proof in proofs {
+            for gate in ["mapped", "shut"] {
+                let read = |value: &str| {
+                    let attributes = [("smb.G", Some(gate)), ("smb.G.state", Some(value))];
+                    let read = InstanceAttributes::read(&ours, NOW, attributes.into_iter());
+                    (read.state, read.is_of_other_stack)
+                };
+                let known = StateAttribute::Known(proof.clone());
+                let of = |remote, stack| read(&proof.print_marked(&mark(remote, stack)));
+                assert_eq!(read(&ours.print_state(&proof)), (known.clone(), false));
+                assert_eq!(read(&proof.print()), (known.clone(), false), "of an earlier version");
+                assert_eq!(of("//FS/share/", "smb-g"), (known.clone(), false), "another spelling");
+                assert_eq!(of(r"\\fs\share", "smb-h"), (known, true));
+                let other = StateAttribute::OtherShare(proof.clone());
+                assert_eq!(of(r"\\fs\share2", "smb-g"), (other.clone(), false));
+                assert_eq!(of(r"\\fs\share2", "smb-h"), (other, true));
+            }
+        }
+        for text in [
+            "requested 53 2026-11-22T08:00:00.000Z",
+            "done 53 2026-11-22T08:00:00.000Z",
+            "released 2026-11-22T08:00:00.000Z",
+        ] {
+            let read = |value: &str| {
+                let read = InstanceAttributes::read(&ours, NOW, [("smb.G.drain", Some(value))].into_iter());
+                (read.drain, read.is_of_other_stack)
+            };
+            let drain = Drain::parse(Some(text));
+            assert_eq!(read(text), (drain.clone(), false), "of an earlier version");
+            assert_eq!(read(&ours.print_drain(&drain).unwrap()), (drain.clone(), false));
+            let theirs = drain.print_marked(&mark(r"\\fs\share", "smb-h")).unwrap();
+            assert_eq!(read(&theirs), (Drain::OtherStack, true));
+            assert!(!Drain::OtherStack.is_ours());
         }
     }
 
@@ -159,9 +214,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_state_survives_being_stored(state in states()) {
-            let text = state.print();
-            prop_assert!(is_storable(&text), "{text}");
-            prop_assert_eq!(State::parse(&text), Some(state));
+            let ours = mark(r"\\fs\share", "smb-g");
+            for text in [state.print(), state.print_marked(&ours)] {
+                prop_assert!(is_storable(&text), "{text}");
+                prop_assert_eq!(State::parse(&text), Some(state.clone()));
+            }
         }
 
         #[test]
@@ -169,6 +226,9 @@ mod tests {
             let drain = Drain::parse(Some(&text));
             prop_assert!(is_storable(&text), "{text}");
             prop_assert_ne!(&drain, &Drain::Foreign);
+            let marked = drain.print_marked(&mark(r"\\fs\share", "smb-g")).unwrap();
+            prop_assert!(is_storable(&marked), "{marked}");
+            prop_assert_eq!(&Drain::parse(Some(&marked)), &drain);
             prop_assert_eq!(drain.print(), Some(text));
         }
 

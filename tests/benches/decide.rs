@@ -55,6 +55,7 @@ fn instance(n: i64, state: Option<State>) -> Instance {
                 hold: false,
                 has_gate: true,
                 has_state: true,
+                is_of_other_stack: false,
             },
             custom_attributes: 2,
         },

@@ -16,7 +16,7 @@ MISSING_DATA = {
     # Measured by every reconcile run: without one, the alarm on runs fires, and these keep their state.
     "ignore": {
         "OldestUnmappedMinutes", "BreakerOpen", "CredentialsRefused", "SsmUnwell", "OwnershipUnproven", "Unreachable",
-        "ChecksWithheld", "DrainedByUs", "MappedWithoutPrivacy", "RefusedAlone", "StaleCredentials",
+        "ChecksWithheld", "DrainedByUs", "MappedWithoutPrivacy", "OtherStack", "RefusedAlone", "StaleCredentials",
     },
     # Silence is the fault.
     "breaching": {"ReconcileRuns"},

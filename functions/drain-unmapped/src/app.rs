@@ -24,7 +24,7 @@ pub struct App {
 impl App {
     /// Puts it together, with an empty memory.
     pub fn new(config: Config, clients: Clients, metrics: Metrics) -> Self {
-        let names = AttributeNames::new(config.share.drive);
+        let names = AttributeNames::of_stack(&config.share, &config.stack);
         App { config, clients, metrics, names, memory: Mutex::default() }
     }
 }

@@ -146,7 +146,9 @@ impl Instance {
     pub fn is_unknown(&self) -> bool {
         match &self.record.attributes.state {
             StateAttribute::Absent | StateAttribute::Known(State::Restarted { .. }) => true,
-            StateAttribute::Unreadable | StateAttribute::Known(State::Unmapped { .. }) => false,
+            StateAttribute::Unreadable
+            | StateAttribute::OtherShare(_)
+            | StateAttribute::Known(State::Unmapped { .. }) => false,
             // Someone shut the gate by hand, so the proof no longer counts.
             StateAttribute::Known(State::Mapped { .. } | State::Doubtful { .. }) => !self.is_open(),
         }

@@ -94,7 +94,7 @@ impl RunStatistics {
                         Some(self.slowest_opening_seconds.map_or(seconds, |slowest| slowest.max(seconds)));
                 }
             }
-            Why::Failure(_) | Why::NoResult | Why::Silent => {
+            Why::Failure(_) | Why::NoResult | Why::Silent | Why::OtherShare => {
                 if let State::Unmapped { cause, .. } | State::Doubtful { cause, .. } = &write.verdict.state {
                     *self.failures.entry(cause.class()).or_default() += 1;
                 }

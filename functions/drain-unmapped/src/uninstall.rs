@@ -48,7 +48,8 @@ pub async fn uninstall(app: &App, deadline: Timestamp) -> Result<Value, Error> {
 
 /// The registrations that have an attribute of ours.
 fn ours(found: &Registrations) -> impl Iterator<Item = &ContainerInstance> {
-    found.records.iter().filter(|record| record.attributes.any())
+    // What another stack with this letter wrote stays.
+    found.records.iter().filter(|record| record.attributes.any() && !record.attributes.is_of_other_stack)
 }
 
 struct Uninstall<'a> {

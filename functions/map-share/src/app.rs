@@ -31,7 +31,7 @@ impl App {
 
     /// The names of our attributes.
     pub(crate) fn names(&self) -> AttributeNames {
-        AttributeNames::new(self.config.share.drive)
+        AttributeNames::of_stack(&self.config.share, &self.config.stack)
     }
 }
 

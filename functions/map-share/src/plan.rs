@@ -166,7 +166,9 @@ fn check_wants_command(attributes: &InstanceAttributes, ecs: EcsStatus) -> Resul
     match attributes {
         _ if attributes.gate == Gate::Mapped => Err(Reason::Mapped),
         _ if !ecs.is_active => Err(Reason::NotActive),
-        InstanceAttributes { state: StateAttribute::Known(_), .. } => Err(Reason::HasState),
+        InstanceAttributes { state: StateAttribute::Known(_) | StateAttribute::OtherShare(_), .. } => {
+            Err(Reason::HasState)
+        }
         _ if !ecs.is_connected => Err(Reason::NotConnected),
         _ => Ok(()),
     }
@@ -274,7 +276,7 @@ pub(crate) fn release(
     if !live.attributes.drain.is_ours() {
         return Err(Reason::NotOurDrain);
     }
-    let released = Drain::Released { at }.print().ok_or(Reason::NotOurDrain)?;
+    let released = names.print_drain(&Drain::Released { at }).ok_or(Reason::NotOurDrain)?;
     Ok(vec![(names.drain.clone(), released)])
 }
 

@@ -35,6 +35,7 @@ fn every_constant_stands_in_the_table() {
         Cause::LOST,
         Cause::NOT_MAPPED,
         Cause::NO_RESULT,
+        Cause::OTHER_SHARE,
         Cause::PORT_445,
         Cause::REFUSED_BY_SSM,
         Cause::SILENT,

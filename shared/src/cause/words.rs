@@ -32,6 +32,8 @@ impl Cause {
     pub const UNDELIVERED: Cause = Cause::listed("undelivered");
     /// SSM refused the command for this instance.
     pub const REFUSED_BY_SSM: Cause = Cause::listed("refused-by-ssm");
+    /// The recorded proof is of another share or letter than the one that is configured.
+    pub const OTHER_SHARE: Cause = Cause::listed("other-share");
     /// An open gate had no result for too long, while SSM was well.
     pub const SILENT: Cause = Cause::listed("silent");
     /// A word that is not in the table.
@@ -96,8 +98,11 @@ pub(super) static ROWS: &[Row] = &[
         .means("another share is mapped to the letter")
         .remedy("replace the instance after RemotePath was changed; else find who maps that share"),
     of_functions(Cause::REFUSED_BY_SSM, Configuration, Never)
-        .means("Systems Manager refused the command for this instance")
-        .remedy("check the document's name and platform, and to which instances it may be sent"),
+        .means("Systems Manager or IAM refused the command for this instance")
+        .remedy("give the instance the tag that InstanceTagKey names; check the document's name and platform"),
+    of_functions(Cause::OTHER_SHARE, Configuration, Never)
+        .means("the last proof is of another share: RemotePath was changed, or another stack maps the same letter")
+        .remedy("after a change of RemotePath replace the instances; of two stacks with one letter on a cluster delete one"),
     word("metadata-service", Host, All)
         .means("the instance's metadata service gave the AWS tools no credentials")
         .remedy("check that the instance has a role, and its route and proxy settings for 169.254.169.254"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_ssm::Client;
 
-use super::{CommandRequest, SendError, TARGETS_A_COMMAND, send_command};
+use super::command::{CommandRequest, SendError, TARGETS_A_COMMAND, send_command};
 use crate::aws::AwsError;
 use crate::ids::{CommandId, InstanceId};
 use crate::ssm;

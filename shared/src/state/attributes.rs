@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::mark::Mark;
 use super::value::State;
 use crate::cause::Cause;
-use crate::share::DriveLetter;
+use crate::fingerprint::Fingerprint;
+use crate::share::{DriveLetter, ShareMapping};
 use crate::time;
 
 /// An operator's attribute, with any value: the instance is never drained and never given back.
@@ -60,22 +62,30 @@ pub enum Drain {
     },
     /// A value that we did not write.
     Foreign,
+    /// Another stack wrote it.
+    OtherStack,
 }
 
 impl Drain {
-    /// The attribute's value; `None` where there is nothing to write.
+    /// The attribute's value with the stack that writes it; `None` where there is nothing to write.
+    pub fn print_marked(&self, mark: &Mark) -> Option<String> {
+        self.print().map(|value| format!("{value} {}", mark.stack))
+    }
+
+    /// The attribute's value without its stack; `None` where there is nothing to write.
     pub fn print(&self) -> Option<String> {
         match self {
             Drain::Requested { cause, at } => Some(format!("requested {cause} {}", time::format(*at))),
             Drain::Done { cause, at } => Some(format!("done {cause} {}", time::format(*at))),
             Drain::Released { at } => Some(format!("released {}", time::format(*at))),
-            Drain::Absent | Drain::Foreign => None,
+            Drain::Absent | Drain::Foreign | Drain::OtherStack => None,
         }
     }
 
-    /// Reads a value, or its absence.
+    /// Reads a value, or its absence, whichever stack wrote it.
     pub fn parse(value: Option<&str>) -> Self {
         let Some(value) = value else { return Drain::Absent };
+        let (value, _) = split_stack(value);
         let words: Vec<&str> = value.split(' ').collect();
         let read = match words.as_slice() {
             ["requested", cause, at] => {
@@ -92,7 +102,7 @@ impl Drain {
     fn at(&self) -> Option<Timestamp> {
         match self {
             Drain::Requested { at, .. } | Drain::Done { at, .. } | Drain::Released { at } => Some(*at),
-            Drain::Absent | Drain::Foreign => None,
+            Drain::Absent | Drain::Foreign | Drain::OtherStack => None,
         }
     }
 
@@ -102,7 +112,13 @@ impl Drain {
     }
 }
 
-/// The names of the attributes of one drive letter.
+/// Splits the stack from a drain's value. A value of an earlier version names none.
+fn split_stack(value: &str) -> (&str, Option<Fingerprint>) {
+    let end = value.rsplit_once(' ').and_then(|(rest, last)| Some((rest, Fingerprint::parse(last)?)));
+    end.map_or((value, None), |(rest, stack)| (rest, Some(stack)))
+}
+
+/// The names of the attributes of one drive letter, and whose they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttributeNames {
     /// `smb.G`
@@ -111,13 +127,30 @@ pub struct AttributeNames {
     pub state: String,
     /// `smb.G.drain`
     pub drain: String,
+    /// The share and the stack; `None` where anybody's values are read as ours.
+    pub mark: Option<Mark>,
 }
 
 impl AttributeNames {
-    /// The names for a letter.
+    /// The names for a letter. Whoever wrote a value, it is read as ours.
     pub fn new(drive: DriveLetter) -> Self {
         let gate = format!("smb.{}", drive.letter());
-        AttributeNames { state: format!("{gate}.state"), drain: format!("{gate}.drain"), gate }
+        AttributeNames { state: format!("{gate}.state"), drain: format!("{gate}.drain"), gate, mark: None }
+    }
+
+    /// The names for a share's letter, of this stack.
+    pub fn of_stack(share: &ShareMapping, stack: &str) -> Self {
+        AttributeNames { mark: Some(Mark::of(share, stack)), ..Self::new(share.drive) }
+    }
+
+    /// The value to write for a state.
+    pub fn print_state(&self, state: &State) -> String {
+        self.mark.as_ref().map_or_else(|| state.print(), |mark| state.print_marked(mark))
+    }
+
+    /// The value to write for a drain; `None` where there is nothing to write.
+    pub fn print_drain(&self, drain: &Drain) -> Option<String> {
+        self.mark.as_ref().map_or_else(|| drain.print(), |mark| drain.print_marked(mark))
     }
 }
 
@@ -136,6 +169,8 @@ pub struct InstanceAttributes {
     pub has_gate: bool,
     /// The state's attribute exists, whatever its value.
     pub has_state: bool,
+    /// Another stack wrote the state or the drain.
+    pub is_of_other_stack: bool,
 }
 
 /// The state attribute as it was found.
@@ -147,6 +182,8 @@ pub enum StateAttribute {
     Known(State),
     /// Unreadable or absent under an open gate: counts as mapped, and a check is due.
     Unreadable,
+    /// A proof of another share or letter: no proof. The gate is shut.
+    OtherShare(State),
 }
 
 impl StateAttribute {
@@ -154,7 +191,7 @@ impl StateAttribute {
     pub fn state(&self) -> Option<&State> {
         match self {
             StateAttribute::Known(state) => Some(state),
-            StateAttribute::Absent | StateAttribute::Unreadable => None,
+            StateAttribute::Absent | StateAttribute::Unreadable | StateAttribute::OtherShare(_) => None,
         }
     }
 }
@@ -180,14 +217,28 @@ impl InstanceAttributes {
         let (has_gate, has_state) = (gate.is_some(), state.is_some());
         let gate = Gate::parse(gate);
         let is_true = |at: Timestamp| time::not_ahead(at, now).is_some();
-        let state = match (state.and_then(State::parse).filter(|state| state.times().all(is_true)), gate) {
-            (Some(state), _) => StateAttribute::Known(state),
+        let read = state.and_then(State::parse_marked).filter(|(state, _)| state.times().all(is_true));
+        let written_by = read.as_ref().and_then(|(_, mark)| mark.as_ref());
+        let is_other = |theirs: Option<Fingerprint>, ours: fn(&Mark) -> Fingerprint| {
+            theirs.zip(names.mark.as_ref()).is_some_and(|(theirs, mark)| theirs != ours(mark))
+        };
+        let is_other_share = is_other(written_by.map(|mark| mark.share), |mark| mark.share);
+        let drained_by = drain.and_then(|value| split_stack(value).1);
+        let is_others_drain = is_other(drained_by, |mark| mark.stack);
+        let is_of_other_stack =
+            is_others_drain || is_other(written_by.map(|mark| mark.stack), |mark| mark.stack);
+        let state = match (read, gate) {
+            (Some((state, _)), _) if is_other_share => StateAttribute::OtherShare(state),
+            (Some((state, _)), _) => StateAttribute::Known(state),
             (None, Gate::Mapped) => StateAttribute::Unreadable,
             (None, Gate::Shut) => StateAttribute::Absent,
         };
-        let drain = Drain::parse(drain);
-        let drain = if drain.at().is_none_or(is_true) { drain } else { Drain::Foreign };
-        InstanceAttributes { gate, state, drain, hold, has_gate, has_state }
+        let drain = match Drain::parse(drain) {
+            _ if is_others_drain => Drain::OtherStack,
+            drain if drain.at().is_none_or(is_true) => drain,
+            _ => Drain::Foreign,
+        };
+        InstanceAttributes { gate, state, drain, hold, has_gate, has_state, is_of_other_stack }
     }
 
     /// The same where the instance registered then: a host may set attributes when it registers, and a proof that is older than
@@ -209,7 +260,7 @@ impl InstanceAttributes {
             StateAttribute::Known(State::Unmapped { cause, judged, .. }) if *cause == Cause::NOT_MAPPED => {
                 Some(*judged)
             }
-            StateAttribute::Known(_) | StateAttribute::Unreadable => None,
+            StateAttribute::Known(_) | StateAttribute::Unreadable | StateAttribute::OtherShare(_) => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::mark::Mark;
 use crate::cause::Cause;
 use crate::time;
 
@@ -103,8 +104,31 @@ impl State {
         }
     }
 
-    /// Reads a value; `None` where it is not one that [`State::print`] writes.
+    /// The value with the mark of whose proof it is; a state that is no proof has none.
+    pub fn print_marked(&self, mark: &Mark) -> String {
+        match self {
+            State::Mapped { .. } | State::Doubtful { .. } => format!("{} {}", self.print(), mark.print()),
+            State::Restarted { .. } | State::Unmapped { .. } => self.print(),
+        }
+    }
+
+    /// Reads a value and its mark.
+    pub fn parse_marked(value: &str) -> Option<(Self, Option<Mark>)> {
+        let words = match value.split(' ').next() {
+            Some("mapped") => 4,
+            Some("doubtful") => 5,
+            _ => return Some((Self::parse_plain(value)?, None)),
+        };
+        let (value, mark) = Mark::split(value, words);
+        Some((Self::parse_plain(value)?, mark))
+    }
+
+    /// Reads a value, whoever wrote it; `None` where it is not one that [`State::print`] or [`State::print_marked`] writes.
     pub fn parse(value: &str) -> Option<Self> {
+        Self::parse_marked(value).map(|(state, _)| state)
+    }
+
+    fn parse_plain(value: &str) -> Option<Self> {
         let words: Vec<&str> = value.split(' ').collect();
         let optional = |word: &str| if word == "-" { Some(None) } else { time::parse(word).map(Some) };
         // An unknown cause, which another version may have written, becomes `unlisted`; the rest is kept.

@@ -14,7 +14,7 @@ fn end(stack: &Stack) -> Vec<(String, Gate, Status, &'static str)> {
         Drain::Requested { .. } => "requested",
         Drain::Done { .. } => "done",
         Drain::Released { .. } => "released",
-        Drain::Foreign => "foreign",
+        Drain::Foreign | Drain::OtherStack => "foreign",
     };
     let ids = stack.instances("apps").into_iter();
     ids.map(|id| {

@@ -34,7 +34,7 @@ async fn one_host_that_is_always_refused_stops_no_other() {
                 .with(|host| host.always = Some(Scripted::new("Failed", 78, &line)))
         };
         let stack = Stack::new(fleet(61, 20).windows_instance("apps", refused));
-        stack.minutes(33).await;
+        stack.minutes(35).await;
         assert_eq!(open(&stack).len(), 20, "{code}: once the row is over");
         let before = calls(&stack, "SendCommand");
         stack.minutes(60).await;

@@ -9,6 +9,8 @@ mod forged;
 mod herds;
 mod overlap;
 mod report;
+mod shares;
+mod steady;
 
 use shared::state::State;
 use tests::fleet::World;
@@ -33,7 +35,7 @@ async fn mapped_fleet(seed: u64, instances: usize) -> Stack {
     // The SDK's jitter and the halving of refused groups use this thread's generator.
     fastrand::seed(seed);
     let stack = Stack::new(fleet(seed, instances));
-    stack.minutes(5 + instances as u64 / 40).await;
+    stack.minutes(5 + instances as u64 / 20).await;
     assert_eq!(open(&stack).len(), instances);
     stack
 }

@@ -52,13 +52,16 @@ struct Expected {
     counted: &'static [(&'static str, f64)],
 }
 
+/// With the fingerprint of the stack `smb-g`.
+const RELEASED: &str = "released 2026-11-22T07:58:00.000Z e4eccf85";
+
 fn expected(file: &str) -> Expected {
     let only = |sent, written, counted| Expected { sent, written, counted };
     let skipped: &[_] = &[("EventsSkipped", 1.0)];
     let foreign: &[_] = &[("EventsForeign", 1.0)];
     let handled: &[_] = &[("EventsHandled", 1.0)];
     let shut = Some((MAPPED, "smb.G.state", "restarted 2026-11-22T07:58:00.000Z 2026-11-22T07:30:00.000Z"));
-    let released = Some((DRAINED, "smb.G.drain", "released 2026-11-22T07:58:00.000Z"));
+    let released = Some((DRAINED, "smb.G.drain", RELEASED));
     match file {
         "by-hand-one" | "container-instance-registered" => only(&NEW[..1], None, handled),
         "by-hand-several" => only(

@@ -81,6 +81,7 @@ fn mapped() -> Row {
         unreachable: false,
         drain: "none",
         ownership_unproven: false,
+        of_other_stack: false,
         hold: false,
         without_privacy: false,
         script_version: Some("1a2b3c4d".to_owned()),

@@ -72,7 +72,7 @@ pub fn duration(
             {
                 pace.reread + pace.map
             }
-            _ => pace.check,
+            _ => return Some(world.vary_check(pace.check, &host.id, now) + host.script_delay),
         },
     };
     Some(world.vary(own, &host.id, now) + host.script_delay)

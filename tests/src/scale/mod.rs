@@ -16,10 +16,12 @@
 mod figures;
 mod page;
 mod source;
+mod steady;
 mod wave;
 
 pub use figures::Figures;
 pub use page::{assumed, chart, page, row};
+pub use steady::{Steadiness, SteadyState};
 
 use std::time::Duration;
 

@@ -54,7 +54,7 @@ async fn read_again(run: &Run<'_>, record: &ContainerInstance) -> Outcome {
 }
 
 async fn put_drain(run: &mut Run<'_>, record: &ContainerInstance, drain: &Drain) -> Result<(), AwsError> {
-    let Some(value) = drain.print() else { return Ok(()) };
+    let Some(value) = run.app.names.print_drain(drain) else { return Ok(()) };
     run.pace.turn().await;
     let attributes = [(run.app.names.drain.clone(), value)];
     let write = [(&record.arn, attributes.as_slice())];

@@ -25,7 +25,7 @@ impl Write<'_> {
         let is_new_gate = verdict.gate != self.before.attributes.gate;
         let gate = is_new_gate.then(|| (app.names.gate.clone(), verdict.gate.as_str().to_owned()));
         let has_room = !self.before.lacks_room();
-        let state = has_room.then(|| (app.names.state.clone(), verdict.state.print()));
+        let state = has_room.then(|| (app.names.state.clone(), app.names.print_state(&verdict.state)));
         gate.into_iter().chain(state).collect()
     }
 }

@@ -92,6 +92,7 @@ pub(super) fn plan_commands(
         .take(room_for_maps(fleet, policy, now))
         .map(|targets| map(targets, "due, and an instance was let in a moment ago"))
         .collect();
+    let due_for_checks = checks.len();
     checks.retain(|one| budget.withholds_checks() || one.instance.is_online());
     let checks = in_turn(checks, pace.turn_memory(policy), now);
     let may_check = fleet.at_work(Action::Check, policy, now).next().is_none();
@@ -128,7 +129,7 @@ pub(super) fn plan_commands(
     } else if !holds_checks && may_check {
         commands.extend(check(&checks, &budget, pace));
     }
-    let has_more_checks = checks.len()
+    let has_more_checks = due_for_checks
         > commands.last().map_or(0, |last| match last.action {
             Action::Check => last.targets.len(),
             Action::Map => 0,

@@ -153,7 +153,7 @@ fn own_rule(witnesses: &Witnesses, instance: &Instance, cause: &Cause, policy: &
         Drain::Released { .. } => return Some(Rule::Released),
         // An operator activated it again; `released` is written in this run.
         Drain::Done { .. } => return Some(Rule::Released),
-        Drain::Foreign => return Some(Rule::DrainAttributeNotOurs),
+        Drain::Foreign | Drain::OtherStack => return Some(Rule::DrainAttributeNotOurs),
         Drain::Absent if instance.record.lacks_room_for_drain() => return Some(Rule::AttributeLimit),
         Drain::Absent | Drain::Requested { .. } => {}
     }

@@ -50,6 +50,8 @@ pub enum Why {
     Silent,
     /// Gate and state contradicted each other.
     Contradiction,
+    /// The proof was of another share.
+    OtherShare,
 }
 
 impl Why {
@@ -60,15 +62,38 @@ impl Why {
             Why::NoResult => Some("no result"),
             Why::Silent => Some("silent"),
             Why::Contradiction => Some("gate and state contradicted each other"),
+            Why::OtherShare => Some("the proof is of another share"),
         }
     }
 }
 
-/// Judges every connected instance's newest result. What ECS has no room for is not recorded; only an open gate is shut.
-pub(super) fn apply_results(fleet: &mut Fleet) -> Vec<GateWrite> {
+/// A proof of another share is none: the gate is shut, whatever the host says in the same look.
+pub(super) fn shut_other_shares(fleet: &mut Fleet, now: Timestamp) -> Vec<GateWrite> {
     let mut writes = Vec::new();
     for (arn, instance) in &mut fleet.instances {
+        let StateAttribute::OtherShare(proof) = &instance.record.attributes.state else { continue };
         if !instance.record.is_connected {
+            continue;
+        }
+        let state = State::Unmapped {
+            attempts: 1,
+            judged: proof.judged(),
+            logon: proof.logon(),
+            cause: Cause::OTHER_SHARE,
+            failing_since: now,
+        };
+        let verdict = Verdict { gate: Gate::Shut, state };
+        writes.push(apply(arn, instance, verdict, Why::OtherShare));
+    }
+    writes
+}
+
+/// Judges every connected instance's newest result. What ECS has no room for is not recorded; only an open gate is shut.
+pub(super) fn apply_results(fleet: &mut Fleet, written: &[GateWrite]) -> Vec<GateWrite> {
+    let written: BTreeSet<&ContainerInstanceArn> = written.iter().map(|write| &write.arn).collect();
+    let mut writes = Vec::new();
+    for (arn, instance) in &mut fleet.instances {
+        if !instance.record.is_connected || written.contains(arn) {
             continue;
         }
         let Some((result, verdict)) = judge(instance) else { continue };

@@ -115,7 +115,9 @@ pub struct Assessment {
 /// Takes the results, and asks the budget once.
 pub fn assess(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Assessment {
     let mut fleet = fleet.clone();
-    let mut writes = gates::apply_results(&mut fleet);
+    let mut writes = gates::shut_other_shares(&mut fleet, now);
+    let results = gates::apply_results(&mut fleet, &writes);
+    writes.extend(results);
     writes.extend(gates::reconcile_attributes(&mut fleet, policy, now));
     let pace = CheckPace::of(&fleet, policy);
     let is_ssm_unwell = gates::is_ssm_unwell(&fleet, &pace, policy, now);

@@ -99,6 +99,10 @@ pub fn next_attempt(
         {
             (*judged, Attempt::Retry)
         }
+        // Who maps another share to the letter is asked before anything is mapped.
+        (StateAttribute::Known(State::Unmapped { judged, cause, .. }), _) if *cause == Cause::OTHER_SHARE => {
+            (*judged, Attempt::Adopt)
+        }
         (StateAttribute::Known(State::Unmapped { attempts, judged, cause, failing_since, .. }), _) => {
             let failing = Failing { attempts: *attempts, judged: *judged, cause, since: *failing_since };
             let at = retry_at(&instance.id, &failing, policy);
@@ -111,7 +115,7 @@ pub fn next_attempt(
         (StateAttribute::Known(State::Doubtful { judged, .. }), true) => {
             (later(*judged, policy.doubtful_check_wait()), Attempt::Verify)
         }
-        (StateAttribute::Unreadable, _) => (registered, Attempt::Verify),
+        (StateAttribute::Unreadable | StateAttribute::OtherShare(_), _) => (registered, Attempt::Verify),
         (StateAttribute::Known(State::Mapped { .. } | State::Doubtful { .. }), false) => {
             (registered, Attempt::Adopt)
         }

@@ -38,6 +38,8 @@ shared::metrics! {
         |run| count(run.survey.disconnected);
     StackAndCluster "StaleCredentials" "instances that logged on before a parameter last changed" =
         |run| count(run.survey.stale);
+    StackAndCluster "OtherStack" "instances whose state or drain another stack wrote" =
+        |run| count(run.survey.other_stack);
     StackAndCluster "AttributeLimit" "instances that have no room for gate and state" =
         |run| count(run.survey.at_attribute_limit);
     StackAndCluster "BreakerOpen" "1 while the breaker of a cluster is open" =

@@ -29,7 +29,8 @@ pub struct Row {
     pub connected: bool,
     /// `mapped` or `shut`.
     pub gate: &'static str,
-    /// The state's first word; `none` where there is no state, `unreadable` where it could not be read.
+    /// The state's first word; `none` where there is no state, `unreadable` where it could not be read, `other-share` where
+    /// it is a proof of another share.
     pub state: &'static str,
     /// Mapped or failing since.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,10 +51,12 @@ pub struct Row {
     pub in_flight: bool,
     /// Its SSM agent has been offline too long.
     pub unreachable: bool,
-    /// Whether the drain attribute is `ours`, `requested`, `released`, `not-ours`, or `none`.
+    /// Whether the drain attribute is `ours`, `requested`, `released`, `not-ours`, `other-stack`, or `none`.
     pub drain: &'static str,
     /// It is draining, and it cannot be proven that we did it.
     pub ownership_unproven: bool,
+    /// Another stack wrote the state or the drain: two stacks use the letter on this cluster.
+    pub of_other_stack: bool,
     /// It has the attribute `smb.hold`.
     pub hold: bool,
     /// The newest proof says that the mapping was made without privacy.
@@ -94,6 +97,7 @@ pub(crate) fn row(
     let (state, since, attempts, cause) = match &attributes.state {
         StateAttribute::Absent => ("none", None, None, None),
         StateAttribute::Unreadable => ("unreadable", None, None, None),
+        StateAttribute::OtherShare(_) => ("other-share", None, None, None),
         StateAttribute::Known(State::Restarted { at, .. }) => ("restarted", Some(*at), None, None),
         StateAttribute::Known(State::Mapped { since, .. }) => ("mapped", Some(*since), None, None),
         StateAttribute::Known(State::Doubtful { since, cause, .. }) => {
@@ -129,8 +133,10 @@ pub(crate) fn row(
             Drain::Done { .. } => "ours",
             Drain::Released { .. } => "released",
             Drain::Foreign => "not-ours",
+            Drain::OtherStack => "other-stack",
         },
         ownership_unproven: is_unproven(record),
+        of_other_stack: attributes.is_of_other_stack,
         hold: attributes.hold,
         without_privacy: privacy(instance) == Some(false),
         script_version: script(instance).map(|version| version.to_string()),

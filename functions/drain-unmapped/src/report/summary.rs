@@ -32,6 +32,7 @@ pub fn summary(
     also(survey.disconnected, "disconnected");
     also(survey.draining, "draining");
     also(survey.drained_by_us, "drained by this stack");
+    also(survey.other_stack, "with attributes of another stack");
     also(survey.other_script, "last answered by another version of the script");
     also(statistics.drains, "drained now");
     also(statistics.given_back, "given back now");

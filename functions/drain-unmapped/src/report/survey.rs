@@ -42,6 +42,8 @@ pub struct Survey {
     pub stale: u32,
     /// Ten custom attributes, and none of ours among them.
     pub at_attribute_limit: u32,
+    /// Another stack wrote their state or drain.
+    pub other_stack: u32,
     /// Answered last by another version of the mapping script.
     pub other_script: u32,
     /// Other registrations of the same EC2 instances.
@@ -72,6 +74,7 @@ pub fn survey(policy: &Policy, fleet: &Fleet, cluster: Option<&ClusterRef>, now:
         survey.unproven += u32::from(is_unproven(record));
         survey.stale += u32::from(is_stale(fleet, instance));
         survey.unreachable += u32::from(is_unreachable(policy, instance, now));
+        survey.other_stack += u32::from(record.attributes.is_of_other_stack);
         survey.other_script += u32::from(script(instance).is_some_and(|version| version != SCRIPT_VERSION));
         survey.at_attribute_limit += u32::from(record.lacks_room());
         if let Some(State::Unmapped { failing_since, cause, .. }) = instance.state() {

@@ -128,6 +128,7 @@ pub(super) fn host(n: u32, stands: &str) -> Instance {
                 hold: false,
                 has_gate,
                 has_state,
+                is_of_other_stack: false,
             },
             custom_attributes: 2,
         },

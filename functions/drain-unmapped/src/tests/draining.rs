@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use shared::cause::{Class, Row};
 use shared::config::{Mode, Policy};
+use shared::state::Drain;
 
 use super::build::{NOW, With, decided, fleet, host, hosts, of_kind, policy};
 use crate::decide::{decide, drain_budget};
@@ -247,4 +248,13 @@ fn clusters_do_not_share_budget_breaker_or_what_must_stay() {
     assert_eq!(drains(here().chain(there), &policy()), ["1", "2: half-must-stay"]);
     let there = || hosts(51..61, WELL).into_iter().chain([host(2, BROKEN)]).map(|h| h.cluster("other"));
     assert_eq!(drains(here().chain(there()), &policy()), ["2", "1"]);
+}
+
+#[test]
+fn what_another_stack_drained_is_neither_drained_nor_given_back() {
+    let others = |host: Instance| host.with(|i| i.record.attributes.drain = Drain::OtherStack);
+    let with = |instance: Instance| drains(hosts(21..41, WELL).into_iter().chain([instance]), &policy());
+    assert_eq!(with(others(host(1, BROKEN))), ["1: drain-attribute-not-ours"]);
+    assert_eq!(with(others(host(1, WELL).draining())), [""; 0]);
+    assert_eq!(with(others(host(1, WELL))), [""; 0]);
 }

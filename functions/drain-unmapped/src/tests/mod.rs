@@ -11,6 +11,7 @@ mod properties;
 mod random;
 mod reporting;
 mod sending;
+mod shares;
 mod silence;
 mod timing;
 mod verdicts;

@@ -239,6 +239,7 @@ fn a_row_gives_state_cause_remedy_and_next_attempt() {
         "drain": "released",
         "ownershipUnproven": false,
         "hold": true,
+            "ofOtherStack": false,
         "withoutPrivacy": false,
         "staleCredential": false,
         "notDrainedBecause": "hold",

@@ -24,7 +24,7 @@ pub(super) fn nothing_is_recorded_for_the_future(step: &Step<'_>) -> CheckResult
 fn time(drain: &Drain) -> Option<Timestamp> {
     match drain {
         Drain::Requested { at, .. } | Drain::Done { at, .. } | Drain::Released { at } => Some(*at),
-        Drain::Absent | Drain::Foreign => None,
+        Drain::Absent | Drain::Foreign | Drain::OtherStack => None,
     }
 }
 
