@@ -72,6 +72,15 @@ EXPECTED = {
     "validate-task-definition/task-definition.json": NONE,
 }
 
+# The same of the events that a batch of such a file holds, by their numbers: verdicts of AWS's own matcher.
+IN_BATCHES = {
+    "map-share/sqs-doubled-and-out-of-order.json": [CONTAINER_INSTANCE, NONE, CONTAINER_INSTANCE, STATE, STATE],
+    "map-share/sqs-scale-out.json": [STATE, STATE, STATE, CONTAINER_INSTANCE, CONTAINER_INSTANCE, CONTAINER_INSTANCE],
+    "map-share/sqs-task-noise.json": [CONTAINER_INSTANCE] * 4,
+    "drain-unmapped/tick.json": [NONE],
+    "drain-unmapped/ticks-waiting.json": [NONE, NONE],
+}
+
 CLUSTER = "arn:aws:ecs:eu-west-1:111122223333:cluster/windows"
 
 WINDOWS_INSTANCE = {
@@ -125,6 +134,14 @@ class Files(unittest.TestCase):
             event = json.loads((EVENTS / name).read_text(encoding="utf-8"))
             with self.subTest(name=name):
                 self.assertEqual(passes(event, watched_clusters()), EXPECTED[name])
+
+    def test_every_event_in_a_batch_passes_exactly_the_rules_that_it_should(self):
+        for name, expected in IN_BATCHES.items():
+            batch = json.loads((EVENTS / name).read_text(encoding="utf-8"))
+            bodies = [json.loads(record["body"]) for record in batch["Records"]]
+            clusters = {body["detail"]["clusterArn"] for body in bodies if "clusterArn" in body.get("detail", {})}
+            with self.subTest(name=name):
+                self.assertEqual([passes(body, sorted(clusters) or [CLUSTER]) for body in bodies], expected)
 
     def test_every_rule_lets_some_file_through(self):
         self.assertEqual(set().union(*EXPECTED.values()), set(rules([CLUSTER])))

@@ -37,10 +37,7 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
     for (_, error) in &found.failed {
         run.statistics.failed(error);
     }
-    let parameters = parameters.unwrap_or_else(|error| {
-        run.statistics.failed(&error);
-        Parameters::Unread
-    });
+    let mut parameters = known(&mut run, parameters);
     loop {
         let looked = app.clients.now();
         let mut fleet = read_fleet(app, run.memory, &found, parameters).await?;
@@ -61,7 +58,20 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
         };
         tokio::time::sleep(Duration::try_from(next.duration_since(now)).unwrap_or_default()).await;
         found.keep(&fleet);
+        // A parameter that appears within the run may be presented, so its date is needed.
+        if parameters.changed().is_none() {
+            let again = read_parameters(app).await;
+            parameters = known(&mut run, again);
+        }
     }
+}
+
+/// What was read; what could not be read is counted.
+fn known(run: &mut Run<'_>, parameters: Result<Parameters, AwsError>) -> Parameters {
+    parameters.unwrap_or_else(|error| {
+        run.statistics.failed(&error);
+        Parameters::Unread
+    })
 }
 
 /// Answers `{"report": true}`: what a run would see and do. Changes nothing.

@@ -240,7 +240,7 @@ fn a_test_can_script_any_result() {
 }
 
 #[test]
-fn output_holds_the_result_line_and_the_agents_text_within_2500_characters() {
+fn output_holds_the_result_line_and_the_agents_text_within_2500_bytes() {
     let mut bench = Bench::with_instance(Host::disk_on_letter);
     let plugin = |bench: &mut Bench, wait| {
         let command = bench.send("map", &[id(1)]);

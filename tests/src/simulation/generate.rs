@@ -31,6 +31,7 @@ impl Plan {
         let mut disturbances = disturbances(&mut rng, fleet.hosts);
         let mut of_refusals = fastrand::Rng::with_seed(!seed);
         conditions.ntlm = seed % 16 == 7;
+        conditions.slow_checks = seed % 4 == 2;
         let budget = refusal_events::lock_out(&mut of_refusals, &mut conditions);
         variables.insert("REFUSAL_BUDGET", budget.to_string());
         disturbances.extend(refusal_events::disturbances(&mut of_refusals, fleet.hosts));
@@ -70,6 +71,7 @@ fn conditions(rng: &mut fastrand::Rng) -> Conditions {
         lock_out: if rng.u8(..) < 200 { Some(rng.usize(4..=8)) } else { None },
         multiplier: 1,
         ntlm: false,
+        slow_checks: false,
         latency: Duration::from_millis(rng.u64(20..=150)),
         spaced_details: rng.bool(),
         partial_puts: rng.u8(..) < 64,

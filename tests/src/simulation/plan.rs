@@ -53,6 +53,8 @@ pub(super) struct Conditions {
     pub(super) multiplier: u32,
     /// The directory accepts the previous password over NTLM.
     pub(super) ntlm: bool,
+    /// A check takes 12 s on average, and up to a minute.
+    pub(super) slow_checks: bool,
     /// From an AWS call to its answer.
     pub(super) latency: Duration,
     /// `StatusDetails` has spaces, as in documents, instead of the API's spelling.

@@ -12,7 +12,8 @@ use super::world_event::{
     WorldEvent, id_of,
 };
 use crate::fleet::{
-    Agent, Host, Letter, Mapping, Platform, Power, REMOTE, Readable, Scripted, USER, World, task_definition,
+    Agent, Host, Letter, Mapping, Pace, Platform, Power, REMOTE, Readable, Scripted, USER, World,
+    task_definition,
 };
 use crate::local_aws::ecs::Status;
 use crate::local_aws::throttles::Bucket;
@@ -45,6 +46,9 @@ pub(super) fn initial_world(plan: &Plan) -> World {
     world.write_password_parameter(&password(1), base() - Duration::from_secs(86_400));
     world.account.lock_out = plan.conditions.lock_out.map(lock_out);
     world.account.multiplier = plan.conditions.multiplier;
+    if plan.conditions.slow_checks {
+        world.pace = Pace::of_checks(Duration::from_secs(12));
+    }
     for host in 1..=plan.fleet.hosts {
         let cluster = cluster_of(host, plan.fleet.two_clusters);
         world = world.windows_instance(cluster, |one| {

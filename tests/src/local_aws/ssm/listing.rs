@@ -275,15 +275,9 @@ fn show<'a>(
     }
 }
 
-/// Standard output and standard error in one text, cut at SSM's limit.
+/// Standard output and standard error in one text, as the agent writes it. A script ends its line.
 fn output(invocation: &Invocation) -> Cow<'_, str> {
-    let mut text = Cow::Borrowed(invocation.stdout.as_str());
-    if !invocation.stderr.is_empty() {
-        text.to_mut().push_str(&format!("\n\n----------ERROR-------\n{}", invocation.stderr));
-    }
-    if text.chars().count() <= MOST_OUTPUT {
-        text
-    } else {
-        Cow::Owned(text.chars().take(MOST_OUTPUT).collect())
-    }
+    let stdout = invocation.stdout.as_str();
+    let end = if stdout.is_empty() || stdout.ends_with('\n') { "" } else { "\n" };
+    super::agent::output(&format!("{stdout}{end}"), &invocation.stderr).into()
 }

@@ -1,5 +1,6 @@
 //! SSM: commands and their invocations, managed instances, names and dates of parameters.
 
+pub mod agent;
 pub mod commands;
 mod fetch;
 mod filters;

@@ -44,7 +44,8 @@ impl Placements {
             return Ok(());
         }
         let now = step.aws.now();
-        let may_check = || !is_unhealthy(step.aws, step.ground_truth, now) && !refusals.is_any_reported(step);
+        let may_check =
+            || !is_unhealthy(step.aws, step.ground_truth, now, false) && !refusals.is_any_reported(step);
         if !self.a_reconcile_run_succeeded(step) || !may_check() {
             self.excused_at = Some(now);
         }

@@ -78,11 +78,12 @@ fn was_asked(step: &Step<'_>, one: &Registration, judged: Timestamp) -> bool {
 /// SSM is healthy and the budget is not spent, for a run that read the fleet then.
 fn may_check(step: &Step<'_>, refusals: &Refusals, read: Timestamp) -> bool {
     let of = step.ground_truth.policy.refusal_budget as usize;
-    !is_unhealthy(step.aws, step.ground_truth, read) && refusals.spent(read) < of
+    !is_unhealthy(step.aws, step.ground_truth, read, true) && refusals.spent(read) < of
 }
 
-/// Too many open gates are overdue; one alone never is SSM's fault. Every result that can be judged counts; instances that connected later do not.
-pub(super) fn is_unhealthy(aws: &LocalAws, ground_truth: &GroundTruth, read: Timestamp) -> bool {
+/// Too many open gates are overdue; one alone never is SSM's fault. Every result that can be judged counts; instances that
+/// connected later do not, and where only those `asked` count, neither do instances that wait for their turn.
+pub(super) fn is_unhealthy(aws: &LocalAws, ground_truth: &GroundTruth, read: Timestamp, asked: bool) -> bool {
     let policy = &ground_truth.policy;
     let Some(period) = policy.verify_every else { return false };
     let late = period + period.min(policy.base * 20);
@@ -98,7 +99,15 @@ pub(super) fn is_unhealthy(aws: &LocalAws, ground_truth: &GroundTruth, read: Tim
         open += 1;
         let recorded = one.state().map_or(one.registered_at, State::judged);
         let last_result = newest.map_or(recorded, |(at, _)| at);
-        overdue += usize::from(aws.now().duration_since(last_result) > late);
+        let is_overdue = aws.now().duration_since(last_result) > late;
+        overdue += usize::from(is_overdue && (!asked || is_unanswered(aws, ground_truth, one)));
     }
     overdue > 1 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
+}
+
+/// The last command to it was started, and brought no result.
+fn is_unanswered(aws: &LocalAws, ground_truth: &GroundTruth, one: &Registration) -> bool {
+    ground_truth.history(aws, &one.ec2).next().is_some_and(|(command, target)| {
+        target.started.is_some() && matches!(true_result(command, target, aws.now()), TrueResult::NoResult)
+    })
 }
