@@ -104,6 +104,8 @@ function Get-ChangeText([string]$Change, $Case) {
 function Invoke-Case($Case, [string]$Script) {
     $problems = @()
     $lines = @()
+    # The host is made of the tables of its case, and changes them: a case that runs again needs new ones.
+    $Case = ConvertFrom-Json -AsHashtable (ConvertTo-Json -Compress -Depth 9 $Case)
     $modelHost = New-CaseHost $Case
     Save-ModelHost $modelHost
     Set-ModulePath $(if ($Case.aws) { $Case.aws } else { $bench.Aws }) $(if ($Case.smb) { $Case.smb } else { 'current' })
