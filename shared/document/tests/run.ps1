@@ -73,7 +73,7 @@ $all = @($all | Where-Object { $canEmit -or $_.Case.aws -notmatch '^assemblies' 
 # Each test is announced before it runs. The answer is the first failure, or `passed`.
 if ($Serve) {
     # A script that forgets one of its own variables must not find one of these.
-    Remove-Variable -Name 'names', 'number', 'part', 'parts', 'failed', 'passed', 'rows', 'core', 'service'
+    Remove-Variable -Name 'names', 'number', 'part', 'parts', 'failed', 'passed', 'rows', 'core', 'service', 'folder', 'folders', 'group', 'name', 'version', 'old', 'broken', 'earlier' -ErrorAction Ignore
     function Write-Answer([string]$Text) { [Console]::Out.WriteLine("serve $Text"); [Console]::Out.Flush() }
     Write-Answer "ready $(ConvertTo-Json -Compress -Depth 9 @($all | ForEach-Object { @{ name = $_.Name; case = $_.Case } }))"
     while ($null -ne ($requestText = [Console]::In.ReadLine())) {
