@@ -1,6 +1,25 @@
 # Tests of single functions that the cases cannot reach: those that the modelled host replaces, the time limit, and the
 # values passed to cmdlets. The body of a test gets the script's path and returns the problems.
 
+# Stand-ins for the clients of Connect-AnyAddress: one `refuses`, one `answers`, one does so just after it was looked at (`late`),
+# one `never` does.
+function New-StubClients([string[]]$Kinds) {
+    foreach ($kind in $Kinds) {
+        $source = [Threading.Tasks.TaskCompletionSource[bool]]::new()
+        if ($kind -ceq 'refuses') { $source.SetException([IO.IOException]::new('refused')) }
+        if ($kind -ceq 'answers') { $source.SetResult($true) }
+        $client = [pscustomobject]@{ Kind = $kind; Source = $source; Looks = 0; Closed = 0 }
+        Add-Member -InputObject $client -MemberType ScriptProperty -Name Connected -Value {
+            $this.Looks += 1
+            $this.Source.Task.IsCompletedSuccessfully
+            if ($this.Kind -ceq 'late') { [void]$this.Source.TrySetResult($true) }
+        }
+        Add-Member -InputObject $client -MemberType ScriptMethod -Name ConnectAsync -Value { $this.Source.Task }
+        Add-Member -InputObject $client -MemberType ScriptMethod -Name Close -Value { $this.Closed += 1 }
+        $client
+    }
+}
+
 function Get-UnitTests {
     @{ Name = 'dot-sourcing the script runs nothing'; Body = {
         param($Script)
@@ -14,6 +33,24 @@ function Get-UnitTests {
         if ((Get-MutexName 'G:') -cne 'Global\ecs-smb-mapper-G') { "it is $(Get-MutexName 'G:')" }
     } }
 
+    @{ Name = 'the mutex is held until the run ends, and then given up'; Body = {
+        param($Script)
+        . $Script
+        $script:mutexName = 'Global\smb-bench-' + [guid]::NewGuid().ToString('N')
+        function Get-MutexName { $script:mutexName }
+        # Whether another thread can take it.
+        $script:isFree = {
+            $shell = [powershell]::Create().AddScript({ param($name) $mutex = New-Object Threading.Mutex $false, $name; $is = $mutex.WaitOne(0); if ($is) { $mutex.ReleaseMutex() }; $is })
+            $shell.AddArgument($script:mutexName).Invoke()[0]
+        }
+        function Resolve-Mapping { $script:during = & $script:isFree; Stop-Run 'dns' 'dns' 'x' }
+        $result = Invoke-MapShare 'check' (ConvertTo-EncodedSettings $null) $bench.Limits
+        if ($result.ExitCode -ne 0 -or $script:during -ne $false) { "it was free while the run went on: $($result.Line)" }
+        if ((& $script:isFree) -ne $true) { 'it is still held' }
+        $mutex = Enter-Mutex @{ Settings = @{ Drive = 'G:' }; Limits = $bench.Limits }
+        if ($mutex -isnot [Threading.Mutex]) { 'nobody keeps it' } else { $mutex.ReleaseMutex() }
+    } }
+
     @{ Name = 'the first entry of a real directory, of an empty one and of none'; Body = {
         param($Script)
         . $Script
@@ -24,6 +61,24 @@ function Get-UnitTests {
         if ($null -ne (Read-FirstEntry $folder)) { 'a directory gave something' }
         try { Read-FirstEntry ([IO.Path]::Combine($folder, 'missing')); 'a missing directory was readable' }
         catch { if ((Get-ErrorCause $_) -cne '3') { "a missing directory gave $(Get-ErrorCause $_)" } }
+    } }
+
+    @{ Name = 'a directory is read, not only opened, and closed again'; Body = {
+        param($Script)
+        . $Script
+        # Reading changes the time of the last access, where the file system keeps it.
+        $times = foreach ($read in { param($path) [IO.Directory]::GetFiles($path) }, { param($path) Read-FirstEntry $path }) {
+            $folder = [IO.Path]::Combine($bench.Scratch, [guid]::NewGuid().ToString('N'))
+            [void][IO.Directory]::CreateDirectory($folder)
+            foreach ($name in 'one', 'two') { [IO.File]::WriteAllText([IO.Path]::Combine($folder, $name), 'x') }
+            [IO.Directory]::SetLastAccessTimeUtc($folder, [datetime]::new(2001, 1, 1))
+            $null = & $read $folder
+            [IO.Directory]::GetLastAccessTimeUtc($folder).Year
+        }
+        if ($times[0] -ne 2001 -and $times[1] -eq 2001) { 'it was not read' }
+        if (-not [IO.Directory]::Exists('/proc/self/fd')) { return }
+        $open = foreach ($link in [IO.Directory]::GetFileSystemEntries('/proc/self/fd')) { try { [IO.File]::ResolveLinkTarget($link, $false).FullName } catch { continue } }
+        if ($open -ccontains $folder) { 'it is still open' }
     } }
 
     @{ Name = 'a real port: the first address that answers is enough'; Body = {
@@ -47,21 +102,58 @@ function Get-UnitTests {
     @{ Name = 'an address that answers while the others are looked at is not lost'; Body = {
         param($Script)
         . $Script
-        # The first address refuses at once; the second answers just after it was checked.
-        $refused = [Threading.Tasks.TaskCompletionSource[bool]]::new()
-        $refused.SetException([IO.IOException]::new('refused'))
-        $late = [Threading.Tasks.TaskCompletionSource[bool]]::new()
-        $script:clients = @(foreach ($source in $refused, $late) {
-            $client = [pscustomobject]@{ Source = $source }
-            $connected = { $this.Source.Task.IsCompletedSuccessfully; [void]$this.Source.TrySetResult($true) }
-            Add-Member -InputObject $client -MemberType ScriptProperty -Name Connected -Value $connected
-            Add-Member -InputObject $client -MemberType ScriptMethod -Name ConnectAsync -Value { $this.Source.Task }
-            Add-Member -InputObject $client -MemberType ScriptMethod -Name Close -Value { return }
-            $client
-        })
+        $script:clients = @(New-StubClients 'refuses', 'late')
         $script:made = 0
         function New-Object { $script:made += 1; $script:clients[$script:made - 1] }
         if ((Connect-AnyAddress @('192.0.2.1', '192.0.2.2') 445 5) -ne $true) { 'the second address was lost' }
+    } }
+
+    @{ Name = 'addresses are waited for until one answers, all refuse or the time is over, and then left'; Body = {
+        param($Script)
+        . $Script
+        function New-Object { $script:made += 1; $script:clients[$script:made - 1] }
+        # the clients, whether one is connected, whether the whole time is waited for
+        foreach ($row in @(@('never'), $false, $true), @(@('refuses', 'never'), $false, $true), @(@('refuses', 'refuses'), $false, $false), @(@('never', 'answers'), $true, $false)) {
+            $script:clients = @(New-StubClients $row[0])
+            $script:made = 0
+            $limit = if ($row[2]) { 0.5 } else { 5 }
+            $clock = [Diagnostics.Stopwatch]::StartNew()
+            $is = Connect-AnyAddress @($row[0] | ForEach-Object { '192.0.2.1' }) 445 $limit
+            $seconds = $clock.Elapsed.TotalSeconds
+            if ($is -ne $row[1]) { "$($row[0]) gave $is" }
+            if ($seconds -gt 3 -or ($row[2] -and $seconds -lt 0.4)) { "$($row[0]) took $seconds s" }
+            foreach ($client in $script:clients) {
+                if ($client.Closed -ne 1) { "one of $($row[0]) was closed $($client.Closed) times" }
+                if ($client.Looks -gt 10) { "one of $($row[0]) was looked at $($client.Looks) times" }
+            }
+        }
+    } }
+
+    @{ Name = 'a port is tried until its time is over, with the time that is left'; Body = {
+        param($Script)
+        . $Script
+        function Wait-Pause([hashtable]$Run, [double]$Seconds) { $Run.Clock.Elapsed.TotalSeconds += $Seconds }
+        function Invoke-WithTimeLimit([hashtable]$Run, [double]$Seconds, [string]$Function, [object[]]$Arguments) {
+            $script:calls += "$Seconds $($Arguments[1]) $($Arguments[2])"
+            @{ Hung = $false; Error = $null; Value = @($false); Within = 'within 1 s' }
+        }
+        $script:calls = @()
+        $run = @{ Limits = @{ port = 3; pause = 1 }; Clock = @{ Elapsed = @{ TotalSeconds = 100 } } }
+        try { Wait-ForPort $run @('192.0.2.1'); 'it was open' } catch { if ($_.TargetObject.Cause -cne 'port-445') { "it gave $_" } }
+        if (($script:calls -join ', ') -cne '4 445 3, 3 445 2, 2 445 1, 1.05 445 0.05') { "the tries had $($script:calls -join ', ')" }
+    } }
+
+    @{ Name = 'a pause ends with the time of the script'; Body = {
+        param($Script)
+        . $Script
+        function Get-TimeLeft { $script:left }
+        function Start-Sleep([int]$Milliseconds) { $script:slept += $Milliseconds }
+        # the pause, the time that is left, the milliseconds
+        foreach ($row in @(2, 100, '2000'), @(0.5, 100, '500'), @(2, 1, '1000'), @(2, 0, ''), @(2, -5, ''), @(0, 100, '')) {
+            $script:left, $script:slept = $row[1], @()
+            Wait-Pause @{} $row[0]
+            if (($script:slept -join ' ') -cne $row[2]) { "of $($row[0]) s with $($row[1]) left it slept $($script:slept) ms" }
+        }
     } }
 
     @{ Name = 'a time limit keeps its runspace, and leaves one that hangs'; Body = {
@@ -74,8 +166,8 @@ function Get-UnitTests {
         $null = Invoke-WithTimeLimit $run 10 'Set-Note' @('kept')
         $answer = Invoke-WithTimeLimit $run 10 'Get-Note'
         if (($answer.Value -join ' ') -cne 'kept 0') { "the runspace was not kept: $($answer.Value)" }
-        $hung = Invoke-WithTimeLimit $run 0.3 'Wait-Long'
-        if (-not $hung.Hung -or $hung.Value.Count -ne 0) { 'a hang was not seen' }
+        $hung = Invoke-WithTimeLimit $run 0.32 'Wait-Long'
+        if (-not $hung.Hung -or $hung.Value.Count -ne 0 -or $hung.Within -cne 'within 0.3 s') { "a hang was not seen: $($hung.Within)" }
         if ($run.Clock.Elapsed.TotalSeconds -gt 5) { 'the hang was waited for' }
         $answer = Invoke-WithTimeLimit $run 10 'Get-Note'
         if ($answer.Hung -or "$($answer.Value)" -match 'kept') { 'the runspace of a hang was used again' }
@@ -147,6 +239,25 @@ function Get-UnitTests {
         foreach ($cause in '1909', '1331', '65') { if (Test-Replaceable $cause 'Disconnected') { "$cause is one" } }
     } }
 
+    @{ Name = 'a check succeeds unless a log-on may have been refused'; Body = {
+        param($Script)
+        . $Script
+        # What rules out a refusal: the network, the directory or the host failed, or the server answered for the account.
+        $ruledOut = @(
+            8, 14, 21, 51, 53, 54, 55, 59, 64, 71, 85, 121, 1117, 1130, 1201, 1202, 1203, 1219, 1220, 1222, 1225, 1229, 1231, 1232, 1233, 1234, 1236, 1238, 1265, 1311
+            1355, 1394, 1396, 1397, 1398, 1450, 1722, 1786, 1787, 1788, 1789, 1792, 1908, 2138, 2, 3, 67, 'unreadable'
+        )
+        $table = @($ruledOut | ForEach-Object { , @("$_", 'read', 0) })
+        foreach ($cause in '5', '65', '86', '1326', '1331', '1385', '1909') { $table += , @($cause, 'read', 78) }
+        foreach ($cause in 'unlisted', 'call-hung', '0x80041001', '9999') { $table += , @($cause, 'read', 75) }
+        $table += @('unlisted', 'script', 75), @('timeout', 'script', 75), @('5', 'look', 0), @('wmi-failed', 'look', 0), @('dns', 'dns', 0), @('busy', 'mutex', 0)
+        foreach ($row in $table) {
+            $got = Get-ExitCode @{ Cause = $row[0]; Step = $row[1] } 'check'
+            if ($got -ne $row[2]) { "$($row[0]) at $($row[1]) ends with $got" }
+            if ((Get-ExitCode @{ Cause = $row[0]; Step = $row[1] } 'map') -eq 0) { "$($row[0]) at $($row[1]) ends a map with 0" }
+        }
+    } }
+
     @{ Name = 'every answer of Parameter Store has its cause'; Body = {
         param($Script)
         . $Script
@@ -157,8 +268,8 @@ function Get-UnitTests {
             @('MissingAuthenticationToken', 'x', 'parameter-denied'), @('IncompleteSignature', 'x', 'parameter-denied'), @('InvalidSignatureException', 'x', 'parameter-denied')
             @('SignatureDoesNotMatch', 'x', 'parameter-denied'), @('ParameterNotFound', 'x', 'parameter-missing'), @('ValidationException', 'x', 'bad-settings')
             @('InternalServerError', 'bad credentials', 'parameter-store'), @('NotValidation', 'x', 'parameter-store'), @('MyExpiredToken', 'x', 'parameter-store')
-            @('MyAccessDenied', 'x', 'parameter-store'), @('MyParameterNotFound', 'x', 'parameter-store')
-            @('', 'Unable to get IAM security credentials', 'metadata-service'), @('', 'x', 'parameter-store'), @($null, 'no credentials', 'metadata-service'), @(10060, 'x', 'parameter-store')
+            @('MyAccessDenied', 'x', 'parameter-store'), @('MyParameterNotFound', 'x', 'parameter-store'), @('MyThrottling', 'x', 'parameter-store')
+            @('', 'Unable to get IAM security credentials', 'metadata-service'), @('', 'x', 'parameter-store'), @($null, 'no credentials', 'metadata-service'), @(10060, 'x', 'parameter-store'), @(10060, 'no credentials', 'metadata-service')
         )
         foreach ($row in $table) {
             $inner = New-Object InvalidOperationException $row[1]
@@ -179,6 +290,30 @@ function Get-UnitTests {
             Add-Member -InputObject $inner -NotePropertyName ErrorCode -NotePropertyValue $code
             if (-not (Test-Throttled (New-Object Management.Automation.ErrorRecord (New-Object InvalidOperationException 'outer', $inner), 'x', 'NotSpecified', $null))) { "$code is not throttled" }
         }
+    } }
+
+    @{ Name = 'a throttled host waits before it calls again, and ends with its time'; Body = {
+        param($Script)
+        . $Script
+        $inner = New-Object InvalidOperationException 'x'
+        Add-Member -InputObject $inner -NotePropertyName ErrorCode -NotePropertyValue 'ThrottlingException'
+        $script:record = New-Object Management.Automation.ErrorRecord $inner, 'x', 'NotSpecified', $null
+        function Wait-Pause([hashtable]$Run, [double]$Seconds) { $script:pauses += $Seconds }
+        function Invoke-WithTimeLimit([hashtable]$Run, [double]$Seconds) {
+            $script:limits += $Seconds
+            @{ Hung = $false; Error = if ($script:limits.Count -le 2) { $script:record }; Value = @(); Within = 'within 1 s' }
+        }
+        function Get-Random([double]$Minimum, [double]$Maximum) { $script:asked = "$Minimum $Maximum"; 2.5 }
+        # the time, and how often it is asked
+        foreach ($row in @(60, 3), @(5, 1), @(0.5, 1)) {
+            $script:pauses, $script:limits = @(), @()
+            $run = @{ Limits = @{ parameters = $row[0]; pause = 2 }; Settings = @{ UserParameter = 'u'; PasswordParameter = 'p' }; Clock = @{ Elapsed = @{ TotalSeconds = 100 } } }
+            $read = Read-BothParameters $run @{} 'eu-central-1'
+            if ($script:limits.Count -ne $row[1] -or ($null -eq $read.Error) -ne ($row[1] -eq 3)) { "within $($row[0]) s it was asked $($script:limits.Count) times" }
+            if ($script:limits[0] -ne [Math]::Max(2, $row[0])) { "within $($row[0]) s the first had $($script:limits[0]) s" }
+            if (($script:pauses -join ' ') -cne $(if ($row[1] -eq 3) { '5 5' } else { '' })) { "within $($row[0]) s it waited for $($script:pauses) s" }
+        }
+        if ($script:asked -cne '1 4') { "the pause is between $script:asked times the unit" }
     } }
 
     @{ Name = 'what is wrong with the tools themselves is not Parameter Store''s fault'; Body = {
@@ -211,13 +346,16 @@ function Get-UnitTests {
         if ($limits.Count -ne 14) { "there are $($limits.Count) limits" }
     } }
 
-    @{ Name = 'a path of 700 bytes in JSON is taken, one of 701 is not'; Body = {
+    @{ Name = 'a path of 700 bytes in JSON is taken, one of 701 is not, and a probe of 200'; Body = {
         param($Script)
         . $Script
         # The three backslashes become six.
         $null = Read-Settings (ConvertTo-EncodedSettings @{ remote = '\\f\' + 'a' * 693 })
         try { $null = Read-Settings (ConvertTo-EncodedSettings @{ remote = '\\f\' + 'a' * 694 }); 'one of 701 was taken' }
         catch { if ($_.TargetObject.Cause -cne 'bad-settings') { "one of 701 gave $_" } }
+        $null = Read-Settings (ConvertTo-EncodedSettings @{ probe = 'a' * 200 })
+        try { $null = Read-Settings (ConvertTo-EncodedSettings @{ probe = 'a' * 201 }); 'a probe of 201 was taken' }
+        catch { if ($_.TargetObject.Cause -cne 'bad-settings') { "a probe of 201 gave $_" } }
     } }
 
     @{ Name = 'JSON text keeps the first and the last printable character, and no other'; Body = {
@@ -237,6 +375,44 @@ function Get-UnitTests {
         function Write-Note { return }
         $proof = Get-Proof $run (Find-Mapping) $true
         if ($null -ne $proof.Boot -or $proof.Status -cne 'OK' -or -not $proof.Changed) { "the proof is $(ConvertTo-Json -Compress $proof)" }
+    } }
+
+    @{ Name = 'TLS 1.2 is added where .NET begins with protocols of its own, and only there'; Body = {
+        param($Script)
+        . $Script
+        Set-ModulePath 'missing'
+        $before = [Net.ServicePointManager]::SecurityProtocol
+        try {
+            foreach ($row in @('SystemDefault', 'SystemDefault'), @('Tls11', 'Tls11, Tls12')) {
+                [Net.ServicePointManager]::SecurityProtocol = $row[0]
+                $null = Open-AwsTools 'eu-central-1' $false
+                if ("$([Net.ServicePointManager]::SecurityProtocol)" -cne $row[1]) { "$($row[0]) became $([Net.ServicePointManager]::SecurityProtocol)" }
+            }
+        } finally { [Net.ServicePointManager]::SecurityProtocol = $before }
+    } }
+
+    @{ Name = 'of two parameters whose names differ only in case, each is taken for what it is'; Body = {
+        param($Script)
+        . $Script
+        function Get-SSMParameterValue { @{ Parameters = @(@{ Name = 'share/name'; Value = 'secret' }, @{ Name = 'share/NAME'; Value = 'CORP\svc-ecs' }) } }
+        $read = Read-Parameters @{ Client = $null; OwnRole = $null } 'share/NAME' 'share/name' 'eu-central-1'
+        if ($read.UserName -cne 'CORP\svc-ecs' -or $read.Password.Length -ne 6) { "the user is '$($read.UserName)', and the password has $($read.Password.Length) characters" }
+    } }
+
+    @{ Name = 'assemblies are loaded only where both are there'; Body = {
+        param($Script)
+        . $Script
+        foreach ($names in @(), @('Core'), @('SimpleSystemsManagement')) {
+            $root = [IO.Path]::Combine($bench.Scratch, [guid]::NewGuid().ToString('N'))
+            $folder = [IO.Path]::Combine($root, 'AWSPowerShell')
+            [void][IO.Directory]::CreateDirectory($folder)
+            foreach ($name in $names) { [IO.File]::WriteAllText([IO.Path]::Combine($folder, "AWSSDK.$name.dll"), 'no assembly') }
+            Set-ModulePath 'missing'
+            $env:PSModulePath = $root + [IO.Path]::PathSeparator + $env:PSModulePath
+            $tools = Open-AwsTools 'eu-central-1' $true
+            # Each of the two modules has its own problem, and nothing else.
+            if ($tools.Found -or $tools.Problem -cnotmatch "^The [^;]*'AWS\.Tools\.SimpleSystemsManagement'[^;]*; The [^;]*'AWSPowerShell'[^;]*\z") { "with $names the problem is: $($tools.Problem)" }
+        }
     } }
 
     @{ Name = 'AWS tools that fail to be looked for are missing'; Body = {
@@ -289,8 +465,9 @@ function Get-UnitTests {
     @{ Name = 'a note lasts until it is removed, one for each letter, and its errors are none'; Body = {
         param($Script)
         . $Script
-        if (-not (Get-NotePath 'G:').EndsWith([IO.Path]::Combine('ecs-smb-mapper', 'G.txt'))) { "it is $(Get-NotePath 'G:')" }
-        $script:folder = [IO.Path]::Combine($bench.Scratch, 'notes')
+        $profileFolder = [Environment]::GetFolderPath('LocalApplicationData', 'DoNotVerify')
+        if ((Get-NotePath 'G:') -cne [IO.Path]::Combine($profileFolder, 'ecs-smb-mapper', 'G.txt')) { "it is $(Get-NotePath 'G:')" }
+        $script:folder = [IO.Path]::Combine($bench.Scratch, [guid]::NewGuid().ToString('N'))
         function Get-NotePath([string]$Drive) { [IO.Path]::Combine($script:folder, $Drive.Substring(0, 1) + '.txt') }
         if ($null -ne (Read-Note 'G:')) { 'there was a note before the first' }
         Write-Note 'G:' ''
