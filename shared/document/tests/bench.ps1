@@ -48,16 +48,13 @@ function ConvertTo-EncodedSettings($Overrides) {
     [Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes((@($values.Keys | ForEach-Object { "$_=$($values[$_])" }) -join "`n") + "`n"))
 }
 
-# The AWS tools of a case: `assemblies`, `modular`, `monolithic`, `broken`, `missing`.
+# The AWS tools of a case: `assemblies`, a folder of `aws`, several of them with `beside`, or `missing`.
 # The SMB commands: `current`, `old`, `missing`.
 function Set-ModulePath([string]$Aws, [string]$Smb = 'current') {
     $roots = @([IO.Path]::Combine($bench.Here, 'model'))
     if ($Smb -cne 'missing') { $roots += [IO.Path]::Combine($bench.Here, 'smb', $Smb) }
-    switch ($Aws) {
-        'assemblies' { $roots += $bench.Assemblies }
-        'assemblies beside modular' { $roots += $bench.Assemblies; $roots += [IO.Path]::Combine($bench.Here, 'aws', 'modular') }
-        'missing' { }
-        default { $roots += [IO.Path]::Combine($bench.Here, 'aws', $Aws) }
+    foreach ($tools in $Aws -split ' beside ') {
+        if ($tools -ceq 'assemblies') { $roots += $bench.Assemblies } elseif ($tools -cne 'missing') { $roots += [IO.Path]::Combine($bench.Here, 'aws', $tools) }
     }
     # PowerShell's own modules come last: a runspace loads them from the same path.
     $env:PSModulePath = ($roots + [IO.Path]::Combine($PSHOME, 'Modules')) -join [IO.Path]::PathSeparator
@@ -160,6 +157,7 @@ function Invoke-Case($Case, [string]$Script) {
         if ($step.action -ceq 'check' -and -not $modelHost.changedByOthers -and ($after -join ';') -cne ($before -join ';')) { $problems += "a check changed the mappings to $after" }
         $lost = @($before | Where-Object { $_ -like '* of other' -and $after -notcontains $_ })
         if ($lost.Count -gt 0) { $problems += "removed what is not ours: $lost" }
+        if ($step.expect.mapped -and $modelHost.note) { $problems += "left the note $($modelHost.note)" }
         if ($step.after) { if (($after -join '; ') -cne ($step.after -join '; ')) { $problems += "left $($after -join '; '), not $($step.after -join '; ')" } }
         foreach ($secret in $secrets) {
             $where = @(@($output | ForEach-Object { if ($_ -is [hashtable]) { $_.Values } else { "$_" } }) + $modelHost.calls | Where-Object { "$_".Contains($secret) })
@@ -171,7 +169,7 @@ function Invoke-Case($Case, [string]$Script) {
 
 # ConvertFrom-Json turns a text in the format of a time into a time.
 function Get-JsonText {
-    foreach ($value in $args) { if ($value -is [datetime]) { $value.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ') } else { "$value" } }
+    foreach ($value in $args) { if ($null -eq $value) { 'null' } elseif ($value -is [datetime]) { $value.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ') } else { "$value" } }
 }
 
 function Compare-Line($Expect, $Result, $Case) {

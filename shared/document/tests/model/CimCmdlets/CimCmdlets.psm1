@@ -10,8 +10,8 @@ function Get-CimInstance {
     switch ($ClassName) {
         # The real command returns local time. A model from JSON already holds a time.
         'Win32_OperatingSystem' {
-            $boot = if ($modelHost.boot -is [datetime]) { $modelHost.boot } else { [datetime]::Parse($modelHost.boot, [Globalization.CultureInfo]::InvariantCulture) }
-            [pscustomobject]@{ LastBootUpTime = $boot.ToLocalTime() }
+            $boot = if ($null -eq $modelHost.boot -or $modelHost.boot -is [datetime]) { $modelHost.boot } else { [datetime]::Parse($modelHost.boot, [Globalization.CultureInfo]::InvariantCulture) }
+            [pscustomobject]@{ LastBootUpTime = $(if ($null -ne $boot) { $boot.ToLocalTime() }) }
         }
         'Win32_ComputerSystem' { [pscustomobject]@{ PartOfDomain = $modelHost.domain; Domain = $(if ($modelHost.domain) { $modelHost.domainName } else { 'WORKGROUP' }) } }
         default { $PSCmdlet.WriteError((New-ModelError 'HRESULT 0x80041010' 'Invalid class')) }

@@ -28,7 +28,7 @@ function New-ModelHost {
         region = 'eu-central-1'
         instanceRole = $true             # false: the metadata service has no role, and the default chain is asked
         versions = @{ domainUserName = 1; domainUserPassword = 1 }
-        written = 0                      # days after which the parameters were last written
+        written = 0                      # days after which the parameters were last written; null: they do not say
         parameters = @{ domainUserName = 'CORP\svc-ecs'; domainUserPassword = 'Not-In-Any-Stream-7' }
         faults = @{}                     # name of a call -> entries, one used up by each call; see Use-Fault
         changedByOthers = $false         # set by a fault's `before`
@@ -236,7 +236,7 @@ function Get-ModelParameter([string[]]$Names, [bool]$WithDecryption, [string]$Re
     $found = @($Names | Where-Object { @($modelHost.parameters.Keys) -ccontains $_ })
     [array]::Reverse($found)   # the service promises no order
     @{
-        Parameters = @($found | ForEach-Object { @{ Name = $_; Version = $modelHost.versions[$_]; LastModifiedDate = [datetime]::new(2026, 11, 1).AddDays($modelHost.written); Value = $(if ($WithDecryption) { $modelHost.parameters[$_] } else { 'AQICAHh-encrypted' }) } })
+        Parameters = @($found | ForEach-Object { @{ Name = $_; Version = $modelHost.versions[$_]; LastModifiedDate = $(if ($null -ne $modelHost.written) { [datetime]::new(2026, 11, 1).AddDays($modelHost.written) }); Value = $(if ($WithDecryption) { $modelHost.parameters[$_] } else { 'AQICAHh-encrypted' }) } })
         InvalidParameters = @($Names | Where-Object { $found -cnotcontains $_ })
     }
 }

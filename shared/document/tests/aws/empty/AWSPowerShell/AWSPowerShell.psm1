@@ -1,0 +1,1 @@
+# AWS tools that load, and lack the command.
