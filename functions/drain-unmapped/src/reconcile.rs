@@ -49,8 +49,9 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
         }
         carry_out(&mut run, &mut fleet, &plan).await;
         let now = app.clients.now();
+        let soon = later(looked, app.config.policy.look_interval());
         let next =
-            next_look(run.memory, &fleet, &plan, &app.config.policy, looked, now).map(|at| at.max(now));
+            next_look(run.memory, &fleet, &plan, &app.config.policy, now).map(|at| at.max(soon).max(now));
         let Some(next) = next.filter(|next| *next < run.end && !run.denials.are_enough()) else {
             log_withheld(&plan);
             publish(app, &fleet, &plan, &run.statistics);
@@ -107,26 +108,24 @@ async fn look(app: &App, fleet: &mut Fleet, statistics: &mut RunStatistics) -> R
     Ok(assessment.plan(policy, now))
 }
 
-/// When to look again within the run; `None` where nothing is about to change. A look that takes longer than the interval is
-/// followed by the next at once, because it had much to do.
+/// When to look again within the run, though not before the next look is due; `None` where nothing is about to change. A
+/// look that takes longer than the interval is followed by the next at once, because it had much to do.
 fn next_look(
     memory: &Memory,
     fleet: &Fleet,
     plan: &Plan,
     policy: &Policy,
-    looked: Timestamp,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let soon = later(looked, policy.look_interval());
     if is_about_to_change(memory, fleet, plan, policy, now) {
-        return Some(soon);
+        return Some(now);
     }
     // The next check is sent as soon as this one ends.
     let unlisted = unlisted(memory, fleet).filter(|command| command.is_in_flight(now));
     let at_work =
         unlisted.chain(fleet.in_flight(Action::Check, now)).filter(|one| one.action == Action::Check);
     let end = at_work.map(|command| plan.pace.end_of(command)).max()?;
-    plan.has_more_checks.then_some(end.max(soon))
+    plan.has_more_checks.then_some(end)
 }
 
 /// A `map` is in flight; or a new instance waits for its agent or its turn, and the budget allows a `map`.

@@ -53,8 +53,7 @@ pub async fn send_in_groups(
     denials: &mut Denials,
 ) -> Sent {
     let mut sent = Sent::default();
-    // Refused alone, without a name. The target is at fault only where IAM allows the call for another.
-    let mut alone: Vec<(SendError, Vec<InstanceId>)> = Vec::new();
+    let mut alone: Vec<(InstanceId, String)> = Vec::new();
     // A stack: both halves of a group come before the next group.
     let mut waiting: Vec<Group> = targets
         .chunks(group.clamp(1, TARGETS_A_COMMAND))
@@ -89,10 +88,12 @@ pub async fn send_in_groups(
                         sent.denied.push((culprit, detail.clone()));
                         waiting.extend((!rest.is_empty()).then_some(Group { targets: rest, is_looked_up }));
                     }
-                    None if group.len() == 1 => alone.push((SendError::Denied(detail.clone()), group)),
+                    None if group.len() == 1 => {
+                        alone.extend(group.into_iter().map(|id| (id, detail.clone())));
+                    }
                     None => split(&mut waiting, group),
                 }
-                if denials.are_enough() {
+                if denials.are_enough() && !waiting.is_empty() {
                     let rest = waiting.drain(..).rev().flat_map(|group| group.targets).collect();
                     sent.failed.push((SendError::Denied(detail), rest));
                 }
@@ -104,16 +105,19 @@ pub async fn send_in_groups(
             sent.left.extend(waiting.drain(..).rev().flat_map(|group| group.targets));
         }
     }
-    if sent.commands.is_empty() {
-        sent.failed.extend(alone);
-    } else {
-        let named = alone.into_iter().flat_map(|(error, group)| {
-            let why = error.to_string();
-            group.into_iter().map(move |id| (id, why.clone()))
-        });
-        sent.denied.extend(named);
-    }
+    sent.settle_alone(alone);
     sent
+}
+
+impl Sent {
+    /// Targets that IAM refused alone, without a name, are at fault only where it allows the call for another.
+    fn settle_alone(&mut self, alone: Vec<(InstanceId, String)>) {
+        if self.commands.is_empty() {
+            self.failed.extend(alone.into_iter().map(|(id, why)| (SendError::Denied(why), vec![id])));
+        } else {
+            self.denied.extend(alone);
+        }
+    }
 }
 
 type Agents = (Vec<InstanceId>, Vec<InstanceId>);

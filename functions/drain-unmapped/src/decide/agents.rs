@@ -8,9 +8,10 @@ use shared::ids::InstanceId;
 use shared::send::TARGETS_A_COMMAND;
 
 use super::commands::{Due, RENEWALS_A_COMMAND, due, ids, oldest_first, renewal_at_work, room_for_maps};
+use super::gates::is_late;
 use super::pace::CheckPace;
 use super::turns::{Waiting, in_turn};
-use crate::fleet::{Fleet, Instance};
+use crate::fleet::Fleet;
 
 /// Agents that are asked before anything is sent: in this order, until enough are online.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,11 +30,10 @@ pub(super) fn agents_to_ask(
     pace: &CheckPace,
     policy: &Policy,
     now: Timestamp,
-    is_late: impl Fn(&Instance) -> bool,
 ) -> Vec<AgentsToAsk> {
     let Due { maps, canaries, renewals, mut checks } = due(fleet, budget, pace, policy, now);
     let failing = canaries.iter().copied().filter(|one| one.state().is_some());
-    let late = checks.iter().map(|one| one.instance).filter(|one| is_late(one));
+    let late = checks.iter().map(|one| one.instance).filter(|one| is_late(one, pace.silent_after, now));
     let mut to_ask = vec![AgentsToAsk { ids: ids(failing.chain(late)), enough: usize::MAX }];
     to_ask.push(if budget.is_fresh {
         AgentsToAsk { ids: oldest_first(maps), enough: room_for_maps(fleet, policy, now) * TARGETS_A_COMMAND }

@@ -29,7 +29,7 @@ mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use shared::budget::Budget;
 use shared::config::Policy;
 use shared::ecs::ContainerInstance;
@@ -128,10 +128,9 @@ pub fn assess(fleet: &Fleet, policy: &Policy, now: Timestamp) -> Assessment {
 impl Assessment {
     /// The agents that must be asked before anything is sent.
     pub fn agents_to_ask(&self, policy: &Policy, now: Timestamp) -> Vec<AgentsToAsk> {
-        let late = self.silent_after(policy);
+        let late = self.pace.silent_after;
         let is_late = |instance: &Instance| gates::is_late(instance, late, now);
-        let ask =
-            |fleet: &Fleet| agents::agents_to_ask(fleet, &self.budget, &self.pace, policy, now, is_late);
+        let ask = |fleet: &Fleet| agents::agents_to_ask(fleet, &self.budget, &self.pace, policy, now);
         if !self.silence_counts() || !self.fleet.counted().any(is_late) {
             return ask(&self.fleet);
         }
@@ -144,7 +143,7 @@ impl Assessment {
     pub fn plan(mut self, policy: &Policy, now: Timestamp) -> Plan {
         self.is_ssm_unwell = gates::is_ssm_unwell(&self.fleet, &self.pace, policy, now);
         if self.silence_counts() {
-            let late = self.silent_after(policy);
+            let late = self.pace.silent_after;
             let silent = gates::shut_silent(&mut self.fleet, &self.writes, late, now);
             self.writes.extend(silent);
         }
@@ -169,11 +168,6 @@ impl Assessment {
             is_ssm_unwell,
             fleet,
         }
-    }
-
-    /// The age of a proof at which its instance counts as silent.
-    fn silent_after(&self, policy: &Policy) -> Option<SignedDuration> {
-        self.pace.period.map(|period| policy.silent_after(period))
     }
 
     /// While SSM is unwell, or checks are withheld, silence is not the hosts' fault.

@@ -36,6 +36,8 @@ pub struct CheckPace {
     /// The time in which every open gate is checked once: `VERIFY_EVERY_MINUTES`, or longer where that many checks do not
     /// fit into it. `None` where proofs are never checked again.
     pub period: Option<SignedDuration>,
+    /// The age of a proof at which its instance counts as silent.
+    pub(super) silent_after: Option<SignedDuration>,
 }
 
 impl CheckPace {
@@ -50,7 +52,9 @@ impl CheckPace {
                 1;
         }
         let round = each * rounds(current, at_a_time) + each * rounds(others, others_at_a_time);
-        CheckPace { each, at_a_time, period: policy.verify_every.map(|period| period.max(round)) }
+        let period = policy.verify_every.map(|period| period.max(round));
+        let silent_after = period.map(|period| policy.silent_after(period));
+        CheckPace { each, at_a_time, period, silent_after }
     }
 
     /// How many targets a command has that checks so many at a time.
