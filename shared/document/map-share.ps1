@@ -461,6 +461,7 @@ function New-OurMapping([hashtable]$Run) {
 # Who holds the server: Windows refuses a second mapping with another account, letter or path.
 function Get-HolderText([hashtable]$Run) {
     try { $answer = Invoke-WithTimeLimit $Run $Run.Limits.lookup 'Get-AllMapping' } catch { return '' }
+    if ($null -ne $answer.Error) { return '' }
     $held = @($answer.Value | Where-Object { ([string]$_.RemotePath).StartsWith('\\' + $Run.Settings.Server + '\', [StringComparison]::OrdinalIgnoreCase) })
     if ($held.Count -eq 0) { return '; no global mapping of this server is listed: a net use drive or an open connection may hold it' }
     '; mapped of this server: ' + (@($held | ForEach-Object { ("$($_.LocalPath) $($_.RemotePath)").Trim() }) -join ', ')
