@@ -1,1 +1,2 @@
 # AWS tools that load, and lack the command.
+$null
