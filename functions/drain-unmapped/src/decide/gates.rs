@@ -154,12 +154,14 @@ pub(super) fn reconcile_attributes(fleet: &mut Fleet, policy: &Policy, now: Time
 pub(super) fn is_ssm_unwell(fleet: &Fleet, pace: &CheckPace, policy: &Policy, now: Timestamp) -> bool {
     let Some(late) = pace.period.map(|period| policy.ssm_unwell_after(period)) else { return false };
     let open = fleet.counted().filter(|instance| instance.is_open()).count();
-    let stopped = stopped_commands(fleet);
-    let is_overdue = |instance: &&Instance| {
-        is_open_and_judged_before(instance, late, now)
-            && (was_asked(instance, &stopped) || matches!(instance.agent, AgentState::Offline { .. }))
+    let mut old =
+        fleet.counted().filter(|instance| is_open_and_judged_before(instance, late, now)).peekable();
+    // Of a fleet that keeps its period, no result is looked at.
+    let stopped = if old.peek().is_some() { stopped_commands(fleet) } else { BTreeSet::new() };
+    let was_asked_in_vain = |instance: &&Instance| {
+        was_asked(instance, &stopped) || matches!(instance.agent, AgentState::Offline { .. })
     };
-    let overdue = fleet.counted().filter(is_overdue).count();
+    let overdue = old.filter(was_asked_in_vain).count();
     let are_many = overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open;
     overdue > 1 && are_many || is_nobody_answering(fleet, now)
 }
