@@ -132,7 +132,7 @@ pub struct AttributeNames {
 }
 
 impl AttributeNames {
-    /// The names for a letter. Whoever wrote a value, it is read as ours.
+    /// The names for a letter. Values of every stack and share are read as ours.
     pub fn new(drive: DriveLetter) -> Self {
         let gate = format!("smb.{}", drive.letter());
         AttributeNames { state: format!("{gate}.state"), drain: format!("{gate}.drain"), gate, mark: None }

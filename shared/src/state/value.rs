@@ -123,7 +123,7 @@ impl State {
         Some((Self::parse_plain(value)?, mark))
     }
 
-    /// Reads a value, whoever wrote it; `None` where it is not one that [`State::print`] or [`State::print_marked`] writes.
+    /// Reads a value of any stack and share; `None` where [`State::print`] and [`State::print_marked`] do not write it.
     pub fn parse(value: &str) -> Option<Self> {
         Self::parse_marked(value).map(|(state, _)| state)
     }

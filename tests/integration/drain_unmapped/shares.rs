@@ -24,7 +24,7 @@ async fn after_a_change_of_the_share_no_gate_is_open_after_two_runs() {
     assert!(open(&stack).is_empty(), "{} gates are open", open(&stack).len());
     let id = stack.instances("apps").remove(0);
     assert_eq!(cause(&stack, &id).as_deref(), Some("other-share"));
-    // A `map` of the last half hour named the old share, which counts as no result, and so as a log-on that may have been refused.
+    // The result lines of earlier `map`s name the old share. They count as refusals until the row is over.
     stack.minutes(45).await;
     assert!(open(&stack).is_empty(), "the old share is still mapped");
     let elsewhere = |id: &String| cause(&stack, id).as_deref() == Some("mapped-elsewhere");
