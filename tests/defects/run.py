@@ -2,7 +2,7 @@
 
 The layers are `unit` (the unit tests of shared, map-share and drain-unmapped) and `simulation` (the histories that once broke
 an invariant, then up to SEEDS others). Without --layer the simulation plays only what the unit tests do not find. `both` has
-both try every defect, and --write puts that into README.md's table. A defect that does not apply, or that nothing finds, is a
+both try every defect, and --write puts each result into README.md's table. A defect that does not apply, or that nothing finds, is a
 failure: either it has become impossible, or no test holds that rule any more. --check only applies them.
 
 The copy has a target directory of its own: cargo names a workspace's packages by where they are in it, so two trees in one
@@ -122,13 +122,15 @@ def try_layers(defect, layers, stop_when_found):
     return results
 
 
-def write_table(rows):
-    lines = ["| defect | what it breaks | unit tests | simulation |", "|---|---|---|---|"]
-    for defect, results in rows:
-        unit, simulation = (results[layer][1] for layer in LAYERS)
-        lines.append(f"| {defect['name']} | {defect['breaks']} | {unit} | {simulation} |")
+def write_row(all_defects, defect, results):
+    """Replaces one row of the table, and removes the rows of defects that are no longer there."""
     readme = HERE / "README.md"
     text = readme.read_text(encoding="utf-8")
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in TABLE.search(text)[0].splitlines()}
+    unit, simulation = (results[layer][1] for layer in LAYERS)
+    rows[defect["name"]] = f"| {defect['name']} | {defect['breaks']} | {unit} | {simulation} |"
+    lines = ["| defect | what it breaks | unit tests | simulation |", "|---|---|---|---|"]
+    lines += [rows[one["name"]] for one in all_defects if one["name"] in rows]
     readme.write_text(TABLE.sub(lambda _: "\n".join(lines) + "\n", text), encoding="utf-8")
 
 
@@ -137,15 +139,15 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--layer", choices=[*LAYERS, "both", "first"], default="first")
     parser.add_argument("--check", action="store_true", help="only see whether they apply")
-    parser.add_argument("--write", action="store_true", help="with --layer both and no names: write README.md's table")
+    parser.add_argument("--write", action="store_true", help="with --layer both: write each result into README.md's table")
     options = parser.parse_args()
-    defects = tomllib.loads((HERE / "defects.toml").read_text(encoding="utf-8"))["defect"]
-    unknown = set(options.names) - {defect["name"] for defect in defects}
+    all_defects = tomllib.loads((HERE / "defects.toml").read_text(encoding="utf-8"))["defect"]
+    unknown = set(options.names) - {defect["name"] for defect in all_defects}
     if unknown:
         parser.error(f"no such defect: {', '.join(sorted(unknown))}")
-    if options.write and (options.layer != "both" or options.names):
-        parser.error("--write needs --layer both and every defect")
-    defects = [defect for defect in defects if not options.names or defect["name"] in options.names]
+    if options.write and options.layer != "both":
+        parser.error("--write needs --layer both")
+    defects = [defect for defect in all_defects if not options.names or defect["name"] in options.names]
     if options.check:
         sys.exit(check(defects) > 0)
     layers = [options.layer] if options.layer in LAYERS else list(LAYERS)
@@ -156,17 +158,16 @@ def main():
         _, without_defect = find_by_unit_tests()
         if without_defect != NOTHING_FOUND:
             sys.exit(f"the unit tests fail without any defect: {without_defect}")
-    rows = []
+    found = 0
     for defect in defects:
         began = time.monotonic()
         results = try_layers(defect, layers, stop_when_found=options.layer == "first")
-        rows.append((defect, results))
+        found += any(is_found for is_found, _ in results.values())
+        if options.write:
+            write_row(all_defects, defect, results)
         for layer, (_, text) in results.items():
             print(f"{defect['name']:<42} {layer:<10} {text}", flush=True)
         print(f"{'':<42} {time.monotonic() - began:.0f} s", flush=True)
-    found = sum(any(is_found for is_found, _ in results.values()) for _, results in rows)
-    if options.write:
-        write_table(rows)
     print(f"{found} of {len(defects)} found")
     sys.exit(found < len(defects))
 
