@@ -29,8 +29,8 @@ pub enum InvocationResult {
     Mapped(Arc<Proof>),
     /// The script reported a failure.
     Failed(Arc<Failure>),
-    /// There is no result line. The cause is `no-result`, `lost`, `undelivered`, `timeout` or `refused-by-ssm`. It proves
-    /// nothing about the mapping.
+    /// There is no result line, or one of another share. The cause is `no-result`, `other-share`, `lost`, `undelivered`,
+    /// `timeout` or `refused-by-ssm`. It proves nothing about the mapping.
     NoResult(Cause),
 }
 
@@ -89,7 +89,9 @@ pub fn interpret(
                 InvocationResult::Mapped(Arc::new(proof))
             }
             Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(Arc::new(failure)),
-            Ok(ResultLine::Mapped { .. }) | Err(_) => no_result(Cause::NO_RESULT),
+            // Sent before RemotePath was changed. No log-on was refused.
+            Ok(ResultLine::Mapped { .. }) => no_result(Cause::OTHER_SHARE),
+            Err(_) => no_result(Cause::NO_RESULT),
         },
         "failed" | "incomplete" => match ResultLine::find(output) {
             Ok(ResultLine::Failed(failure)) => InvocationResult::Failed(Arc::new(failure)),
@@ -210,7 +212,7 @@ mod tests {
             ("Success", cut, "no result: no-result"),
             ("Success", &newer, "no result: no-result"),
             ("Success", &two, "no result: no-result"),
-            ("Success", ELSEWHERE, "no result: no-result"),
+            ("Success", ELSEWHERE, "no result: other-share"),
             ("Success", no_drive, "no result: no-result"),
             ("Success", REFUSED, "1326"),
             ("Failed", REFUSED, "1326"),
@@ -339,7 +341,9 @@ mod tests {
                     prop_assert!((1..=24).contains(&cause.len()));
                     prop_assert!(cause.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{cause}");
                 }
-                InvocationResult::NoResult(cause) => prop_assert_eq!(cause.as_str(), "no-result"),
+                InvocationResult::NoResult(cause) => {
+                    prop_assert!([Cause::NO_RESULT, Cause::OTHER_SHARE].contains(&cause));
+                }
                 InvocationResult::Pending => prop_assert!(false, "it has ended"),
             }
         }

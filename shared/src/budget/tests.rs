@@ -198,6 +198,7 @@ fn a_refusal_is_a_refused_log_on_or_a_map_without_a_result_line() {
         ("map not-mapped", 0),
         ("map no timeout", 1),
         ("map no no-result", 1),
+        ("map no other-share", 0),
         ("map no lost", 1),
         ("check no timeout", 0),
         ("map no undelivered", 0),

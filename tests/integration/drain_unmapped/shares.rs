@@ -24,8 +24,8 @@ async fn after_a_change_of_the_share_no_gate_is_open_after_two_runs() {
     assert!(open(&stack).is_empty(), "{} gates are open", open(&stack).len());
     let id = stack.instances("apps").remove(0);
     assert_eq!(cause(&stack, &id).as_deref(), Some("other-share"));
-    // The result lines of earlier `map`s name the old share. They count as refusals until the row is over.
-    stack.minutes(45).await;
+    // The result lines of earlier commands name the old share. A check follows ten minutes after such a command.
+    stack.minutes(12).await;
     assert!(open(&stack).is_empty(), "the old share is still mapped");
     let elsewhere = |id: &String| cause(&stack, id).as_deref() == Some("mapped-elsewhere");
     assert!(stack.instances("apps").iter().any(elsewhere));
