@@ -19,6 +19,7 @@ use crate::aws::AwsError;
 use crate::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use crate::state::AttributeNames;
 use crate::time;
+use jiff::Timestamp;
 
 /// Container instances that a `DescribeContainerInstances` takes, and ids that one filter of ours names.
 pub const INSTANCES_A_CALL: usize = 100;
@@ -58,6 +59,11 @@ async fn list(
 
 /// The filter for Windows instances.
 pub const WINDOWS: &str = "attribute:ecs.os-type == windows";
+
+/// The filter for Windows instances that registered at this time or later.
+pub fn windows_since(registered: Timestamp) -> String {
+    format!("{WINDOWS} and registeredAt >= {}", registered.strftime("%Y-%m-%dT%H:%M:%S+00:00"))
+}
 
 /// The registrations of EC2 instances in a cluster, 100 ids a call.
 pub async fn find_container_instances(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use shared::budget::{Attempt, Credential, Parameters};
+use shared::cause::Cause;
 use shared::config::Policy;
 use shared::ecs::{ContainerInstance, Status};
 use shared::history::{Action, Command};
@@ -118,6 +119,11 @@ impl Instance {
     /// Proven, and tasks may be placed.
     pub fn is_mapped(&self) -> bool {
         self.is_open() && matches!(self.state(), Some(State::Mapped { .. }))
+    }
+
+    /// Not mapped, and its last result had this cause.
+    pub fn is_unmapped_by(&self, cause: Cause) -> bool {
+        matches!(self.state(), Some(State::Unmapped { cause: of_last, .. }) if *of_last == cause)
     }
 
     /// Part of the cluster's capacity, and its ECS agent is connected. Only these are sent to, drained or counted.

@@ -59,6 +59,9 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
         };
         tokio::time::sleep(Duration::try_from(next.duration_since(now)).unwrap_or_default()).await;
         found.keep(&fleet);
+        for error in found.read_new(app).await {
+            run.statistics.failed(&error);
+        }
         // A parameter that appears within the run may be presented, so its date is needed.
         if parameters.changed().is_none() {
             let again = read_parameters(app).await;
@@ -117,7 +120,8 @@ fn next_look(
     policy: &Policy,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    if is_about_to_change(memory, fleet, plan, policy, now) {
+    // While the password is fresh, an instance that registers now takes tasks without waiting for the next run.
+    if plan.budget.is_fresh || is_about_to_change(memory, fleet, plan, policy, now) {
         return Some(now);
     }
     // The next check is sent as soon as this one ends.

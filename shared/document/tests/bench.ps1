@@ -191,7 +191,7 @@ function Compare-Line($Expect, $Result, $Case) {
         $got = "$($line.smbMapping) $($line.cause) $($line.step) $($Result.ExitCode)"
         if ($got -cne "failed $($Expect.failed) $($Expect.exit)") { "got '$got': $($line.message)" }
         if (-not $line.message) { 'no message' }
-        if ($Expect.saysNot -and $line.message.Contains($Expect.saysNot)) { "the message says '$($Expect.saysNot)': $($line.message)" }
+        if ($Expect.saysLast -and -not $line.message.EndsWith($Expect.saysLast)) { "the message does not end with '$($Expect.saysLast)': $($line.message)" }
         if ($Expect.says -and -not $line.message.Contains($Expect.says)) { "the message does not say '$($Expect.says)': $($line.message)" }
     }
 }

@@ -32,7 +32,7 @@ pub enum Mode {
 /// | [`first_canary_wait`](Self::first_canary_wait) | `base` / 3 | 10 s | from a registration to its first command while the password is not fresh |
 /// | [`drain_attempt_jitter`](Self::drain_attempt_jitter) | `base` | 30 s | the attempt before a drain is delayed at most |
 /// | [`freshness`](Self::freshness) | `base` × 2 | 1 min | the password is fresh after an instance was let in with it |
-/// | [`first_attempt_wait`](Self::first_attempt_wait) | `base` × 2 | 1 min | from a registration to drain-unmapped's first command while the password is fresh, for map-share's own is listed by then |
+/// | [`first_attempt_wait`](Self::first_attempt_wait) | `base` × 2 ÷ 3 | 20 s | from a registration to drain-unmapped's first command while the password is fresh, for map-share's own is listed by then |
 /// | [`unconfirmed_send_wait`](Self::unconfirmed_send_wait) | `base` × 2 | 1 min | until a `SendCommand` whose answer was lost is certainly listed, if SSM took it |
 /// | [`doubtful_check_wait`](Self::doubtful_check_wait) | `base` × 2 | 1 min | from a doubtful result to the next check |
 /// | [`busy_wait`](Self::busy_wait) | `base` × 2 | 1 min | from a command that found another one at work to the next |
@@ -159,7 +159,7 @@ impl Policy {
 
     /// From a registration to the first command of drain-unmapped while the password is fresh.
     pub fn first_attempt_wait(&self) -> SignedDuration {
-        self.base * 2
+        self.base * 2 / 3
     }
 
     /// Until a `SendCommand` whose answer was lost is certainly listed, if SSM took it.

@@ -17,7 +17,7 @@ use shared::state::{State, StateAttribute};
 use super::canary::{self, Choice};
 use super::pace::CheckPace;
 use super::schedule::{Attempt, Triggers, next_attempt};
-use super::turns::{Waiting, in_turn, was_not_delivered};
+use super::turns::{Waiting, in_turn};
 use super::verdict::was_no_attempt;
 use crate::fleet::{AgentState, Fleet, Instance};
 
@@ -84,7 +84,8 @@ pub(super) fn plan_commands(
     let Due { mut maps, canaries, mut renewals, mut checks } = due(fleet, budget, pace, policy, now);
     maps.retain(|(_, one)| one.is_online());
     // IAM refuses a whole command for one target that it does not allow. Those that it refused come last, apart.
-    let (denied, maps): (Vec<_>, Vec<_>) = maps.into_iter().partition(|(_, one)| was_denied(one));
+    let (denied, maps): (Vec<_>, Vec<_>) =
+        maps.into_iter().partition(|(_, one)| one.is_unmapped_by(Cause::REFUSED_BY_SSM));
     let [maps, denied] = [oldest_first(maps), oldest_first(denied)];
     let mut commands: Vec<PlannedCommand> = maps
         .chunks(TARGETS_A_COMMAND)
@@ -135,11 +136,6 @@ pub(super) fn plan_commands(
             Action::Map => 0,
         });
     PlannedCommands { commands, waiting, has_more_checks }
-}
-
-/// The last command for it was refused.
-fn was_denied(instance: &Instance) -> bool {
-    matches!(instance.state(), Some(State::Unmapped { cause, .. }) if *cause == Cause::REFUSED_BY_SSM)
 }
 
 /// The last command was a `map`. Where a check and the retry of a failed `map` cannot be sent together, they take turns: a host
@@ -243,7 +239,7 @@ fn wanted(instance: &Instance, attempt: Attempt, fleet: &Fleet, budget: &Budget)
             Wanted::CheckFirst
         }
         // Nothing is known about it but that a command did not get to it. It may have been mapped by hand.
-        Attempt::Retry if was_not_delivered(instance) && !budget.is_fresh => Wanted::Check,
+        Attempt::Retry if instance.is_unmapped_by(Cause::UNDELIVERED) && !budget.is_fresh => Wanted::Check,
         // A check of it waited behind others. A `map` waits for nobody, and changes no mapping that can be read.
         Attempt::Adopt
             if budget.is_fresh && instance.fresh_results().any(|one| was_no_attempt(instance, one)) =>

@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 use shared::budget::Credential;
 use shared::cause::Cause;
 use shared::invocation::InvocationResult;
-use shared::state::State;
 
 use super::schedule::hash;
 use crate::fleet::{CommandResult, Instance};
@@ -35,7 +34,8 @@ impl<'f> Waiting<'f> {
     ) -> Self {
         let last = turns(instance).max_by_key(|result| result.requested_at);
         let sent = last.map_or(Timestamp::MIN, |result| result.requested_at);
-        let judged = if was_not_delivered(instance) { Timestamp::MIN } else { instance.floor() };
+        let judged =
+            if instance.is_unmapped_by(Cause::UNDELIVERED) { Timestamp::MIN } else { instance.floor() };
         let is_unsure = sent > judged
             && last.and_then(|result| result.result.as_ref()).is_none_or(
                 |result| matches!(result, InvocationResult::NoResult(cause) if *cause == Cause::UNDELIVERED),
@@ -77,9 +77,4 @@ pub(super) fn in_turn<'f>(
         (turn, is_shuffled.then(|| hash(id, now)), id.clone())
     });
     waiting
-}
-
-/// The last command was not delivered, and nothing else is known.
-pub(super) fn was_not_delivered(instance: &Instance) -> bool {
-    matches!(instance.state(), Some(State::Unmapped { cause, .. }) if *cause == Cause::UNDELIVERED)
 }

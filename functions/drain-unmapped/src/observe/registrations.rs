@@ -1,8 +1,9 @@
 //! The container instances of all watched clusters, as ECS has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use shared::aws::AwsError;
 use shared::ecs::{self, ContainerInstance};
 use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
@@ -10,9 +11,14 @@ use shared::ids::{ClusterRef, ContainerInstanceArn, InstanceId};
 use crate::app::App;
 use crate::fleet::{AgentState, Fleet, Instance};
 
+/// ECS lists a new registration within this time.
+const LISTING_DELAY: SignedDuration = SignedDuration::from_secs(15);
+
 /// What ECS answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Registrations {
+    /// When it was asked.
+    at: Timestamp,
     /// Windows instances.
     pub records: Vec<ContainerInstance>,
     /// Clusters that could not be read.
@@ -21,9 +27,9 @@ pub struct Registrations {
 
 /// Reads every watched cluster; one that cannot be read does not cost the others.
 pub async fn read_registrations(app: &App) -> Registrations {
-    let mut found = Registrations::default();
+    let mut found = Registrations { at: app.clients.now(), records: Vec::new(), failed: Vec::new() };
     for cluster in &app.config.clusters {
-        match read_cluster(app, cluster).await {
+        match read_cluster(app, cluster, ecs::WINDOWS, &BTreeSet::new()).await {
             Ok(records) => found.records.extend(records),
             Err(error) => {
                 tracing::error!(%cluster, error = %error, "cluster not read");
@@ -34,12 +40,39 @@ pub async fn read_registrations(app: &App) -> Registrations {
     found
 }
 
-async fn read_cluster(app: &App, cluster: &ClusterRef) -> Result<Vec<ContainerInstance>, AwsError> {
-    let arns = ecs::list_container_instances(app.clients.ecs(), cluster, ecs::WINDOWS).await?;
+async fn read_cluster(
+    app: &App,
+    cluster: &ClusterRef,
+    filter: &str,
+    known: &BTreeSet<&ContainerInstanceArn>,
+) -> Result<Vec<ContainerInstance>, AwsError> {
+    let mut arns = ecs::list_container_instances(app.clients.ecs(), cluster, filter).await?;
+    arns.retain(|arn| !known.contains(arn));
     ecs::describe_container_instances(app.clients.ecs(), cluster, &app.names, &arns).await
 }
 
 impl Registrations {
+    /// Adds the instances that have registered since the last reading. What cannot be read now is left to the next run.
+    ///
+    /// # Errors
+    /// Those of the clusters that could not be read.
+    pub async fn read_new(&mut self, app: &App) -> Vec<AwsError> {
+        let filter = ecs::windows_since(self.at - LISTING_DELAY);
+        self.at = app.clients.now();
+        let mut errors = Vec::new();
+        for cluster in &app.config.clusters {
+            if self.failed.iter().any(|(failed, _)| failed == cluster) {
+                continue;
+            }
+            let known = self.records.iter().map(|record| &record.arn).collect();
+            match read_cluster(app, cluster, &filter, &known).await {
+                Ok(new) => self.records.extend(new),
+                Err(error) => errors.push(error),
+            }
+        }
+        errors
+    }
+
     /// The next look starts from what we wrote; what others write is seen by the reading before each write.
     pub fn keep(&mut self, fleet: &Fleet) {
         for record in &mut self.records {
