@@ -112,12 +112,12 @@ fn before(aws: &LocalAws, run: &StartedRun) -> Option<(Seen, Value)> {
     let server = &world.file_server;
     let mut faults = json!({});
     match host.hang {
-        Some(Hang::Process | Hang::Child) => return None,
+        Some(Hang::Process) => return None,
         Some(Hang::Call) => {
             faults["read"] = json!([{"hang": 30, "forever": true}]);
             faults["New-SmbGlobalMapping"] = json!([{"hang": 30}]);
         }
-        None => {}
+        Some(Hang::Child) | None => {}
     }
     if let Some(code) = server.read_error {
         faults["read"] = json!([{"code": code, "forever": true}]);

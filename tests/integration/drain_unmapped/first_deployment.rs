@@ -74,8 +74,8 @@ async fn a_canary_whose_script_hangs_delays_the_others_by_the_overlap_only() {
     let open = open(&stack);
     assert!(open.len() == 10 && !open.contains(&hung.to_string()), "{open:?}");
     stack.minutes(16).await;
-    // SSM ends such a command as undelivered, a minute before its deadline here would call it lost.
-    assert_eq!(cause(&stack, &hung).as_deref(), Some("undelivered"));
+    // It mapped the share. But the agent reports a failure, so this proves nothing.
+    assert_eq!(cause(&stack, &hung).as_deref(), Some("no-result"));
 }
 
 #[tokio::test(start_paused = true)]

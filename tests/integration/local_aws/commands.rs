@@ -170,17 +170,23 @@ fn an_agent_takes_a_waiting_invocation_only_within_the_delivery_timeout() {
 }
 
 #[test]
-fn a_hung_script_times_out_and_a_hung_child_lasts_until_the_command_expires() {
-    for (hang, at_601, at_end) in [
-        (Hang::Process, "ExecutionTimedOut", "ExecutionTimedOut"),
-        (Hang::Child, "InProgress", "DeliveryTimedOut"),
-    ] {
+fn a_hung_script_times_out_and_a_child_that_holds_the_output_delays_the_result_line_until_then() {
+    for (hang, is_mapped, at_end) in
+        [(Hang::Process, false, "ExecutionTimedOut"), (Hang::Child, true, "Failed")]
+    {
         let mut bench = Bench::with_instance(|host| host.with(|host| host.hang = Some(hang)));
         let command = bench.send("map", &[id(1)]);
-        bench.wait(601);
-        assert_eq!(bench.details(&command), [at_601]);
-        bench.wait(120);
+        bench.wait(599);
+        assert_eq!(bench.details(&command), ["InProgress"]);
+        assert_eq!(matches!(bench.aws.world.host(&id(1)).letter, Letter::Smb(_)), is_mapped);
+        bench.wait(2);
         assert_eq!(bench.details(&command), [at_end]);
+        let invocations = bench.invocations(&command);
+        let plugin = &invocations[0]["CommandPlugins"][0];
+        let output = plugin["Output"].as_str().unwrap_or_default();
+        assert_eq!(output.contains(r#""smbMapping":"mapped""#), is_mapped, "{output}");
+        assert_eq!(output.ends_with("failed to run commands: no such process"), is_mapped, "{output}");
+        assert_eq!(plugin["ResponseCode"], if is_mapped { 1 } else { -1 });
     }
 }
 

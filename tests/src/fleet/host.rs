@@ -171,7 +171,7 @@ pub enum Hang {
     Call,
     /// The process hangs: the agent stops it at the document's timeout, `ExecutionTimedOut`.
     Process,
-    /// A child process holds the pipe: `InProgress` until the command expires.
+    /// The script ends, but a process that it started holds the pipe: the agent reports `Failed` at the document's timeout.
     Child,
 }
 

@@ -61,11 +61,11 @@ pub fn duration(
 ) -> Option<Duration> {
     let pace = &world.pace;
     let own = match host.hang {
-        Some(Hang::Process | Hang::Child) => return None,
+        Some(Hang::Process) => return None,
         Some(Hang::Call) => pace.unreachable * 3,
-        None if host.dns_broken || !world.file_server.resolves => pace.unreachable,
-        None if host.port_445_blocked || !world.file_server.up => pace.unreachable,
-        None => match (&host.letter, action) {
+        _ if host.dns_broken || !world.file_server.resolves => pace.unreachable,
+        _ if host.port_445_blocked || !world.file_server.up => pace.unreachable,
+        _ => match (&host.letter, action) {
             (Letter::Free, ScriptAction::Map) => pace.map,
             (Letter::Smb(mapping), ScriptAction::Map)
                 if mapping.names(&settings.remote) && mapping.password != world.account.password =>

@@ -1,9 +1,11 @@
-//! The part of ECS's cluster query language that this project uses: tests of an attribute or of the EC2 instance id, joined
-//! by `and`.
+//! The part of ECS's cluster query language that this project uses: tests of an attribute or of the EC2 instance id, and
+//! `registeredAt >=`, joined by `and`.
 //!
-//! The rest of the language is refused: `or`, `not`, parentheses, comparisons, patterns and other subjects.
+//! The rest of the language is refused: `or`, `not`, parentheses, other comparisons, patterns and other subjects.
 
 use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 
 use super::ContainerInstance;
 
@@ -12,12 +14,15 @@ use super::ContainerInstance;
 pub struct Query(Vec<Test>);
 
 #[derive(Debug, Clone, PartialEq)]
-struct Test {
-    /// The attribute; `None` for the EC2 instance id.
-    attribute: Option<String>,
-    /// The value must be one of these; `None` where the attribute only has to exist.
-    values: Option<BTreeSet<String>>,
-    is_negated: bool,
+enum Test {
+    Value {
+        /// The attribute; `None` for the EC2 instance id.
+        attribute: Option<String>,
+        /// The value must be one of these; `None` where the attribute only has to exist.
+        values: Option<BTreeSet<String>>,
+        is_negated: bool,
+    },
+    RegisteredSince(Timestamp),
 }
 
 impl Query {
@@ -29,15 +34,19 @@ impl Query {
 
 impl Test {
     fn holds(&self, instance: &ContainerInstance) -> bool {
-        let found = match &self.attribute {
+        let (attribute, values, is_negated) = match self {
+            Test::RegisteredSince(since) => return instance.registered_at >= *since,
+            Test::Value { attribute, values, is_negated } => (attribute, values, *is_negated),
+        };
+        let found = match attribute {
             Some(name) => instance.attributes.get(name.as_str()).map(Option::as_deref),
             None => Some(Some(&*instance.ec2_instance_id)),
         };
-        let holds = match &self.values {
+        let holds = match values {
             Some(values) => found.flatten().is_some_and(|value| values.contains(value)),
             None => found.is_some(),
         };
-        holds != self.is_negated
+        holds != is_negated
     }
 }
 
@@ -59,6 +68,12 @@ pub fn parse(text: &str) -> Result<Query, String> {
 
 fn test(tokens: &mut Tokens) -> Result<Test, String> {
     let subject = tokens.next().ok_or("expected a subject at the end")?;
+    if subject == "registeredAt" {
+        let operator = tokens.next().unwrap_or_default();
+        let is_known = [">=", "greater_than_equal"].contains(&operator.as_str());
+        let since = value(tokens)?.parse().ok().filter(|_| is_known);
+        return since.map(Test::RegisteredSince).ok_or(format!("registeredAt {operator:?} and no time"));
+    }
     let attribute = match subject.strip_prefix("attribute:") {
         Some(name) if !name.is_empty() => Some(name.to_owned()),
         None if subject == "ec2InstanceId" => None,
@@ -72,7 +87,7 @@ fn test(tokens: &mut Tokens) -> Result<Test, String> {
         other => return Err(format!("unknown operator {other:?}")),
     };
     let is_negated = operator.starts_with('!') || operator.starts_with("not_");
-    Ok(Test { attribute, values, is_negated })
+    Ok(Test::Value { attribute, values, is_negated })
 }
 
 fn list(tokens: &mut Tokens) -> Result<BTreeSet<String>, String> {
@@ -98,7 +113,7 @@ fn value(tokens: &mut Tokens) -> Result<String, String> {
     Ok(word.trim_matches(['\'', '"']).to_owned())
 }
 
-const SYMBOLS: [&str; 8] = ["!exists", "!in", "==", "!=", "&&", "[", "]", ","];
+const SYMBOLS: [&str; 9] = ["!exists", "!in", "==", "!=", ">=", "&&", "[", "]", ","];
 
 fn tokens(text: &str) -> Result<Vec<String>, String> {
     let mut tokens = Vec::new();
@@ -109,7 +124,7 @@ fn tokens(text: &str) -> Result<Vec<String>, String> {
         } else if let Some(symbol) = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) {
             symbol.len()
         } else {
-            rest.find(|c: char| c.is_whitespace() || "[],=!&'\"".contains(c)).unwrap_or(rest.len())
+            rest.find(|c: char| c.is_whitespace() || "[],=!>&'\"".contains(c)).unwrap_or(rest.len())
         };
         if length == 0 {
             return Err(format!("unexpected {first:?}"));
@@ -153,6 +168,8 @@ mod tests {
             ("ec2InstanceId in ['i-0f1ee700000000001','i-0f1ee700000000002']", true),
             ("ec2InstanceId in [\"i-0f1ee700000000009\"]", false),
             ("ec2InstanceId == i-0f1ee700000000001", true),
+            ("attribute:ecs.os-type == windows and registeredAt >= 2026-02-01T12:00:00+00:00", true),
+            ("registeredAt>='2026-03-02T12:00:00+00:00'", false),
         ] {
             assert_eq!(parse(text).map(|query| query.matches(&instance)), Ok(expected), "{text}");
         }
@@ -176,6 +193,9 @@ mod tests {
             "attribute:x == 'y",
             "color == red",
             "runningTasksCount < 1",
+            "registeredAt >= yesterday",
+            "registeredAt < 2026-03-02T12:00:00+00:00",
+            "registeredAt",
             "task:group == service:x",
             "attribute:x =~ a.*",
         ] {

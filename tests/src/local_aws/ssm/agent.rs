@@ -29,6 +29,8 @@ pub struct StepReport {
     pub status: &'static str,
     /// `ResponseCode`.
     pub code: i64,
+    /// What stands after standard output, with the agent's own note.
+    pub stderr: String,
     /// `Output`.
     pub output: String,
 }
@@ -48,7 +50,8 @@ impl StepEnd {
         let said = if self == StepEnd::Exit(168) { "" } else { stderr };
         let note = note.map_or_else(String::new, |note| format!("failed to run commands: {note}"));
         let exit = if let StepEnd::Exit(code) = self { code } else { -1 };
-        StepReport { status, code: code.unwrap_or(exit), output: output(stdout, &format!("{said}{note}")) }
+        let stderr = format!("{said}{note}");
+        StepReport { status, code: code.unwrap_or(exit), output: output(stdout, &stderr), stderr }
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Invocation {
     pub(crate) exit_code: i64,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// What the script wrote, while a process that it started keeps its output open.
+    pub(crate) held_output: Option<String>,
     /// Whether it counts against `MaxConcurrency`.
     pub(crate) has_slot: bool,
     /// Whether the script was stopped before it had an effect.
@@ -123,6 +125,7 @@ impl Invocation {
             exit_code: -1,
             stdout: String::new(),
             stderr: String::new(),
+            held_output: None,
             has_slot: false,
             stopped: false,
             is_lie: false,

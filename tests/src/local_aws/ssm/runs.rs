@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::agent::StepEnd;
 use super::commands::Phase;
 use crate::fleet::script::{self, ScriptAction};
 use crate::fleet::{Hang, InstanceId, Letter, MappingSettings, OnLinux, Platform, Scripts};
@@ -98,11 +99,7 @@ impl LocalAws {
         let StartedRun { instance, action, settings, .. } = &run;
         let host = &self.world.hosts[instance];
         let Some(own) = script::duration(&self.world, host, settings, *action, now) else {
-            // A child process that holds the pipe keeps the invocation InProgress until the command expires.
-            if host.hang == Some(Hang::Process) {
-                self.after(limit, Timer::RunTimesOut(key, target));
-            }
-            return;
+            return self.after(limit, Timer::RunTimesOut(key, target));
         };
         // A host runs one script at a time. Another one waits for the mutex, at most for MUTEX_WAIT.
         let wait = host.script_ends.duration_since(now).max(jiff::SignedDuration::ZERO).unsigned_abs();
@@ -160,7 +157,17 @@ impl LocalAws {
         self.report(key, target, finished.exit_code, finished.line);
     }
 
+    /// Where a process that the script started keeps its output open, the agent waits for it until the document's timeout.
     fn report(&mut self, key: u64, target: usize, exit_code: i64, stdout: String) {
+        let Some(command) = self.ssm.commands.get_mut(&key) else { return };
+        let invocation = &mut command.invocations[target];
+        let started = invocation.started.unwrap_or(self.now);
+        if self.world.hosts[&invocation.instance].hang == Some(Hang::Child) {
+            invocation.held_output = Some(stdout);
+            let times_out = started + command.execution_timeout;
+            let rest = Duration::try_from(times_out.duration_since(self.now)).unwrap_or_default();
+            return self.after(rest, Timer::RunTimesOut(key, target));
+        }
         let details = if exit_code == 0 { "Success" } else { "Failed" };
         self.finish(key, target, details, exit_code, stdout);
     }
@@ -174,7 +181,14 @@ impl LocalAws {
         invocation.stopped = true;
         let instance = invocation.instance.clone();
         self.world.host(&instance).runs.retain(|run| *run != (key, target));
-        self.finish(key, target, "ExecutionTimedOut", -1, String::new());
+        let Some(stdout) = self.invocation(key, target).and_then(|one| one.held_output.take()) else {
+            return self.finish(key, target, "ExecutionTimedOut", -1, String::new());
+        };
+        let report = StepEnd::ChildHeldOutput.report("", "");
+        self.finish(key, target, report.status, report.code, stdout);
+        if let Some(invocation) = self.invocation(key, target) {
+            invocation.stderr = report.stderr;
+        }
     }
 
     /// A reboot ended the script: the agent reports a failure without output.
