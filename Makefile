@@ -116,7 +116,7 @@ scenarios: ## faults of a whole fleet at many random moments: make scenarios MOM
 	cargo run --quiet --profile simulate --locked -p tests --bin scenarios -- $(if $(PLAY),$(PLAY) \
 		$(if $(NAMES),$(NAMES),--write docs/credential-scenarios.md),$(MOMENTS) $(INSTANCES))
 
-scale: ## docs/scale.md: up to 5,000 instances scale out in one wave (a model; minutes)
+scale: ## docs/scale.md: up to 5,000 instances scale out, fail together and are checked for hours (a model; minutes)
 	cargo run --quiet --profile simulate --locked -p tests --bin scale -- docs
 
 # How many histories of a simulated fleet to play, and from which seed. SEED plays one and prints it as a timeline. LIES=1

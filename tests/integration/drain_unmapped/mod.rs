@@ -10,7 +10,6 @@ mod herds;
 mod overlap;
 mod report;
 mod shares;
-mod steady;
 
 use shared::state::State;
 use tests::fleet::World;

@@ -8,21 +8,26 @@ use jiff::Timestamp;
 use super::{ANSWER, ECS_WRITES, LISTING_LAG, PARAMETER_READS, SEND_COMMANDS, SSM_READS};
 use crate::demo::fleet_setup::CLUSTER;
 use crate::fleet::Pace;
+use crate::local_aws::ssm::commands::Invocation;
 use crate::local_aws::{Call, LocalAws};
-use crate::stack::{RUN_TIMEOUT, TICK};
+use crate::stack::{RUN_TIMEOUT, TICK, config_of};
 
 /// What a wave took. Lists of times begin with the shortest.
 #[derive(Debug)]
 pub struct Figures {
     pub(super) instances: usize,
+    /// How long the file server is away at first.
+    pub(super) outage: Duration,
     /// Instances whose gate was not open at the end.
     pub(super) left_behind: usize,
     /// From the time at which a run would send, see the page, to the open gate.
     pub(super) waits: Vec<Duration>,
-    /// From both agents online to the open gate.
+    /// From both agents online, and the file server back, to the open gate.
     pub(super) since_online: Vec<Duration>,
     /// From the launch to the open gate.
     pub(super) opened: Vec<Duration>,
+    /// Scripts that started a `map` while the file server was away.
+    pub(super) failed_maps: usize,
     /// How many calls were made, and how many of them were throttled, by caller and operation.
     pub(super) calls: BTreeMap<(String, String), [usize; 2]>,
     /// Most writes to ECS that one function made within a second.
@@ -48,6 +53,8 @@ pub(super) struct Bound {
     pub(super) parameters: Duration,
     /// Fifty instances a `SendCommand`.
     pub(super) sends: Duration,
+    /// The part of a minute in which no run looks.
+    pub(super) idle: Duration,
     /// The longest time until the controller looks again, and the calls of that look.
     pub(super) look: Duration,
     /// The longest time in which a host receives a command and runs it.
@@ -65,11 +72,13 @@ impl Bound {
         let calls = n.div_ceil(2500) + 2 * n.div_ceil(50) + 3 * n.div_ceil(100);
         let call = ANSWER.max(at(1, SSM_READS));
         let calls = call * u32::try_from(calls).expect("it fits");
+        let idle = TICK - (RUN_TIMEOUT - MARGIN);
         Bound {
+            idle,
             writes: at(n.div_ceil(5), ECS_WRITES),
             parameters: at(n, PARAMETER_READS),
             sends: at(n.div_ceil(50), SEND_COMMANDS),
-            look: TICK - (RUN_TIMEOUT - MARGIN) + calls,
+            look: idle + calls,
             script: (pace.pick_up + pace.map).mul_f64(1.25) + LISTING_LAG,
         }
     }
@@ -86,9 +95,25 @@ impl Figures {
         self.calls.get(&("host".to_owned(), "GetParameters".to_owned())).copied().unwrap_or_default()
     }
 
+    /// The 99th percentile of what is promised, and the promise. After an outage that is the time since the file server is back:
+    /// the first instance to be tried again recovers, and then the others are due at once.
+    pub(super) fn p99_and_promise(&self) -> (Duration, Duration) {
+        if self.outage.is_zero() {
+            return (percentile(&self.waits, 99), self.bound.promise());
+        }
+        let retry = config_of(&[CLUSTER], |_| None).policy.shared_cause_wait().unsigned_abs();
+        (percentile(&self.since_online, 99), retry.mul_f64(1.1) + self.bound.promise())
+    }
+
+    /// Instances that were drained.
+    pub(super) fn drained(&self) -> usize {
+        let call = ("drain-unmapped".to_owned(), "UpdateContainerInstancesState".to_owned());
+        self.calls.get(&call).map_or(0, |[made, _]| *made)
+    }
+
     /// The promises that do not hold.
     pub fn broken_promises(&self) -> Vec<String> {
-        let (p99, promised) = (percentile(&self.waits, 99), self.bound.promise());
+        let (p99, promised) = self.p99_and_promise();
         let most = usize::try_from(ECS_WRITES).expect("it fits");
         let promises = [
             (self.left_behind == 0, format!("{} instances are left behind", self.left_behind)),
@@ -97,6 +122,7 @@ impl Figures {
                 p99 <= promised,
                 format!("p99 is {:.1} s, promised are {:.1} s", p99.as_secs_f64(), promised.as_secs_f64()),
             ),
+            (self.drained() == 0, format!("{} were drained", self.drained())),
             (self.most_writes <= most, format!("{} writes within a second", self.most_writes)),
         ];
         promises.into_iter().filter(|(holds, _)| !holds).map(|(_, otherwise)| otherwise).collect()
@@ -115,11 +141,16 @@ pub(super) fn sorted(times: impl Iterator<Item = Duration>) -> Vec<Duration> {
     times
 }
 
-/// When the canary was let in: the first script had mapped the share.
-pub(super) fn first_let_in(aws: &LocalAws) -> Option<Timestamp> {
-    let invocations = aws.commands().flat_map(|command| command.invocations());
-    let mapped = invocations.filter(|one| one.stdout.contains(r#""smbMapping":"mapped""#));
-    mapped.filter_map(|one| one.finished()).min()
+/// The invocations of the commands with this `Action`.
+pub(super) fn sent<'a>(aws: &'a LocalAws, action: &'a str) -> impl Iterator<Item = &'a Invocation> {
+    let commands = aws.commands().filter(move |command| command.parameter("Action") == Some(action));
+    commands.flat_map(|command| command.invocations())
+}
+
+/// When each `map` had mapped the share.
+pub(super) fn let_in(aws: &LocalAws) -> impl Iterator<Item = Timestamp> {
+    let mapped = sent(aws, "map").filter(|one| one.stdout.contains(r#""smbMapping":"mapped""#));
+    mapped.filter_map(|one| one.finished())
 }
 
 /// When each instance's gate first opened, by EC2 id.

@@ -1,4 +1,4 @@
-//! The scale study: a model of many instances that scale out in one wave, from launch to open gates.
+//! The scale study: a model of many instances that scale out, fail together, and are checked for hours.
 //!
 //! The handlers that ship run over the local AWS in virtual time: events reach `map-share` through a queue, and
 //! `drain-unmapped` runs every minute. The rates of ECS are the documented ones, shared with the customer's tasks; those of
@@ -6,21 +6,27 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `wave` | launches one wave of instances, and looks when each is ready |
+//! | `wave` | launches one wave of instances into an empty cluster, also while the file server is away |
+//! | `scale_out` | launches instances into a running fleet |
+//! | `steady` | checks a fleet whose gates are open |
+//! | `operation` | both functions and the customer, and a look at who is ready |
 //! | `source` | EventBridge's rules, the queue and Lambda's pollers before `map-share` |
 //! | `figures` | what a wave took: waits, calls, throttles, and the promised bound |
 //! | `page` | the document and its chart |
 //!
-//! Deliberately absent: faults, which the simulation has, and processor time, which is not modelled.
+//! Deliberately absent: other faults, which the simulation has, and processor time, which is not modelled.
 
 mod figures;
+mod operation;
 mod page;
+mod scale_out;
 mod source;
 mod steady;
 mod wave;
 
 pub use figures::Figures;
-pub use page::{assumed, chart, page, row};
+pub use page::{Study, assumed, chart, failing_row, page, row, scaled_out_row, steady_row};
+pub use scale_out::{ScaleOut, ScaledOut};
 pub use steady::{Steadiness, SteadyState};
 
 use std::time::Duration;
@@ -29,6 +35,33 @@ use crate::local_aws::in_process::in_virtual_time;
 
 /// The sizes of the waves that `docs/scale.md` shows.
 pub const SIZES: [usize; 4] = [10, 100, 1_000, 5_000];
+
+/// The new instances for a running fleet that it shows: how many at once, and how often.
+pub const SCALE_OUTS: [ScaleOut; 4] = [
+    ScaleOut { each: 1, every: Duration::from_secs(50), times: 120 },
+    ScaleOut { each: 1, every: Duration::from_secs(430), times: 50 },
+    ScaleOut { each: 10, every: Duration::from_secs(430), times: 20 },
+    ScaleOut { each: 100, every: Duration::from_secs(430), times: 5 },
+];
+
+/// The fleets that it checks.
+pub fn steady_states() -> Vec<SteadyState> {
+    let state = |instances, budget, seconds| SteadyState {
+        instances,
+        budget,
+        check: Duration::from_secs(seconds),
+        hours: 6,
+    };
+    let mut states = vec![state(250, 3, 12), state(500, 3, 12), state(500, 4, 12)];
+    for instances in [300, 1_000, 5_000] {
+        states.extend([5, 12, 20].map(|seconds| state(instances, 3, seconds)));
+    }
+    states.sort_by_key(|state| (state.instances, state.check, state.budget));
+    states
+}
+
+/// How long the file server is away in a wave that fails.
+const OUTAGE: Duration = Duration::from_secs(3600);
 
 // What the study assumes. Rates are calls a second, of a whole account and region.
 
@@ -53,5 +86,10 @@ const DELIVERY: Duration = Duration::from_millis(500);
 
 /// A wave in a runtime of its own, with paused time.
 pub fn study(instances: usize) -> Figures {
-    in_virtual_time(wave::wave(instances))
+    in_virtual_time(wave::wave(instances, Duration::ZERO))
+}
+
+/// The same, while the file server is away for the first hour.
+pub fn study_of_failures(instances: usize) -> Figures {
+    in_virtual_time(wave::wave(instances, OUTAGE))
 }

@@ -7,8 +7,24 @@ use super::figures::{Bound, percentile};
 use super::*;
 use crate::chart::{Chart, Series, draw};
 
+/// All that the document shows.
+#[derive(Debug)]
+pub struct Study {
+    /// Waves into an empty cluster.
+    pub waves: Vec<Figures>,
+    /// The same, while the file server is away for an hour.
+    pub failing: Vec<Figures>,
+    /// New instances for a running fleet.
+    pub scaled_out: Vec<ScaledOut>,
+    /// Fleets that are checked.
+    pub steady: Vec<Steadiness>,
+}
+
 /// The whole document.
-pub fn page(waves: &[Figures]) -> String {
+pub fn page(study: &Study) -> String {
+    let Study { waves, failing, scaled_out, steady } = study;
+    let [fresh, canary] = ScaledOut::promised().map(seconds);
+    let least = seconds(ScaledOut::at_least());
     let largest = waves.last().expect("at least one wave");
     let [reads, throttled] = largest.parameter_reads();
     format!(
@@ -18,23 +34,55 @@ pub fn page(waves: &[Figures]) -> String {
 <!-- Written by `make scale`; do not edit. -->
 
 A model, not a measurement: the functions that ship, over a [local AWS](../tests/src/local_aws/README.md) in virtual
-time. All instances of a wave are launched at once into an empty cluster. Nobody was let in with the password yet, so one
-instance, the canary, tries it before the others. Both functions run as the template deploys them, and meanwhile the customer
-starts tasks that need the share. The largest wave has as many instances as ECS allows in one cluster.
+time. Both functions run as the template deploys them, and meanwhile the customer starts tasks that need the share.
+
+## A first deployment
+
+All instances of a wave are launched at once into an empty cluster. Nobody was let in with the password yet, so one
+instance, the canary, tries it before the others. The largest wave has as many instances as ECS allows in one cluster.
 
 ![Open gates over time](scale.svg)
 
 | instances | left behind | online to open gate: median | p99 | due to open gate: median | p99 | promised | oldest event |
 |---:|---:|---:|---:|---:|---:|---:|---:|
 {rows}
-*Due*: both agents are online, the canary was let in, a reconcile run has begun since the registration, and the minute
-has passed that is left to `map-share`. Runs start every minute, and read the instances when they begin. *Promised*: 1.3 × (the
+*Due*: both agents are online, the canary was let in, a reconcile run has begun since the registration, and the 20 s
+have passed that are left to `map-share`. Runs start every minute, and read the instances when they begin. *Promised*: 1.3 × (the
 slowest of the three rates below, one look, and the script's time).
 
+## A scale-out
+
+New instances in a cluster of 500 whose gates are open, and which are checked meanwhile (12 s a check, a budget of 3). The time
+runs from the later of \"SSM agent online\" and \"registered with ECS\" to the open gate. The script alone takes up to {least}.
+*Fresh*: another instance was let in with the password within the minute before. Then {fresh} are promised: the script and two
+looks. Otherwise a canary goes first, and {canary} are promised: the script twice, three looks, and the part of a minute in
+which no run looks.
+
+| new instances | left behind | fresh | median | p99 | not fresh | median | p99 |
+|---:|---:|---:|---:|---:|---:|---:|---:|
+{scaled_out}
+## A wave that fails
+
+The same wave as in a first deployment, while the file server is away for the first hour. Nothing is drained, for the fault
+is not the instances'. *Promised*, from its return to the open gate: the wait between two attempts with its jitter, and what a
+first deployment is promised.
+
+| instances | left behind | drained | attempts an instance | calls a minute | back to open gate: median | p99 | promised |
+|---:|---:|---:|---:|---:|---:|---:|---:|
+{failing}
+## A fleet that is checked
+
+Every gate is open, and the fleet is watched for six hours. One check in ten takes longer than said here, one in fifty up to five
+times as long. *Allowed*: what the budget allows, instances × seconds a check ÷ (budget − 1). *Said*: the metric
+`CheckPeriodMinutes`. *Promised*: `VERIFY_EVERY_MINUTES` (30) and ten minutes, or 1.2 × what is allowed.
+
+| instances | budget | a check | allowed | said | oldest proof | promised | minutes paged | gates shut | checks at a time |
+|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+{steady}
 ## Assumed
 
 {assumed}
-## Bottlenecks
+## Bottlenecks of a first deployment
 
 | instances | writes to ECS, 5 a call | Parameter Store, 1 a host | `SendCommand`, 50 a call | one look | the script |
 |---:|---:|---:|---:|---:|---:|
@@ -63,6 +111,9 @@ Made / of these throttled. The SDK repeats what is throttled.
 without any free tier, to be verified. What an alarm, a metric or a dashboard costs a month is not included.
 
 {cost}",
+        scaled_out = scaled_out.iter().map(scaled_out_row).collect::<String>(),
+        failing = failing.iter().map(failing_row).collect::<String>(),
+        steady = steady.iter().map(steady_row).collect::<String>(),
         rows = waves.iter().map(row).collect::<String>(),
         assumed = assumed(),
         bounds = waves.iter().map(bounds).collect::<String>(),
@@ -104,6 +155,58 @@ pub fn row(wave: &Figures) -> String {
     )
 }
 
+/// A scale-out's line.
+pub fn scaled_out_row(seen: &ScaledOut) -> String {
+    let ScaleOut { each, every, times } = seen.scale_out;
+    let cells = seen.waits.each_ref().map(|waits| match &**waits {
+        [] => "0 | - | -".to_owned(),
+        _ => {
+            let [median, p99] = [50, 99].map(|percent| seconds(percentile(waits, percent)));
+            format!("{} | {median} | {p99}", waits.len())
+        }
+    });
+    let launches = format!("{times} × {each}, every {} s", every.as_secs());
+    format!("| {launches} | {} | {} |\n", seen.left_behind, cells.join(" | "))
+}
+
+/// A failing wave's line.
+pub fn failing_row(wave: &Figures) -> String {
+    let (p99, promised) = wave.p99_and_promise();
+    let median = percentile(&wave.since_online, 50);
+    let calls: usize = wave
+        .calls
+        .iter()
+        .filter(|((caller, _), _)| caller == "drain-unmapped" || caller == "map-share")
+        .map(|(_, [made, _])| made)
+        .sum();
+    let minutes = wave.invocations[1].len().max(1);
+    let attempts = wave.failed_maps as f64 / wave.instances as f64;
+    let times = [median, p99, promised].map(seconds).join(" | ");
+    format!(
+        "| {} | {} | {} | {attempts:.1} | {} | {times} |\n",
+        number(wave.instances),
+        wave.left_behind,
+        wave.drained(),
+        number(calls.div_ceil(minutes)),
+    )
+}
+
+/// A steady state's line.
+pub fn steady_row(seen: &Steadiness) -> String {
+    let state = seen.state;
+    let minutes = |time: Duration| format!("{:.0} min", time.as_secs_f64() / 60.0);
+    let times = [state.formula(), seen.said, seen.oldest, state.promised()].map(minutes).join(" | ");
+    format!(
+        "| {} | {} | {} s | {times} | {} | {} | {} |\n",
+        number(state.instances),
+        state.budget,
+        state.check.as_secs(),
+        seen.paged,
+        seen.shut,
+        seen.at_a_time,
+    )
+}
+
 /// What the study assumes, as a table.
 pub fn assumed() -> String {
     format!(
@@ -131,7 +234,7 @@ rate holds twice a second's worth, but for those of ECS. Processor time is not m
 }
 
 fn bounds(wave: &Figures) -> String {
-    let Bound { writes, parameters, sends, look, script } = wave.bound;
+    let Bound { writes, parameters, sends, look, script, .. } = wave.bound;
     let times = [writes, parameters, sends, look, script].map(seconds).join(" | ");
     format!("| {} | {times} |\n", number(wave.instances))
 }

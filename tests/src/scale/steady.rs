@@ -118,7 +118,7 @@ async fn run(state: SteadyState) -> Steadiness {
 }
 
 /// Every gate is open, and the proofs are as old as they are in the middle of a long life.
-fn world(state: SteadyState) -> World {
+pub(super) fn world(state: SteadyState) -> World {
     let age = state.formula().max(PERIOD);
     let began = base() - Duration::from_secs(48 * 3600);
     let mut world =
