@@ -124,12 +124,12 @@ fn next_look(
     if plan.budget.is_fresh || is_about_to_change(memory, fleet, plan, policy, now) {
         return Some(now);
     }
-    // The next check is sent as soon as this one ends.
+    // The next check is sent as soon as this one ends. That is not known exactly, so it looks when half of the time is over.
     let unlisted = unlisted(memory, fleet).filter(|command| command.is_in_flight(now));
     let at_work =
         unlisted.chain(fleet.in_flight(Action::Check, now)).filter(|one| one.action == Action::Check);
-    let end = at_work.map(|command| plan.pace.end_of(command)).max()?;
-    plan.has_more_checks.then_some(end)
+    let rest = at_work.map(|command| plan.pace.rest_of(command)).max()?;
+    plan.has_more_checks.then(|| later(now, rest / 2))
 }
 
 /// A `map` is in flight; or a new instance waits for its agent or its turn, and the budget allows a `map`.

@@ -161,9 +161,10 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Checks around this time with a tail to five times as much.
+    /// Checks that take this time on average, with the agent's own part, and with a tail to five times as much.
     pub fn of_checks(check: Duration) -> Self {
-        Self { check, long_tail: true, ..Self::default() }
+        let pace = Self::default();
+        Self { check: check.saturating_sub(pace.pick_up), long_tail: true, ..pace }
     }
 
     /// Fractions of a second, for wall time.

@@ -95,14 +95,15 @@ impl Figures {
         self.calls.get(&("host".to_owned(), "GetParameters".to_owned())).copied().unwrap_or_default()
     }
 
-    /// The 99th percentile of what is promised, and the promise. After an outage that is the time since the file server is back:
-    /// the first instance to be tried again recovers, and then the others are due at once.
+    /// The 99th percentile of what is promised, and the promise. After an outage that is the time since the file server is back,
+    /// and an instance may just have begun an attempt that still fails.
     pub(super) fn p99_and_promise(&self) -> (Duration, Duration) {
         if self.outage.is_zero() {
             return (percentile(&self.waits, 99), self.bound.promise());
         }
         let retry = config_of(&[CLUSTER], |_| None).policy.shared_cause_wait().unsigned_abs();
-        (percentile(&self.since_online, 99), retry.mul_f64(1.1) + self.bound.promise())
+        let attempt = Pace::default().unreachable.mul_f64(1.25) + self.bound.look;
+        (percentile(&self.since_online, 99), attempt + retry.mul_f64(1.1) + self.bound.promise())
     }
 
     /// Instances that were drained.

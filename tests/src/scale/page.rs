@@ -64,16 +64,16 @@ which no run looks.
 ## A wave that fails
 
 The same wave as in a first deployment, while the file server is away for the first hour. Nothing is drained, for the fault
-is not the instances'. *Promised*, from its return to the open gate: the wait between two attempts with its jitter, and what a
-first deployment is promised.
+is not the instances'. *Promised*, from its return to the open gate: an attempt that still fails, the wait until the next one with
+its jitter, and what a first deployment is promised.
 
 | instances | left behind | drained | attempts an instance | calls a minute | back to open gate: median | p99 | promised |
 |---:|---:|---:|---:|---:|---:|---:|---:|
 {failing}
 ## A fleet that is checked
 
-Every gate is open, and the fleet is watched for six hours. One check in ten takes longer than said here, one in fifty up to five
-times as long. *Allowed*: what the budget allows, instances × seconds a check ÷ (budget − 1). *Said*: the metric
+Every gate is open, and the fleet is watched for six hours. *A check*: the mean time from the request to the result. One in ten takes
+longer, one in fifty up to five times as long. *Allowed*: what the budget allows, instances × seconds a check ÷ (budget − 1). *Said*: the metric
 `CheckPeriodMinutes`. *Promised*: `VERIFY_EVERY_MINUTES` (30) and ten minutes, or 1.2 × what is allowed.
 
 | instances | budget | a check | allowed | said | oldest proof | promised | minutes paged | gates shut | checks at a time |

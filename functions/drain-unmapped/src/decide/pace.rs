@@ -11,7 +11,6 @@ use shared::history::{Action, Command};
 use shared::invocation::InvocationResult;
 use shared::send::TARGETS_A_COMMAND;
 
-use super::schedule::later;
 use crate::fleet::Fleet;
 
 /// A `check` command has as many targets as are checked in this time. Others wait until it ends.
@@ -68,9 +67,10 @@ impl CheckPace {
         self.period.map_or(SignedDuration::ZERO, |period| period * 2).max(policy.turn_memory())
     }
 
-    /// When a command is expected to end.
-    pub fn end_of(&self, command: &Command) -> Timestamp {
-        later(command.requested_at, self.each * rounds(command.instances.len(), command.max_concurrency))
+    /// How long a command is expected to last from now on. Single checks may take several times as long as others.
+    pub fn rest_of(&self, command: &Command) -> SignedDuration {
+        let unfinished = command.instances.len().saturating_sub(command.completed);
+        self.each * rounds(unfinished, command.max_concurrency)
     }
 }
 

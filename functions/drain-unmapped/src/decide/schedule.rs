@@ -37,6 +37,8 @@ pub struct Triggers {
     pub now: Timestamp,
     /// The parameters' password is fresh, so map-share sends to new instances, too.
     pub is_fresh: bool,
+    /// The oldest command that SSM's history shows: who registered later was not mapped by hand before the deployment.
+    pub first_command: Option<Timestamp>,
     /// The later of the parameters' last changes.
     pub parameters_changed: Option<Timestamp>,
     /// The newest `since` of the mapped instances: an instance recovered, or was mapped for the first time.
@@ -61,6 +63,7 @@ impl Triggers {
         Triggers {
             now,
             is_fresh: budget.is_fresh,
+            first_command: fleet.commands.iter().map(|command| command.requested_at).min(),
             parameters_changed: fleet.parameters.changed(),
             recovered: fleet.counted().filter_map(since).max(),
             failing,
@@ -119,7 +122,10 @@ pub fn next_attempt(
         (StateAttribute::Known(State::Mapped { .. } | State::Doubtful { .. }), false) => {
             (registered, Attempt::Adopt)
         }
-        (StateAttribute::Absent, _) if triggers.now > later(registered, policy.adoption_wait()) => {
+        (StateAttribute::Absent, _)
+            if triggers.now > later(registered, policy.adoption_wait())
+                && triggers.first_command.is_none_or(|first| registered <= first) =>
+        {
             (registered, Attempt::Adopt)
         }
         (StateAttribute::Absent | StateAttribute::Known(State::Restarted { .. }), _) => {

@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 use shared::config::Policy;
-use shared::history::Action;
+use shared::history::{Action, Command};
 
-use super::build::{FleetWith, NOW, With, ago, fleet, host, hosts, policy};
+use super::build::{FleetWith, NOW, With, fleet, host, hosts, policy};
 use crate::decide::{CheckPace, assess, decide};
 use crate::fleet::Fleet;
 
@@ -107,8 +107,13 @@ fn in_a_stretched_period_nobody_is_silent_or_unwell_before_the_turn() {
 }
 
 #[test]
-fn the_end_of_a_command_is_foretold() {
+fn the_rest_of_a_command_is_foretold_from_its_unfinished_targets() {
     let fleet = measured(40, 9, 20);
     let pace = assess(&fleet, &policy(), NOW).plan(&policy(), NOW).pace;
-    assert_eq!(ago(pace.end_of(&fleet.commands[0])), "-440s", "five rounds after nine minutes ago");
+    let mut command = fleet.commands[0].clone();
+    let rest = |command: &Command| pace.rest_of(command).as_secs();
+    command.completed = 0;
+    assert_eq!(rest(&command), 100, "five rounds");
+    command.completed = command.instances.len() - 3;
+    assert_eq!(rest(&command), 40, "two rounds");
 }

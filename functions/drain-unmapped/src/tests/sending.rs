@@ -94,8 +94,8 @@ fn nothing_is_sent_to_an_instance_that_cannot_or_must_not_take_it() {
     }
     check_sent(&fleet([due()]).lost(Action::Map, "-60s", 1..2), &["map 1 (50/all)"]);
     check_sent(&fleet([due()]).lost(Action::Map, "-1s", 2..3), &["map 1 (50/all)"]);
-    check_sent(&fleet([due().registered("-59s")]), &[]);
-    check_sent(&fleet([due().registered("-60s")]), &["map 1 (50/all)"]);
+    check_sent(&fleet([due().registered("-19s")]), &[]);
+    check_sent(&fleet([due().registered("-20s")]), &["map 1 (50/all)"]);
     check_sent(&fleet([due().registered("-10s")]).not_fresh(), &["map 1 (50/all)"]);
     check_sent(&fleet([due().draining()]), &["map 1 (50/all)"]);
     check_sent(&fleet([due().held()]), &["map 1 (50/all)"]);

@@ -157,19 +157,27 @@ fn an_instance_that_fails_alone_does_not_follow_the_recovery_of_others() {
 fn a_new_instance_is_due_once_a_command_of_map_share_would_be_listed() {
     let due = |stands: &str, registered: &str| due_in(&host(1, stands).registered(registered), &policy());
     for stands in ["shut", "shut restarted -1s -"] {
-        assert_eq!(due(stands, "-50s"), Some((at("+10s"), Attempt::First)), "{stands}");
+        assert_eq!(due(stands, "-15s"), Some((at("+5s"), Attempt::First)), "{stands}");
     }
     // While the password is not fresh, map-share sends none.
     let new = host(1, "shut").registered("-5s");
-    let triggers = triggers(&fleet([new.clone()]).not_fresh());
-    assert_eq!(next_attempt(&new, &triggers, &policy()), Some((at("+5s"), Attempt::First)));
+    let not_fresh = triggers(&fleet([new.clone()]).not_fresh());
+    assert_eq!(next_attempt(&new, &not_fresh, &policy()), Some((at("+5s"), Attempt::First)));
     assert_eq!(
         due("shut restarted -1s -", "-10d"),
-        Some((at("-10d") + SignedDuration::from_secs(60), Attempt::First))
+        Some((at("-10d") + SignedDuration::from_secs(20), Attempt::First))
     );
     // It may have been mapped by hand, or somebody shut its gate.
     assert_eq!(due("shut", "-601s"), Some((at("-601s"), Attempt::Adopt)));
     assert_eq!(due("shut", "-600s").map(|(_, attempt)| attempt), Some(Attempt::First));
+    // It registered after the first command of the history, so no more than a new one.
+    let earlier = |registered: &str| {
+        let waiting = host(1, "shut").registered(registered);
+        let tried = host(2, "shut unmapped 5 -9m - 53 -11m").result("map -11m 53");
+        next_attempt(&waiting, &triggers(&fleet([waiting.clone(), tried])), &policy()).map(|(_, kind)| kind)
+    };
+    assert_eq!(earlier("-650s"), Some(Attempt::First));
+    assert_eq!(earlier("-670s"), Some(Attempt::Adopt));
     for edited in ["shut mapped -99m -20m -", "shut doubtful -99m -1s - 53"] {
         assert_eq!(due(edited, "-5s"), Some((at("-5s"), Attempt::Adopt)), "{edited}");
     }
