@@ -19,7 +19,7 @@ use crate::local_aws::in_process::{Ended, Local, Moment, Process};
 use crate::local_aws::{LocalAws, ecs::cluster_arn};
 
 /// The function's timeout.
-pub const RUN_TIMEOUT: Duration = Duration::from_secs(50);
+pub const RUN_TIMEOUT: Duration = Duration::from_secs(55);
 
 /// The interval of the schedule.
 pub const TICK: Duration = Duration::from_secs(60);

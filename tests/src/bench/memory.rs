@@ -13,7 +13,7 @@ use crate::local_aws::throttles::Bucket;
 use crate::local_aws::{Caller, LocalAws};
 use crate::runtime_api::function::wall_clock;
 use crate::runtime_api::{Function, FunctionSettings};
-use crate::stack::tick;
+use crate::stack::{RUN_TIMEOUT, tick};
 
 /// Hosts, all of which fail.
 const HOSTS: u64 = 5_000;
@@ -41,7 +41,7 @@ pub async fn peak_mib(program: &Path) -> Result<f64, Box<dyn Error>> {
         name: "drain-unmapped".to_owned(),
         program: program.to_owned(),
         environment,
-        timeout: Duration::from_secs(50),
+        timeout: RUN_TIMEOUT,
     };
     let function = Function::new(settings, wall_clock());
     for _ in 0..RUNS {

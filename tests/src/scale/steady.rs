@@ -15,6 +15,8 @@ use crate::stack::Stack;
 const PERIOD: Duration = Duration::from_secs(30 * 60);
 /// How much older than the period the oldest proof may get.
 const MARGIN: Duration = Duration::from_secs(10 * 60);
+/// A check that takes longer is a long one.
+const LONG: Duration = Duration::from_secs(15);
 /// `page-ssm-unwell` is three minutes of three.
 const PAGES_AFTER: usize = 3;
 
@@ -54,9 +56,10 @@ impl SteadyState {
         self.check.mul_f64(self.instances as f64 / f64::from(self.budget - 1))
     }
 
-    /// The promised age of the oldest proof.
+    /// The promised age of the oldest proof. The last check of a command leaves places idle, longer where checks are long.
     pub fn promised(&self) -> Duration {
-        if self.formula() <= PERIOD + MARGIN { PERIOD + MARGIN } else { self.formula().mul_f64(1.2) }
+        let factor = if self.check > LONG { 1.25 } else { 1.2 };
+        if self.formula() <= PERIOD + MARGIN { PERIOD + MARGIN } else { self.formula().mul_f64(factor) }
     }
 
     /// Runs in a runtime of its own, with paused time.

@@ -14,6 +14,7 @@ use crate::local_aws::LocalAws;
 use crate::local_aws::in_process::{Ended, Local, Moment, Process};
 use crate::local_aws::reply::Reply;
 use crate::output::Output;
+use crate::stack::RUN_TIMEOUT;
 
 /// The two functions that act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Function {
     pub(super) fn timeout(self) -> Duration {
         match self {
             Function::MapShare => Duration::from_secs(60),
-            Function::DrainUnmapped => Duration::from_secs(50),
+            Function::DrainUnmapped => RUN_TIMEOUT,
         }
     }
 }

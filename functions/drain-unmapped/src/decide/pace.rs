@@ -14,7 +14,7 @@ use shared::send::TARGETS_A_COMMAND;
 use crate::fleet::Fleet;
 
 /// A `check` command has as many targets as are checked in this time. Others wait until it ends.
-const COMMAND: SignedDuration = SignedDuration::from_mins(4);
+const COMMAND: SignedDuration = SignedDuration::from_mins(6);
 
 /// What a check takes, as long as none was measured.
 const UNMEASURED: SignedDuration = SignedDuration::from_secs(15);
@@ -67,10 +67,11 @@ impl CheckPace {
         self.period.map_or(SignedDuration::ZERO, |period| period * 2).max(policy.turn_memory())
     }
 
-    /// How long a command is expected to last from now on. Single checks may take several times as long as others.
+    /// How long a command is expected to last at least from now on: its last checks may end at any time.
     pub fn rest_of(&self, command: &Command) -> SignedDuration {
         let unfinished = command.instances.len().saturating_sub(command.completed);
-        self.each * rounds(unfinished, command.max_concurrency)
+        let rounds = unfinished / (command.max_concurrency.max(1) as usize);
+        self.each * i32::try_from(rounds).unwrap_or(i32::MAX)
     }
 }
 

@@ -115,5 +115,5 @@ fn the_rest_of_a_command_is_foretold_from_its_unfinished_targets() {
     command.completed = 0;
     assert_eq!(rest(&command), 100, "five rounds");
     command.completed = command.instances.len() - 3;
-    assert_eq!(rest(&command), 40, "two rounds");
+    assert_eq!(rest(&command), 20, "one round, and the rest of another");
 }
