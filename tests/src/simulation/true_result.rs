@@ -19,6 +19,8 @@ pub(super) enum TrueResult {
         /// How many log-ons were refused, as it says.
         refused: u64,
     },
+    /// Another share or letter is mapped.
+    OtherShare,
     /// It has ended without a result line that counts.
     NoResult,
     /// It has not ended within the deadline.
@@ -45,6 +47,9 @@ pub(super) fn true_result(command: &Command, invocation: &Invocation, now: Times
             // A check changes nothing, whatever its line says.
             let is_map = command.parameter("Action") == Some("map");
             TrueResult::Mapped { changed: is_map && line["changed"] == true }
+        }
+        ("Success", Some("mapped")) if line["drive"].is_string() && line["remote"].is_string() => {
+            TrueResult::OtherShare
         }
         ("Success" | "Failed" | "Incomplete", Some("failed")) if line["cause"].is_string() => {
             let refused = line["refused"].as_u64().unwrap_or_default();

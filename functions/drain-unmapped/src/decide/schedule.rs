@@ -37,7 +37,7 @@ pub struct Triggers {
     pub now: Timestamp,
     /// The parameters' password is fresh, so map-share sends to new instances, too.
     pub is_fresh: bool,
-    /// The oldest command that SSM's history shows: who registered later was not mapped by hand before the deployment.
+    /// The oldest command that SSM's history shows: who was new by then was not mapped by hand before the deployment.
     pub first_command: Option<Timestamp>,
     /// The later of the parameters' last changes.
     pub parameters_changed: Option<Timestamp>,
@@ -123,8 +123,7 @@ pub fn next_attempt(
             (registered, Attempt::Adopt)
         }
         (StateAttribute::Absent, _)
-            if triggers.now > later(registered, policy.adoption_wait())
-                && triggers.first_command.is_none_or(|first| registered <= first) =>
+            if triggers.first_command.unwrap_or(triggers.now) > later(registered, policy.adoption_wait()) =>
         {
             (registered, Attempt::Adopt)
         }

@@ -220,11 +220,11 @@ fn nothing_is_planned_for_an_instance_without_room_for_its_attributes() {
 #[test]
 fn the_number_of_checks_follows_the_budget() {
     let holds_it = |range| hosts(range, "open mapped -99m -40m -1d");
-    check_sent(&fleet(holds_it(0..120)), &["check 0..=31 (2/0)"]);
-    check_sent(&fleet(hosts(0..120, DUE)), &["check 0..=15 (1/0)"]);
+    check_sent(&fleet(holds_it(0..120)), &["check 0..=47 (2/0)"]);
+    check_sent(&fleet(hosts(0..120, DUE)), &["check 0..=23 (1/0)"]);
     let four = Policy { refusal_budget: 4, ..policy() };
-    assert_eq!(decided(&fleet(holds_it(0..120)), &four), ["check 0..=47 (3/0)"]);
-    assert_eq!(decided(&fleet(hosts(0..120, DUE)), &four), ["check 0..=31 (2/0)"]);
+    assert_eq!(decided(&fleet(holds_it(0..120)), &four), ["check 0..=49 (3/0)"]);
+    assert_eq!(decided(&fleet(hosts(0..120, DUE)), &four), ["check 0..=47 (2/0)"]);
     // One command is for instances of one kind, the first in turn deciding.
     let mixed = holds_it(0..9).into_iter().chain(hosts(9..18, "open mapped -99m -45m -"));
     check_sent(&fleet(mixed), &["check 9..=17 (1/0)"]);
@@ -245,11 +245,11 @@ fn the_least_recently_judged_are_checked_first() {
     let lines = decided(&fleet(instances), &policy());
     assert_eq!(lines.len(), 1);
     let asked = |n: u32| lines[0].split(' ').any(|word| word == n.to_string());
-    assert!((49..=60).all(asked) && (0..4).all(asked) && !(4..49).any(asked), "{lines:?}");
+    assert!((49..=60).all(asked) && (0..12).all(asked) && !(12..49).any(asked), "{lines:?}");
     // Also where a large fleet's checks take longer than SSM's history is read back.
     let late = hosts(0..30, "open mapped -9d -101m -").into_iter();
     let later = hosts(30..60, "open mapped -9d -119m -");
-    check_sent(&fleet(late.chain(later)), &["check 30..=45 (1/0)"]);
+    check_sent(&fleet(late.chain(later)), &["check 30..=53 (1/0)"]);
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn an_instance_whose_check_hangs_is_not_first_in_the_next_one() {
     let stopped = hosts(0..50, "open mapped -9d -41m -")
         .into_iter()
         .map(|instance| instance.result("check -12m no undelivered").stopped());
-    check_sent(&fleet(stopped.chain([hangs])), &["check 0..=15 (1/0)"]);
+    check_sent(&fleet(stopped.chain([hangs])), &["check 0..=23 (1/0)"]);
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn mappings_older_than_the_password_are_renewed_a_few_at_a_time() {
     check_sent(&fleet(stale(0..20)).not_fresh(), &["map 0 (50/all)"]);
     let refused = host(30, "shut unmapped 1 -5m - 1326 -5m").result("map -5m 1326");
     let fleet = fleet(stale(0..20).into_iter().chain([refused])).not_fresh();
-    check_sent(&fleet, &["check 0..=15 (1/0)"]);
+    check_sent(&fleet, &["check 0..=19 (1/0)"]);
 }
 
 #[test]

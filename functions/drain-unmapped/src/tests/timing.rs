@@ -170,14 +170,14 @@ fn a_new_instance_is_due_once_a_command_of_map_share_would_be_listed() {
     // It may have been mapped by hand, or somebody shut its gate.
     assert_eq!(due("shut", "-601s"), Some((at("-601s"), Attempt::Adopt)));
     assert_eq!(due("shut", "-600s").map(|(_, attempt)| attempt), Some(Attempt::First));
-    // It registered after the first command of the history, so no more than a new one.
+    // It was new when the first command of the history was sent.
     let earlier = |registered: &str| {
         let waiting = host(1, "shut").registered(registered);
         let tried = host(2, "shut unmapped 5 -9m - 53 -11m").result("map -11m 53");
         next_attempt(&waiting, &triggers(&fleet([waiting.clone(), tried])), &policy()).map(|(_, kind)| kind)
     };
-    assert_eq!(earlier("-650s"), Some(Attempt::First));
-    assert_eq!(earlier("-670s"), Some(Attempt::Adopt));
+    assert_eq!(earlier("-1250s"), Some(Attempt::First));
+    assert_eq!(earlier("-1270s"), Some(Attempt::Adopt));
     for edited in ["shut mapped -99m -20m -", "shut doubtful -99m -1s - 53"] {
         assert_eq!(due(edited, "-5s"), Some((at("-5s"), Attempt::Adopt)), "{edited}");
     }

@@ -143,7 +143,7 @@ fn was_mapped_since(step: &Step<'_>, sent: &Sent, refusal: &Refusal) -> bool {
         TrueResult::Failed { step, refused, .. } => {
             (step == "read" || step == "proof" || refused > 0).then_some(true)
         }
-        TrueResult::NoResult | TrueResult::Lost | TrueResult::Pending => None,
+        TrueResult::OtherShare | TrueResult::NoResult | TrueResult::Lost | TrueResult::Pending => None,
     });
     told.next() == Some(false)
 }
@@ -153,7 +153,7 @@ fn is_word(result: &TrueResult) -> bool {
     match result {
         TrueResult::Mapped { .. } => true,
         TrueResult::Failed { cause, .. } => cause != "busy",
-        TrueResult::NoResult | TrueResult::Lost | TrueResult::Pending => false,
+        TrueResult::OtherShare | TrueResult::NoResult | TrueResult::Lost | TrueResult::Pending => false,
     }
 }
 

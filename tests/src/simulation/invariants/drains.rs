@@ -180,6 +180,7 @@ fn class_of(result: &TrueResult) -> Option<Class> {
     match result {
         TrueResult::Failed { cause, .. } if cause == "busy" => None,
         TrueResult::Failed { cause, .. } => Some(Cause::new(cause).class()),
+        TrueResult::OtherShare => Some(Class::Configuration),
         TrueResult::NoResult | TrueResult::Lost => Some(Class::Unknown),
         TrueResult::Mapped { .. } | TrueResult::Pending => None,
     }

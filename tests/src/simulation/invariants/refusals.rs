@@ -117,7 +117,10 @@ impl Refusals {
                 least.max(of_lie)
             }
             TrueResult::NoResult | TrueResult::Lost => usize::from(is_map(command)),
-            TrueResult::Failed { .. } | TrueResult::Mapped { .. } | TrueResult::Pending => 0,
+            TrueResult::Failed { .. }
+            | TrueResult::Mapped { .. }
+            | TrueResult::OtherShare
+            | TrueResult::Pending => 0,
         };
         invocations.map(count).sum()
     }

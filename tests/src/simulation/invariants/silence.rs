@@ -71,7 +71,8 @@ fn was_asked(step: &Step<'_>, one: &Registration, judged: Timestamp) -> bool {
     is_offline
         || step.ground_truth.history(step.aws, &one.ec2).any(|(command, target)| {
             let result = true_result(command, target, now);
-            millis(command.requested()) > judged && matches!(result, TrueResult::NoResult | TrueResult::Lost)
+            millis(command.requested()) > judged
+                && matches!(result, TrueResult::OtherShare | TrueResult::NoResult | TrueResult::Lost)
         })
 }
 
@@ -108,6 +109,10 @@ pub(super) fn is_unhealthy(aws: &LocalAws, ground_truth: &GroundTruth, read: Tim
 /// The last command to it was started, and brought no result.
 fn is_unanswered(aws: &LocalAws, ground_truth: &GroundTruth, one: &Registration) -> bool {
     ground_truth.history(aws, &one.ec2).next().is_some_and(|(command, target)| {
-        target.started.is_some() && matches!(true_result(command, target, aws.now()), TrueResult::NoResult)
+        target.started.is_some()
+            && matches!(
+                true_result(command, target, aws.now()),
+                TrueResult::OtherShare | TrueResult::NoResult
+            )
     })
 }

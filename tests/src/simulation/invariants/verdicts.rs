@@ -107,6 +107,11 @@ impl Record<'_> {
                 self.matches_failure(cause)?;
                 self.check_count()
             }
+            (TrueResult::OtherShare, State::Unmapped { cause, .. }) => {
+                ensure(!before.is_open(), || "another share shut an open gate".to_owned())?;
+                ensure(cause.as_str() == "other-share", || format!("another share was taken for {cause}"))?;
+                self.check_count()
+            }
             (TrueResult::NoResult | TrueResult::Lost, State::Unmapped { cause, .. }) => {
                 ensure(!before.is_open(), || format!("{result:?} shut an open gate"))?;
                 let proves_nothing = cause.class() == Class::Unknown || cause.as_str() == "refused-by-ssm";
