@@ -176,7 +176,7 @@ fn check_map(
     let read = history_read_at(step);
     let refused = targets.iter().find(|id| is_refused_host(step, run, refusals, id, changed));
     if let Some(id) = refused {
-        let last = refusals.all.iter().rev().map(|one| one.at).find(|at| *at < read);
+        let last = refusals.last_reported(step, read).map(|one| one.at);
         ensure(last.is_none_or(|last| now.duration_since(last) >= ROW_GAP), || {
             format!("{id} was refused the password and presented it again after the refusal of {last:?}")
         })?;

@@ -125,13 +125,23 @@ impl Refusals {
         invocations.map(count).sum()
     }
 
+    /// The last one that SSM had reported by then. A script whose output is held is reported long after it logged on.
+    pub(super) fn last_reported(&self, step: &Step<'_>, read: Timestamp) -> Option<&Refusal> {
+        let is_reported = |one: &&Refusal| {
+            let mut history = step.ground_truth.history(step.aws, &one.instance);
+            let made = history.find(|(command, _)| *command.id == *one.command);
+            made.is_some_and(|(_, invocation)| invocation.finished().is_some_and(|at| at < read))
+        };
+        self.all.iter().rev().filter(|one| one.at < read).find(is_reported)
+    }
+
     /// Some host was let in with the parameters' password so recently that a run may present it to everyone: after the
     /// parameters changed, and by a command requested after the last refusal that the run could know.
     pub(super) fn is_fresh(&self, step: &Step<'_>, run: &Run, read: Timestamp) -> bool {
         let world = &step.aws.world;
         let password = world.parameters.password();
         let changed = world.parameters.existing().map(|one| millis(one.modified)).max();
-        let refused = self.all.iter().rev().map(|one| one.at).find(|at| *at < read);
+        let refused = self.last_reported(step, read).map(|one| one.at);
         let oldest = run.read_at("ListCommands") - step.ground_truth.policy.freshness() - CLOCK_SKEW;
         let counts = |command: &Command| {
             let requested = millis(command.requested());
