@@ -55,8 +55,8 @@ slowest of the three rates below, one look, and the script's time).
 New instances in a cluster of 500 whose gates are open, and which are checked meanwhile (12 s a check, a budget of 3). The time
 runs from the later of \"SSM agent online\" and \"registered with ECS\" to the open gate. The script alone takes up to {least}.
 *Fresh*: another instance was let in with the password within the minute before. Then {fresh} are promised: the script and two
-looks. Otherwise a canary goes first, and {canary} are promised: the script twice, three looks, and the part of a minute in
-which no run looks.
+looks. Otherwise a canary goes first, and {canary} are promised: a minute until the next run, because that of a quiet fleet ends
+at once, the script twice, and three looks 3 s apart.
 
 | new instances | left behind | fresh | median | p99 | not fresh | median | p99 |
 |---:|---:|---:|---:|---:|---:|---:|---:|

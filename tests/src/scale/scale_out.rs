@@ -8,6 +8,7 @@ use super::figures::{Bound, let_in, opened, percentile, sorted};
 use super::operation::{Launches, Operation};
 use super::steady::{SteadyState, world};
 use crate::demo::fleet_setup::CLUSTER;
+use crate::stack::{TICK, config_of};
 
 /// New instances for a running fleet of 500 that is checked meanwhile.
 #[derive(Debug, Clone, Copy)]
@@ -44,10 +45,11 @@ impl ScaleOut {
 
 impl ScaledOut {
     /// Promised of the 99th percentile of each of the two lists: the script and two looks; and where a canary goes first, the
-    /// script twice, three looks, and the part of a minute in which no run looks.
+    /// minute until the next run, which a quiet fleet's run leaves, the script twice, and three looks of a run that works.
     pub(super) fn promised() -> [Duration; 2] {
         let Bound { script, look, idle, .. } = Bound::of(FLEET.instances);
-        [script + look * 2, script * 2 + look * 3 + idle]
+        let interval = config_of(&[CLUSTER], |_| None).policy.look_interval().unsigned_abs();
+        [script + look * 2, TICK + script * 2 + (interval + look - idle) * 3]
     }
 
     /// The shortest wait that there can be: the script alone.
