@@ -370,6 +370,8 @@ function Get-UnitTests {
         . $Script
         function Invoke-WithTimeLimit { Stop-Run 'timeout' 'script' 'it was not made' }
         $run = @{ Settings = @{ Drive = 'G:'; Remote = '\\fs\share'; Server = 'fs' }; Limits = Get-DefaultLimit }
+        # A function sees its caller's variables. This one would make it say that nothing is listed.
+        $answer = @{ Error = $null; Value = @() }
         if ((Get-HolderText $run) -cne '') { "the holder is $(Get-HolderText $run)" }
         function Find-Mapping { @{ RemotePath = '\\fs\share'; Status = 'OK'; Privacy = $true } }
         function Write-Note { return }
