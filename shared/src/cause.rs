@@ -93,7 +93,7 @@ pub fn known() -> impl Iterator<Item = &'static Row> {
 }
 
 fn row_of(text: &str) -> Option<&'static Row> {
-    known().find(|row| row.cause.as_str() == text)
+    known().find(|row| row.cause.as_bytes() == text.as_bytes())
 }
 
 #[cfg(test)]
