@@ -71,7 +71,8 @@ impl Trace {
             };
             let action = command.parameter("Action").unwrap_or_default();
             let requested = command.requested();
-            let lie = if invocation.is_lie { ", a lie" } else { "" };
+            let lie =
+                if invocation.is_lie { format!(", said: {:?}", invocation.shown()) } else { String::new() };
             Some(line(finished, &format!("{host}: {action} of {requested:.3}: {details}, {result}{lie}")))
         }));
         if let Some(Violation { invariant, what, at }) = violation {

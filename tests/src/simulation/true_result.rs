@@ -37,7 +37,7 @@ pub(super) fn true_result(command: &Command, invocation: &Invocation, now: Times
         let is_late = now.duration_since(command.requested()) > DEADLINE;
         return if is_late { TrueResult::Lost } else { TrueResult::Pending };
     }
-    let Some(line) = result_line(invocation.shown()) else { return TrueResult::NoResult };
+    let Some(line) = invocation.parsed(result_line) else { return TrueResult::NoResult };
     let text = |member: &str| line[member].as_str().unwrap_or_default().to_owned();
     let drive = text("drive");
     match (&*invocation.details, line["smbMapping"].as_str()) {

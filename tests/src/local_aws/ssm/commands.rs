@@ -2,7 +2,7 @@
 //! `MaxErrors`, and times out the unfinished invocations when the command expires.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -63,6 +63,8 @@ pub struct Invocation {
     pub(crate) says_ended: Option<Timestamp>,
     /// The result that a test scripted, until it takes effect.
     pub(crate) scripted: Option<Scripted>,
+    /// What a test has parsed its output to, once it is final.
+    parsed: OnceLock<Option<Value>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +133,7 @@ impl Invocation {
             is_lie: false,
             says_ended: None,
             scripted: None,
+            parsed: OnceLock::new(),
         }
     }
 
@@ -139,10 +142,15 @@ impl Invocation {
         self.finished
     }
 
-    /// What SSM shows of the script's output.
-    pub(crate) fn shown(&self) -> &str {
-        let end = self.stdout.char_indices().nth(super::listing::MOST_OUTPUT);
-        end.map_or(&*self.stdout, |(end, _)| &self.stdout[..end])
+    /// Standard output and standard error in one text, as SSM shows it. A script ends its line.
+    pub(crate) fn shown(&self) -> String {
+        let end = if self.stdout.is_empty() || self.stdout.ends_with('\n') { "" } else { "\n" };
+        super::agent::output(&format!("{}{end}", self.stdout), &self.stderr)
+    }
+
+    /// What `parse` makes of the shown output. A final invocation's is parsed once.
+    pub(crate) fn parsed(&self, parse: fn(&str) -> Option<Value>) -> Option<&Value> {
+        self.parsed.get_or_init(|| parse(&self.shown())).as_ref()
     }
 
     pub(crate) fn details_at(&self, at: Timestamp) -> &str {

@@ -13,9 +13,6 @@ use super::{answer_with_token, check_command_id, page};
 use crate::local_aws::reply::{ApiError, Outcome, answer, request, seconds};
 use crate::local_aws::{LocalAws, REGION};
 
-/// The limit of a plugin's `Output` in a listing, in characters.
-pub(super) const MOST_OUTPUT: usize = 2500;
-
 /// The `Status` of an invocation with that `StatusDetails`.
 pub(crate) fn invocation_status(details: &str) -> &'static str {
     match details {
@@ -178,7 +175,7 @@ struct ShownPlugin<'a> {
     response_start_date_time: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_finish_date_time: Option<f64>,
-    output: Cow<'a, str>,
+    output: String,
     standard_output_url: &'static str,
     standard_error_url: &'static str,
     #[serde(rename = "OutputS3Region")]
@@ -251,7 +248,7 @@ fn show<'a>(
         response_code: if finished.is_some() { invocation.exit_code } else { -1 },
         response_start_date_time: Some(seconds(started)),
         response_finish_date_time: finished.map(|at| seconds(invocation.says_ended.unwrap_or(at))),
-        output: if finished.is_some() { output(invocation) } else { Cow::Borrowed("") },
+        output: if finished.is_some() { invocation.shown() } else { String::new() },
         standard_output_url: "",
         standard_error_url: "",
         output_s3_region: REGION,
@@ -273,11 +270,4 @@ fn show<'a>(
         command_plugins: started.map(plugin).into_iter().collect(),
         service_role: "",
     }
-}
-
-/// Standard output and standard error in one text, as the agent writes it. A script ends its line.
-fn output(invocation: &Invocation) -> Cow<'_, str> {
-    let stdout = invocation.stdout.as_str();
-    let end = if stdout.is_empty() || stdout.ends_with('\n') { "" } else { "\n" };
-    super::agent::output(&format!("{stdout}{end}"), &invocation.stderr).into()
 }
