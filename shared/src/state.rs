@@ -76,6 +76,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_state_with_a_time_after_its_judged_command_is_unreadable() {
+        let (before, judged, after) =
+            ("2026-11-22T08:00:00Z", "2026-11-22T09:00:00Z", "2026-11-22T09:00:00.001Z");
+        let values = ["restarted J L", "mapped S J L", "doubtful S J L 53", "unmapped 3 J L 53 S"];
+        for text in values {
+            let parse = |since: &str, logon: &str| {
+                State::parse(&text.replace('J', judged).replace('S', since).replace('L', logon))
+            };
+            assert!(parse(before, judged).is_some() && parse(judged, "-").is_some(), "{text}");
+            assert_eq!(parse(before, after), None, "{text}");
+            // Silence, for instance, is noticed later.
+            let may_be_after = !text.contains('S') || text.starts_with("unmapped");
+            assert_eq!(parse(after, "-").is_some(), may_be_after, "{text}");
+        }
+    }
+
     fn mark(remote: &str, stack: &str) -> Mark {
         let (drive, remote) = (DriveLetter::parse("G").unwrap(), RemotePath::parse(remote).unwrap());
         Mark::of(&ShareMapping { drive, remote }, stack)
@@ -159,27 +176,19 @@ mod tests {
         prop_oneof![proptest::sample::select(known), "[0-9]{1,10}".prop_map(|t| Cause::new(&t))]
     }
 
+    /// States as the product writes them: no time is later than the judged command's.
     fn states() -> impl Strategy<Value = State> {
-        let logon = || proptest::option::of(timestamps());
-        prop_oneof![
-            (timestamps(), logon()).prop_map(|(at, logon)| State::Restarted { at, logon }),
-            (timestamps(), timestamps(), logon()).prop_map(|(since, judged, logon)| State::Mapped {
-                since,
-                judged,
-                logon
-            }),
-            (timestamps(), timestamps(), logon(), causes())
-                .prop_map(|(since, judged, logon, cause)| State::Doubtful { since, judged, logon, cause }),
-            (any::<u32>(), timestamps(), logon(), causes(), timestamps()).prop_map(
-                |(attempts, judged, logon, cause, failing_since)| State::Unmapped {
-                    attempts,
-                    judged,
-                    logon,
-                    cause,
-                    failing_since
-                }
-            ),
-        ]
+        let times = (vec(timestamps(), 3), any::<bool>()).prop_map(|(mut times, has_logon)| {
+            times.sort_unstable_by(|a, b| b.cmp(a));
+            (times[0], times[1], has_logon.then_some(times[2]))
+        });
+        let state = (0..4, times, causes(), any::<u32>());
+        state.prop_map(|(kind, (judged, since, logon), cause, attempts)| match kind {
+            0 => State::Restarted { at: judged, logon },
+            1 => State::Mapped { since, judged, logon },
+            2 => State::Doubtful { since, judged, logon, cause },
+            _ => State::Unmapped { attempts, judged, logon, cause, failing_since: since },
+        })
     }
 
     fn drains() -> impl Strategy<Value = String> {

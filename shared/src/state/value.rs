@@ -154,6 +154,11 @@ impl State {
             },
             _ => return None,
         };
-        Some(state)
+        // Nothing is requested after the judged command. Only what ends a proof without one, such as silence, is noticed later.
+        let is_noticed_later = matches!(&state, State::Unmapped { .. });
+        let is_past = |at: Timestamp| at <= state.judged();
+        let is_possible =
+            state.logon().is_none_or(is_past) && (is_noticed_later || state.times().all(is_past));
+        is_possible.then_some(state)
     }
 }

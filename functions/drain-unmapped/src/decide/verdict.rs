@@ -81,7 +81,8 @@ fn failed(instance: &Instance, requested: Timestamp, logon: Option<Timestamp>, c
         StateAttribute::Known(State::Unmapped { attempts, cause: earlier, failing_since, .. })
             if earlier.class() == cause.class() =>
         {
-            (attempts.saturating_add(1), *failing_since)
+            // Silence is noticed after the command that is judged now was requested.
+            (attempts.saturating_add(1), requested.min(*failing_since))
         }
         _ => (1, requested),
     };

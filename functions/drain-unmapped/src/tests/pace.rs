@@ -80,7 +80,7 @@ fn the_period_stretches_where_the_budget_allows_no_more_checks() {
 fn a_command_has_as_many_targets_as_are_checked_within_minutes() {
     let targets = |seconds: i64| {
         let due = measured(200, 10, seconds).having(|fleet| {
-            let old = host(1, "open mapped -9d -99m -1h").record.attributes;
+            let old = host(1, "open mapped -9d -99m -99m").record.attributes;
             fleet.instances.values_mut().for_each(|one| one.record.attributes = old.clone());
             fleet.instances.values_mut().for_each(|one| one.results = std::sync::Arc::default());
         });
@@ -94,7 +94,7 @@ fn in_a_stretched_period_nobody_is_silent_or_unwell_before_the_turn() {
     // 500 instances at 12 s, two at a time: 50 minutes.
     let old = |minutes: u32| {
         measured(500, 10, 12).having(|fleet| {
-            let stands = format!("open mapped -9d -{minutes}m -1h");
+            let stands = format!("open mapped -9d -{minutes}m -{minutes}m");
             let old = host(1, &stands).result("check -1m no timeout");
             for instance in fleet.instances.values_mut().skip(10).take(200) {
                 instance.record.attributes = old.record.attributes.clone();

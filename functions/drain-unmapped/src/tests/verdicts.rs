@@ -125,6 +125,14 @@ fn a_command_without_a_result_proves_nothing_under_an_open_gate_and_is_a_failure
 }
 
 #[test]
+fn a_failure_whose_command_was_requested_before_silence_was_noticed_began_with_that_command() {
+    assert_eq!(
+        written("shut unmapped 1 -2h - silent -1m", &["map -5m no no-result"]),
+        "shut unmapped 2 -5m - no-result -5m"
+    );
+}
+
+#[test]
 fn a_check_that_was_not_delivered_is_no_attempt_where_nothing_is_known() {
     let undelivered = "check -1m no undelivered";
     for unknown in ["shut", "shut restarted -20m -", "shut mapped -2h -1h -"] {

@@ -17,10 +17,11 @@ pub(super) fn a_recorded_state_matches_its_result(step: &Step<'_>) -> CheckResul
         let Some(state) = after.state() else {
             return Err(format!("{} has an unreadable state", after.ec2));
         };
-        if is_silence(before, state) || replaces_unreadable(before, after) {
+        let is_raced = is_raced(step, run, before);
+        if is_silence(before, state, is_raced) || replaces_unreadable(before, after) {
             continue;
         }
-        let record = Record { step, run, before, after, state, is_raced: is_raced(step, run, before) };
+        let record = Record { step, run, before, after, state, is_raced };
         record.check().map_err(|what| {
             format!("{}: {what}; before: {:?}, after: {:?}", after.ec2, before.attributes, after.attributes)
         })?;
@@ -28,14 +29,13 @@ pub(super) fn a_recorded_state_matches_its_result(step: &Step<'_>) -> CheckResul
     Ok(())
 }
 
-/// Recorded without any result; see `silence`. Another run may have written it already.
-fn is_silence(before: &Registration, state: &State) -> bool {
+/// Recorded without any result; see `silence`. Another run may have written it already, or a later state.
+fn is_silence(before: &Registration, state: &State, is_raced: bool) -> bool {
     let is_silent =
         |state: &State| matches!(state, State::Unmapped { cause, .. } if cause.as_str() == "silent");
-    is_silent(state)
-        && before.state().is_some_and(|earlier| {
-            (before.is_open() || is_silent(earlier)) && earlier.judged() == state.judged()
-        })
+    let follows =
+        |earlier: &State| (before.is_open() || is_silent(earlier)) && earlier.judged() == state.judged();
+    is_silent(state) && (is_raced || before.state().is_some_and(follows))
 }
 
 /// An unreadable state under an open gate counts as mapped and is replaced by such a state.
@@ -160,7 +160,8 @@ impl Record<'_> {
         let same_class = |earlier: &Cause| earlier.class() == cause.class();
         let expected = match self.before.state() {
             Some(State::Unmapped { attempts, cause: earlier, failing_since, .. }) if same_class(earlier) => {
-                (attempts.saturating_add(1), *failing_since)
+                // Silence may be noticed after the judged command was requested.
+                (attempts.saturating_add(1), (*failing_since).min(*judged))
             }
             Some(State::Doubtful { judged, cause: earlier, .. })
                 if same_class(earlier) && self.before.is_open() =>
