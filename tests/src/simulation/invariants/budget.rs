@@ -1,7 +1,7 @@
 //! Invariant 6: in a row of refused log-ons (gaps below 31 minutes) ours are at most `REFUSAL_BUDGET`. Excepted are one where
 //! a parameter was changed after the others and the host presents an old credential first, one where somebody else mapped the
-//! letter since the script said that nothing is mapped, one for each overlapping sender, and those of a wave that was sent
-//! while the parameters' password was fresh.
+//! letter since the script said that nothing is mapped, what an overlapping sender's command has at work at a time, and those
+//! of a wave that was sent while the parameters' password was fresh.
 //!
 //! While it is not fresh, one instance at a time tries it, and no instance that was refused it while others were.
 
@@ -36,6 +36,8 @@ struct Sent {
     is_of_wave: bool,
     /// When a parameter had last changed.
     changed: Option<Timestamp>,
+    /// How many targets it has at work at a time.
+    at_once: usize,
 }
 
 impl Budget {
@@ -60,7 +62,8 @@ impl Budget {
         let Some((command, (_, run))) = step.aws.commands().next_back().zip(step.call) else { return };
         let changed = step.aws.world.parameters.existing().map(|one| millis(one.modified)).max();
         let read = history_read_at(step);
-        let sent = Sent { at: command.requested(), run, read, is_of_wave, changed };
+        let at_once = command.concurrency.min(command.invocations().len());
+        let sent = Sent { at: command.requested(), run, read, is_of_wave, changed, at_once };
         self.sent.insert(command.id.to_string(), sent);
     }
 
@@ -90,14 +93,15 @@ impl Budget {
         })
     }
 
-    /// Commands of a row that were sent while their run could not know of another one of it.
+    /// How many hosts log on at a time by those commands of a row that were sent while their run could not know of another
+    /// one of it.
     fn overlaps(&self, row: &[&Refusal]) -> usize {
         let commands: BTreeSet<&str> = row.iter().map(|one| &*one.command).collect();
         let sent: Vec<&Sent> = commands.into_iter().filter_map(|id| self.sent.get(id)).collect();
         let overlaps = |one: &&&Sent| {
             sent.iter().any(|other| other.run != one.run && other.at >= one.read && other.at <= one.at)
         };
-        sent.iter().filter(overlaps).count()
+        sent.iter().filter(overlaps).map(|one| one.at_once).sum()
     }
 
     /// One command at a time checks. A run knows of its own check even before it is listed.

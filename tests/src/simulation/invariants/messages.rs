@@ -54,8 +54,7 @@ pub(in crate::simulation) fn are_deleted_once_handled(
             one.is_ours && &*one.ec2 == event.id && one.registered_at < read && !one.was_edited
         };
         for one in ground_truth.registrations.values().filter(known) {
-            // A function whose clock is late may take the event for older than the registration.
-            // EC2 announces no restart in advance.
+            // A function whose clock is late may take the event for older than the registration. No event is sent in advance.
             let is_possible = event.at > one.registered_at + TWO_CLOCK_SKEWS && event.at <= run.began;
             if event.is_restart && is_possible {
                 // Another batch may since have recorded an older restart. EC2's next event corrects that.
@@ -66,7 +65,7 @@ pub(in crate::simulation) fn are_deleted_once_handled(
                 })?;
             }
             let is_our_drain = matches!(one.attributes.drain, Drain::Done { .. }) && one.drain_since < read;
-            ensure(!(event.is_termination && is_our_drain && event.at <= run.began), || {
+            ensure(!(event.is_termination && is_our_drain && is_possible), || {
                 format!("the end of {} was acknowledged, not recorded", event.id)
             })?;
         }
