@@ -59,14 +59,12 @@ pub async fn run(app: &App, memory: &mut Memory, deadline: Timestamp) -> Result<
         };
         tokio::time::sleep(Duration::try_from(next.duration_since(now)).unwrap_or_default()).await;
         found.keep(&fleet);
-        for error in found.read_new(app).await {
+        // A parameter that changed within the run may be presented, so its date is needed.
+        let (errors, again) = tokio::join!(found.read_new(app), read_parameters(app));
+        for error in errors {
             run.statistics.failed(&error);
         }
-        // A parameter that appears within the run may be presented, so its date is needed.
-        if parameters.changed().is_none() {
-            let again = read_parameters(app).await;
-            parameters = known(&mut run, again);
-        }
+        parameters = known(&mut run, again);
     }
 }
 

@@ -57,6 +57,28 @@ async fn a_wrong_password_is_tried_by_two_canaries_in_a_row_and_a_correction_at_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_parameter_that_changes_within_a_run_is_tried_by_a_canary_first() {
+    let stack = Stack::new(fleet(3, 0));
+    for _ in 0..11 {
+        stack.local.aws().launch(Platform::Windows, Some("apps"), |host| host);
+    }
+    let tried = || stack.local.aws().world.account.log_ons.len();
+    let change = async {
+        while tried() == 0 {
+            stack.local.wait(Duration::from_millis(100)).await;
+        }
+        write_password_parameter(&stack, "wrong");
+    };
+    tokio::join!(stack.minutes(10), change);
+    assert_eq!(stack.local.aws().world.account.count(Presented::Parameters, true), 1, "the first canary");
+    assert_eq!(
+        stack.local.aws().world.account.count(Presented::Parameters, false),
+        2,
+        "two canaries in a row"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_canary_whose_script_hangs_delays_the_others_by_the_overlap_only() {
     let stack = Stack::new(fleet(4, 0));
     for _ in 0..11 {

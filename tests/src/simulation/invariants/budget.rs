@@ -1,19 +1,19 @@
 //! Invariant 6: in a row of refused log-ons (gaps below 31 minutes) ours are at most `REFUSAL_BUDGET`. Excepted are one where
 //! a parameter was changed after the others and the host presents an old credential first, one where somebody else mapped the
-//! letter since the script said that nothing is mapped, what an overlapping sender's command has at work at a time, and those
-//! of a wave that was sent while the parameters' password was fresh.
+//! letter since the script said that nothing is mapped or before it ever ran, what an overlapping sender's command has at work at a time, and those
+//! of a wave that was sent while the parameters' password was fresh, as far as its run had read their dates.
 //!
 //! While it is not fresh, one instance at a time tries it, and no instance that was refused it while others were.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use shared::cause::Cause;
 
 use super::refusals::{ROW_GAP, Refusal, Refusals, is_map};
 use super::sends::{action_and_targets, history_read_at, in_flight};
 use super::{CLOCK_SKEW, CheckResult, Step, TWO_CLOCK_SKEWS, ensure};
 use crate::fleet::Presented;
+use crate::simulation::causes::is_refused_logon;
 use crate::simulation::ground_truth::{Run, RunId, TrueResult, millis, true_result};
 
 #[derive(Default)]
@@ -132,7 +132,8 @@ fn is_corrected(sent: &Sent, refusal: &Refusal, row: &[&Refusal]) -> bool {
     last.is_some_and(|last| sent.changed.is_some_and(|changed| changed > last))
 }
 
-/// The last result line that the run could know, of those that tell, says that nothing is mapped there.
+/// The last result line that the run could know, of those that tell, says that nothing is mapped there; or no command was
+/// ever sent there before.
 fn was_mapped_since(step: &Step<'_>, sent: &Sent, refusal: &Refusal) -> bool {
     let known = step.ground_truth.history(step.aws, &refusal.instance).filter(|(_, invocation)| {
         !invocation.is_lie && invocation.finished().is_some_and(|at| at < sent.read)
@@ -142,14 +143,18 @@ fn was_mapped_since(step: &Step<'_>, sent: &Sent, refusal: &Refusal) -> bool {
         TrueResult::Mapped { .. } => Some(true),
         TrueResult::Failed { cause, .. } if cause == "not-mapped" => Some(false),
         TrueResult::Failed { cause, step, .. } if step == "create" => {
-            (is_map(command) && Cause::new(&cause).is_refused_logon()).then_some(false)
+            (is_map(command) && is_refused_logon(&cause)).then_some(false)
         }
         TrueResult::Failed { step, refused, .. } => {
             (step == "read" || step == "proof" || refused > 0).then_some(true)
         }
         TrueResult::OtherShare | TrueResult::NoResult | TrueResult::Lost | TrueResult::Pending => None,
     });
-    told.next() == Some(false)
+    let is_first = || {
+        let history = step.ground_truth.history(step.aws, &refusal.instance);
+        history.filter(|(command, _)| *command.id != *refusal.command).count() == 0
+    };
+    told.next().map_or_else(is_first, |is_mapped| !is_mapped)
 }
 
 /// The script said how it went.

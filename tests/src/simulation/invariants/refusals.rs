@@ -3,11 +3,11 @@
 //! A log-on of a run that itself ended `mapped` is not among them: an old credential was refused, then the host was let in.
 
 use jiff::{SignedDuration, Timestamp};
-use shared::cause::Cause;
 
 use super::{CLOCK_SKEW, Step};
 use crate::fleet::{InstanceId, LogOn, Presented};
 use crate::local_aws::ssm::{Command, Invocation};
+use crate::simulation::causes::{is_refused_logon, may_be_refused_logon};
 use crate::simulation::ground_truth::{DEADLINE, Registration, Run, TrueResult, millis, true_result};
 
 /// Refusals that are less than this apart are one row. A function's clock may be ahead when it waits for 31 minutes.
@@ -109,9 +109,8 @@ impl Refusals {
         };
         let count = |(command, one): (&Command, &Invocation)| match true_result(command, one, now) {
             TrueResult::Failed { cause, step, refused } if one.is_lie || !is_refused(command, one) => {
-                let cause = Cause::new(&cause);
                 let is_creation = is_map(command) && step == "create";
-                let least = cause.is_refused_logon() || is_creation && cause.may_be_refused_logon();
+                let least = is_refused_logon(&cause) || is_creation && may_be_refused_logon(&cause);
                 let least = usize::from(least);
                 let of_lie = if one.is_lie { refused.min(3) as usize } else { 0 };
                 least.max(of_lie)
@@ -143,12 +142,17 @@ impl Refusals {
         let changed = world.parameters.existing().map(|one| millis(one.modified)).max();
         let refused = self.last_reported(step, read).map(|one| one.at);
         let oldest = run.read_at("ListCommands") - step.ground_truth.policy.freshness() - CLOCK_SKEW;
+        // A parameter may have changed since the run read its date.
+        let is_unread = changed.is_some_and(|at| at > run.read_at("DescribeParameters"));
         let counts = |command: &Command| {
             let requested = millis(command.requested());
-            changed.is_some_and(|changed| requested > changed) && refused.is_none_or(|at| requested > at)
+            let is_later = is_unread || changed.is_some_and(|changed| requested > changed);
+            is_later && refused.is_none_or(|at| requested > at)
         };
         let log_ons = world.account.log_ons.iter().rev().take_while(|one| one.at >= oldest);
-        let mut let_in = log_ons.filter(|one| one.result.is_ok() && one.password == password);
+        let is_of_parameters =
+            |one: &LogOn| one.password == password || is_unread && one.presented == Presented::Parameters;
+        let mut let_in = log_ons.filter(|one| one.result.is_ok() && is_of_parameters(one));
         let_in.any(|one| made_by(step, one).is_some_and(|(command, _)| counts(command)))
             || is_said_to_be_let_in(step, oldest, counts)
     }
