@@ -17,6 +17,7 @@
 //! The seed decides everything: tokio's time is paused on one thread, all clocks and sleeps follow it, and hashes stand
 //! in for jitter. So the same seed gives the same trace.
 
+mod causes;
 mod edits;
 mod event_queue;
 mod fault_rates;

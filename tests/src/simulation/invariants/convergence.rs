@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use shared::cause::Cause;
 use shared::config::{Mode, Policy, ROW_GAP};
 use shared::state::{Drain, State};
 
 use crate::fleet::{Agent, Hang, Host, Letter, Power, REMOTE, World};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::Status;
+use crate::simulation::causes::is_refused_logon;
 use crate::simulation::ground_truth::{Actor, DEADLINE, GroundTruth, Registration};
 
 /// How one host must end.
@@ -67,8 +67,8 @@ pub(in crate::simulation) fn not_converged(aws: &LocalAws, ground_truth: &Ground
             Expected::Mapped => {
                 one.is_mapped() && host.is_mapped_to(REMOTE) && !must_be_given_back(ground_truth, one)
             }
-            Expected::Unmapped(expected) => is_unmapped(one, |cause| cause.as_str() == expected),
-            Expected::Refused => is_unmapped(one, Cause::is_refused_logon),
+            Expected::Unmapped(expected) => is_unmapped(one, |cause| cause == expected),
+            Expected::Refused => is_unmapped(one, is_refused_logon),
         };
         (!is_right)
             .then(|| format!("{} must be {expected:?}; {:?}, {:?}", one.ec2, one.status, one.attributes))
@@ -113,8 +113,9 @@ fn expected(world: &World, host: &Host) -> Expected {
     }
 }
 
-fn is_unmapped(one: &Registration, is_expected: impl Fn(&Cause) -> bool) -> bool {
-    !one.is_open() && matches!(one.state(), Some(State::Unmapped { cause, .. }) if is_expected(cause))
+fn is_unmapped(one: &Registration, is_expected: impl Fn(&str) -> bool) -> bool {
+    !one.is_open()
+        && matches!(one.state(), Some(State::Unmapped { cause, .. }) if is_expected(cause.as_str()))
 }
 
 /// We provably drained it, and nobody holds it.

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::cause::{Cause, Class};
 use shared::state::{Drain, State, StateAttribute};
 
 use super::{CLOCK_SKEW, CheckResult, Step, ensure, witnesses};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::Status;
+use crate::simulation::causes::{Fault, quick_retries};
 use crate::simulation::ground_truth::{Actor, GroundTruth, Registration, RunId, TrueResult};
 
 /// The script's results begin and end with a failure, and only failures are between.
@@ -40,29 +40,31 @@ fn has_lasting_fault(step: &Step<'_>, one: &Registration, views: [Timestamp; 2])
     let Some(State::Unmapped { attempts, judged, cause, failing_since, .. }) = one.state() else {
         return Err("it is not unmapped".to_owned());
     };
-    let class = cause.class();
+    let fault = Fault::of(cause.as_str());
     ensure(
         judged.duration_since(*failing_since) >= policy.drain_after,
         || "it has not failed for long enough",
     )?;
-    ensure(*attempts > quick_retries(cause, policy.max_attempts), || "its quick retries are not used up")?;
-    follows_from_results(step, one, class)?;
-    match class {
-        Class::Host => Ok(()),
-        Class::Network | Class::Directory => witnesses::are_enough(step, one, views),
-        Class::Credentials | Class::Configuration | Class::Unknown => {
-            Err(format!("{cause} is not the host's own"))
-        }
+    ensure(
+        *attempts > quick_retries(cause.as_str(), policy.max_attempts),
+        || "its quick retries are not used up",
+    )?;
+    follows_from_results(step, one, fault)?;
+    match fault {
+        Fault::Host => Ok(()),
+        Fault::Network | Fault::Directory => witnesses::are_enough(step, one, views),
+        Fault::Account | Fault::Settings | Fault::Unknown => Err(format!("{cause} is not the host's own")),
     }
 }
 
 /// What the state says of its failures is what the script said. Whatever somebody else wrote is believed.
-fn follows_from_results(step: &Step<'_>, one: &Registration, class: Class) -> CheckResult {
+fn follows_from_results(step: &Step<'_>, one: &Registration, fault: Fault) -> CheckResult {
     let Some(State::Unmapped { judged, failing_since, .. }) = one.state() else { return Ok(()) };
     let results = step.ground_truth.results(step.aws, &one.ec2);
     let while_failing: Vec<(Timestamp, TrueResult)> =
         results.filter(|(at, _)| at >= failing_since && at <= judged).collect();
-    let is_failure = |result: &TrueResult| matches!(result, TrueResult::Failed { cause, .. } if Cause::new(cause).class() == class);
+    let is_failure =
+        |result: &TrueResult| matches!(result, TrueResult::Failed { cause, .. } if Fault::of(cause) == fault);
     let last = while_failing.first().filter(|(at, _)| at == judged);
     ensure(one.state_by == Actor::World || last.is_some_and(|(_, result)| is_failure(result)), || {
         format!("the result of its last attempt is {last:?}")
@@ -98,11 +100,6 @@ fn is_known(one: &Registration, read: Timestamp) -> bool {
 /// It counts now, though it may have come later.
 fn counts_now(one: &Registration, _: Timestamp) -> bool {
     one.counts()
-}
-
-/// As in the table of causes: a quick retry does not help against some.
-fn quick_retries(cause: &Cause, most: u32) -> u32 {
-    if matches!(cause.as_str(), "85" | "1202" | "drive-in-use") { 0 } else { most }
 }
 
 /// The most favourable view of a cluster that a run could have had since it began.
@@ -172,28 +169,28 @@ impl Bounds {
     }
 }
 
-/// The class of a failure, and since when it lasts.
-type Failing = (Class, Timestamp);
+/// A fault, and since when it lasts.
+type Failing = (Fault, Timestamp);
 
 /// What a result means for an instance without a state. `busy` does not count as an attempt.
-fn class_of(result: &TrueResult) -> Option<Class> {
+fn fault_of(result: &TrueResult) -> Option<Fault> {
     match result {
         TrueResult::Failed { cause, .. } if cause == "busy" => None,
-        TrueResult::Failed { cause, .. } => Some(Cause::new(cause).class()),
-        TrueResult::OtherShare => Some(Class::Configuration),
-        TrueResult::NoResult | TrueResult::Lost => Some(Class::Unknown),
+        TrueResult::Failed { cause, .. } => Some(Fault::of(cause)),
+        TrueResult::OtherShare => Some(Fault::Settings),
+        TrueResult::NoResult | TrueResult::Lost => Some(Fault::Unknown),
         TrueResult::Mapped { .. } | TrueResult::Pending => None,
     }
 }
 
-/// Of those that began to fail within the hour, three or more, and at least half, share a class that is not the host's. An
+/// Of those that began to fail within the hour, three or more, and at least half, share a fault that is not the host's. An
 /// instance near the end of the hour may complete such a group or break it up, so both ends are tried.
 fn is_herd(failing: &[Failing], now: Timestamp) -> bool {
     let hour = SignedDuration::from_hours(1);
     [hour - CLOCK_SKEW, hour + CLOCK_SKEW].into_iter().all(|hour| {
         let recent = || failing.iter().filter(|(_, since)| now.duration_since(*since) <= hour);
-        Class::ALL.into_iter().filter(|class| *class != Class::Host).any(|class| {
-            let alike = recent().filter(|(other, _)| *other == class).count();
+        Fault::SHARED.into_iter().any(|fault| {
+            let alike = recent().filter(|(other, _)| *other == fault).count();
             alike >= 3 && alike * 2 >= recent().count()
         })
     })
@@ -227,7 +224,7 @@ fn view(
         let drained_by_us = !is_active && matches!(one.attributes.drain, Drain::Done { .. });
         let unmapped = match one.state() {
             Some(State::Unmapped { cause, failing_since, .. }) if !is_proven => {
-                Some((cause.class(), *failing_since))
+                Some((Fault::of(cause.as_str()), *failing_since))
             }
             _ => None,
         };
@@ -235,7 +232,7 @@ fn view(
         failing.extend(unmapped);
         if !is_proven && one.attributes.state == StateAttribute::Absent {
             let mut results = ground_truth.unjudged_results(aws, one);
-            let failure = results.find_map(|(at, result)| Some((class_of(&result)?, at)));
+            let failure = results.find_map(|(at, result)| Some((fault_of(&result)?, at)));
             unknown += usize::from(failure.is_none());
             unwritten.extend(failure);
         }

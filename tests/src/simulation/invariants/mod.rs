@@ -13,6 +13,7 @@ pub(super) mod logs;
 pub(super) mod messages;
 mod ownership;
 mod placement;
+mod reactions;
 mod refusals;
 pub(super) mod secrets;
 mod sends;
@@ -113,6 +114,7 @@ const REFUSALS_STAY_WITHIN_THE_BUDGET: &str = "6 refused log-ons stay within the
 const OTHERS_DELAY_NO_HOST_FOR_LONG: &str = "6 others' failures delay no host for long";
 const SCRIPTS_REMOVE_NO_OTHER_MAPPING: &str = "10 scripts remove no other mapping";
 const TASKS_ARE_PLACED_ON_FRESH_PROOFS: &str = "1 tasks are placed on fresh proofs";
+const RESULTS_ARE_RECORDED_SOON: &str = "7 what the script said is recorded by the second run";
 /// Checked for calls, and for logs, metrics and answers when a run ends.
 pub const NO_CREDENTIAL_LEAVES_THE_HOST: &str = "8 no credential leaves the host";
 /// Checked for the logs when a run ends.
@@ -132,6 +134,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         OTHERS_DELAY_NO_HOST_FOR_LONG,
         SCRIPTS_REMOVE_NO_OTHER_MAPPING,
         TASKS_ARE_PLACED_ON_FRESH_PROOFS,
+        RESULTS_ARE_RECORDED_SOON,
         LOG_LINES_ARE_PLAIN,
         MESSAGES_ARE_DELETED_ONCE_HANDLED,
         EVERYTHING_CONVERGES,
@@ -158,6 +161,7 @@ struct Memory {
     waiting: waiting::Waiting,
     drive_letters: drive_letters::Letters,
     placement: placement::Placements,
+    reactions: reactions::Reactions,
 }
 
 impl Memory {
@@ -173,6 +177,7 @@ impl Memory {
         self.budget.check(step, &self.refusals).map_err(named(REFUSALS_STAY_WITHIN_THE_BUDGET))?;
         self.waiting.check(step, &self.refusals).map_err(named(OTHERS_DELAY_NO_HOST_FOR_LONG))?;
         self.drive_letters.check(step).map_err(named(SCRIPTS_REMOVE_NO_OTHER_MAPPING))?;
+        self.reactions.check(step).map_err(named(RESULTS_ARE_RECORDED_SOON))?;
         self.placement.check(step, &self.refusals).map_err(named(TASKS_ARE_PLACED_ON_FRESH_PROOFS))
     }
 }

@@ -1,8 +1,7 @@
 //! Invariant 1: a task with the share's mount and placement constraint is placed only where the last proof is recent: at
-//! most two check periods, two deadlines and three reconcile runs old. Excepted is time in which SSM is unhealthy, a refused
+//! most two check periods, two deadlines and three reconcile runs old; and no gate is open for longer than that after its host
+//! has lost the drive. Excepted is time in which SSM is unhealthy, a refused
 //! log-on counts against checks, or no reconcile run succeeds.
-//!
-//! Also measures how long a gate stays open after its host has lost the drive.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,11 +38,11 @@ impl Placements {
         if step.call.is_some() && step.changes.is_empty() {
             return Ok(());
         }
+        let now = step.aws.now();
         self.measure_exposure(step);
         if step.call.is_some() {
             return Ok(());
         }
-        let now = step.aws.now();
         let may_check =
             || !is_unhealthy(step.aws, step.ground_truth, now, false) && !refusals.is_any_reported(step);
         if !self.a_reconcile_run_succeeded(step) || !may_check() {
@@ -54,6 +53,8 @@ impl Placements {
             return Ok(());
         }
         let Some(period) = step.ground_truth.policy.verify_every else { return Ok(()) };
+        let bound = period * 2 + DEADLINE * 2 + THREE_RECONCILE_RUNS;
+        self.a_lost_drive_is_noticed(step, bound)?;
         let count = CLUSTERS.iter().map(|name| step.aws.tasks(name).count()).sum();
         if std::mem::replace(&mut self.tasks, count) == count {
             return Ok(());
@@ -66,10 +67,27 @@ impl Placements {
             self.placed += 1;
             let proof = last_proof(step, one).or(one.was_edited.then_some(one.gate_since));
             let from = proof.max(self.excused_at).max(one.was_edited.then_some(one.state_since));
-            let bound = period * 2 + DEADLINE * 2 + THREE_RECONCILE_RUNS;
             let is_recent = from.is_some_and(|from| now.duration_since(from) <= bound);
             ensure(one.is_open() && is_recent, || {
                 format!("a task was placed on {}, last proven at {proof:?}; {:?}", one.ec2, one.attributes)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// No gate is open for longer than that without a drive behind it. Of a host that lies, nobody can know.
+    fn a_lost_drive_is_noticed(&self, step: &Step<'_>, bound: SignedDuration) -> CheckResult {
+        for (id, since) in &self.lost_since {
+            let Some(one) = step.ground_truth.registrations.get(id) else { continue };
+            let host = &step.aws.world.hosts[&one.ec2];
+            let edited = one.was_edited.then_some(one.state_since.max(one.gate_since));
+            let from = Some(*since).max(self.excused_at).max(edited);
+            let is_over = from.is_some_and(|from| step.aws.now().duration_since(from) > bound);
+            ensure(!is_over || host.is_liar() || !host.scripted.is_empty(), || {
+                format!(
+                    "{} has had no drive since {since:.3} behind its open gate; {:?}",
+                    one.ec2, one.attributes
+                )
             })?;
         }
         Ok(())

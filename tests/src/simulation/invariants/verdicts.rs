@@ -1,11 +1,12 @@
 //! Invariants 1 and 4: what a reconcile run records is the result of the command that the state names, each result is
 //! judged once, and only a result of the script shuts a gate (except silence, which `silence` checks).
 
-use shared::cause::{Cause, Class};
+use shared::cause::Cause;
 use shared::state::{State, StateAttribute};
 
 use super::{CLOCK_SKEW, CheckResult, Step, ensure};
 use crate::local_aws::ssm::{Command, Invocation};
+use crate::simulation::causes::Fault;
 use crate::simulation::ground_truth::{Actor, DEADLINE, Registration, Run, TrueResult, millis, true_result};
 
 /// Checks every state that a reconcile run writes.
@@ -114,7 +115,8 @@ impl Record<'_> {
             }
             (TrueResult::NoResult | TrueResult::Lost, State::Unmapped { cause, .. }) => {
                 ensure(!before.is_open(), || format!("{result:?} shut an open gate"))?;
-                let proves_nothing = cause.class() == Class::Unknown || cause.as_str() == "refused-by-ssm";
+                let proves_nothing =
+                    Fault::of(cause.as_str()) == Fault::Unknown || cause.as_str() == "refused-by-ssm";
                 ensure(proves_nothing, || format!("{result:?} was taken for {cause}"))?;
                 self.check_count()
             }
@@ -136,7 +138,7 @@ impl Record<'_> {
         }
         let logon = before.state().and_then(State::logon);
         ensure(state.logon() == logon, || "the log-on was lost")?;
-        let may_pass = matches!(known.class(), Class::Network | Class::Directory);
+        let may_pass = Fault::of(true_cause).may_pass();
         let is_first = before.is_mapped() && matches!(state, State::Unmapped { .. });
         ensure(!(may_pass && is_first), || {
             format!("{true_cause} may pass, and shut the gate the first time")
@@ -157,7 +159,7 @@ impl Record<'_> {
         if self.is_raced {
             return Ok(());
         }
-        let same_class = |earlier: &Cause| earlier.class() == cause.class();
+        let same_class = |earlier: &Cause| Fault::of(earlier.as_str()) == Fault::of(cause.as_str());
         let expected = match self.before.state() {
             Some(State::Unmapped { attempts, cause: earlier, failing_since, .. }) if same_class(earlier) => {
                 // Silence may be noticed after the judged command was requested.

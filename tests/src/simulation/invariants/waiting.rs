@@ -19,6 +19,8 @@ use super::refusals::{Refusals, is_map};
 use super::{CLOCK_SKEW, CheckResult, Step, ensure};
 use crate::fleet::REMOTE;
 use crate::fleet::{Agent, Host, Letter, Power, World};
+use crate::local_aws::Call;
+use crate::simulation::causes::is_refused_logon;
 use crate::simulation::ground_truth::{DEADLINE, Registration, Run};
 
 /// Reconcile runs that fail are no others' failures.
@@ -27,6 +29,8 @@ const THREE_RECONCILE_RUNS: SignedDuration = SignedDuration::from_mins(3);
 #[derive(Default)]
 pub(super) struct Waiting {
     looked_at: Option<Timestamp>,
+    /// When a `SendCommand` last failed.
+    send_failed: Option<Timestamp>,
     /// By registration.
     waits: BTreeMap<Arc<str>, Wait>,
 }
@@ -44,6 +48,11 @@ impl Waiting {
     /// Looks twice a minute.
     pub(super) fn check(&mut self, step: &Step<'_>, refusals: &Refusals) -> CheckResult {
         let now = step.aws.now();
+        let is_failed =
+            |call: &Call| call.operation == "SendCommand" && (call.status != 200 || call.fault.is_some());
+        if step.call.is_some_and(|(call, _)| is_failed(call)) {
+            self.send_failed = Some(now);
+        }
         let is_soon = self.looked_at.is_some_and(|at| now.duration_since(at) < SignedDuration::from_secs(30));
         if step.call.is_some() || is_soon || step.ground_truth.policy.mode == Mode::Report {
             return Ok(());
@@ -115,11 +124,14 @@ impl Waiting {
                 _ => return false,
             };
             let is_ours = !ground_truth.edited.contains(&one.ec2);
-            cause.is_refused_logon() && one.connected_since < changed && is_ours
+            is_refused_logon(cause.as_str()) && one.connected_since < changed && is_ours
         };
         let Some(one) = ours.find(is_refused) else { return Ok(()) };
         let from = changed.max(one.state_since).max(budget_returns(step, refusals));
         let from = ends().flatten().fold(from, Timestamp::max);
+        // Its targets get no other command until SSM would list it.
+        let confirmed = self.send_failed.map(|at| at + ground_truth.policy.unconfirmed_send_wait());
+        let from = confirmed.map_or(from, |confirmed| from.max(confirmed));
         let from = from + ground_truth.ecs_lag + ground_truth.ssm_lag;
         let after =
             |run: &&Run| run.is_reconcile_run && run.began > from + CLOCK_SKEW && run.ended_well.is_some();
