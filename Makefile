@@ -119,12 +119,12 @@ scenarios: ## faults of a whole fleet at many random moments: make scenarios MOM
 scale: ## docs/scale.md: up to 5,000 instances scale out, fail together and are checked for hours (a model; minutes)
 	cargo run --quiet --profile simulate --locked -p tests --bin scale -- docs
 
-# How many histories of a simulated fleet to play, and from which seed. SEED plays one and prints it as a timeline. LIES=1
-# plays only those in which hosts, attributes, events and callers lie.
+# How many histories of a simulated fleet to play, or for how long, and from which seed. SEED plays one and prints it as a
+# timeline. LIES=1 plays only those in which hosts, attributes, events and callers lie.
 SEEDS ?= 1000
 FROM ?= 1
-simulate: ## a simulated fleet that tries to break the invariants: make simulate SEEDS=10000, or SEED=7 for one history
-	cargo run --quiet --profile simulate --locked -p tests --bin simulate -- $(if $(SEED),--seed $(SEED),$(if $(LIES),--lies) --from $(FROM) $(SEEDS))
+simulate: ## a simulated fleet that tries to break the invariants: make simulate SEEDS=10000, MINUTES=60, or SEED=7 for one history
+	cargo run --quiet --profile simulate --locked -p tests --bin simulate -- $(if $(SEED),--seed $(SEED),$(if $(LIES),--lies) --from $(FROM) $(if $(MINUTES),--minutes $(MINUTES),$(SEEDS)))
 
 # unit, simulation, both, or first: the simulation tries only what the unit tests do not find.
 LAYER ?= first

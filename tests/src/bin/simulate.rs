@@ -1,8 +1,10 @@
 //! Plays many seeds on every core, or one seed with its timeline: `simulate 10000`, `simulate --from 5000 1000`,
 //! `simulate --seed 7`. `--regressions` plays first the seeds that once broke an invariant. `--traces` prints a hash of
-//! each history's calls, to compare two versions of the product. `--lies` plays only seeds whose histories lie. `--go-on` lists every broken seed. A broken invariant is shrunk, printed, and an error.
+//! each history's calls, to compare two versions of the product. `--lies` plays only seeds whose histories lie. `--go-on` lists
+//! every broken seed. `--minutes 60` plays seeds for that long. A broken invariant is shrunk, printed, and an error.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use aws_smithy_async::time::{SystemTimeSource, TimeSource};
 use tests::simulation::plan::Plan;
@@ -32,6 +34,11 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("lies") => options.seeds.only_lies = true,
             Long("go-on") => options.seeds.goes_on = true,
             Long("traces") => options.traces = true,
+            Long("minutes") => {
+                let time = Duration::from_secs(60 * arguments.value()?.parse::<u64>()?);
+                options.seeds.until = Some(SystemTimeSource::new().now() + time);
+                options.seeds.count = u64::MAX;
+            }
             Long("from") => options.seeds.from = arguments.value()?.parse()?,
             Value(seeds) => options.seeds.count = seeds.parse()?,
             other => return Err(other.unexpected()),
@@ -46,7 +53,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(error) => {
             eprintln!(
-                "{error}\nusage: simulate [--no-shrink] [--regressions] [--traces] [--lies] [--go-on] [--from FIRST] [SEEDS], or simulate [--no-shrink] --seed SEED"
+                "{error}\nusage: simulate [--no-shrink] [--regressions] [--traces] [--lies] [--go-on] [--from FIRST] [--minutes MINUTES | SEEDS], or simulate [--no-shrink] --seed SEED"
             );
             return ExitCode::from(2);
         }

@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use aws_smithy_async::time::{SystemTimeSource, TimeSource};
 
 use super::lies;
 use super::plan::Plan;
@@ -19,12 +22,14 @@ pub struct Seeds {
     pub only_lies: bool,
     /// Also after one that breaks an invariant.
     pub goes_on: bool,
+    /// No history begins later.
+    pub until: Option<SystemTime>,
 }
 
 impl Seeds {
     /// So many, until one breaks an invariant.
     pub fn new(from: u64, count: u64) -> Self {
-        Seeds { from, count, only_lies: false, goes_on: false }
+        Seeds { from, count, only_lies: false, goes_on: false, until: None }
     }
 }
 
@@ -37,7 +42,8 @@ pub fn play_many(seeds: Seeds, played: impl Fn(&History) + Sync) -> (Statistics,
     let stop = AtomicBool::new(false);
     let results = Mutex::new((Statistics::default(), None::<History>));
     let work = || {
-        while !stop.load(Ordering::Relaxed) {
+        let is_over = || seeds.until.is_some_and(|until| SystemTimeSource::new().now() > until);
+        while !stop.load(Ordering::Relaxed) && !is_over() {
             let seed = to_play.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(seed) = seed else { return };
             let history = play(&Plan::generate(seed), false);
