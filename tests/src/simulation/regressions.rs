@@ -3,7 +3,7 @@
 //! A change of the generator makes other histories of these seeds. The defects themselves are also in `tests/defects`.
 
 /// The seeds, each with its defect.
-pub const REGRESSIONS: [(u64, &str); 10] = [
+pub const REGRESSIONS: [(u64, &str); 13] = [
     (
         466,
         "a refused password was presented every two minutes, because its host began to fail with the last log-on",
@@ -26,4 +26,10 @@ pub const REGRESSIONS: [(u64, &str); 10] = [
         "hosts that registered again took their refusals with them, and more than the budget were refused",
     ),
     (7968, "the breaker ignored failures that the run had read and could not write"),
+    (9_001_533, "a time that somebody wrote a few minutes ahead was carried into the next state"),
+    (400_062, "a parameter that changed within a run was presented by a whole wave"),
+    (
+        9_014_477,
+        "a fleet of slow hosts was sent checks that SSM could not deliver in time, and never converged",
+    ),
 ];

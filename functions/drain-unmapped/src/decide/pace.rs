@@ -19,8 +19,8 @@ const COMMAND: SignedDuration = SignedDuration::from_mins(6);
 /// What a check takes, as long as none was measured.
 const UNMEASURED: SignedDuration = SignedDuration::from_secs(15);
 
-/// Shorter and longer ones are not believed.
-const LIMITS: [SignedDuration; 2] = [SignedDuration::from_secs(1), SignedDuration::from_secs(120)];
+/// Shorter and longer ones are not believed. A command has at least one target for each place.
+const LIMITS: [SignedDuration; 2] = [SignedDuration::from_secs(1), COMMAND];
 
 /// So many of the last commands are measured.
 const COMMANDS: usize = 9;
@@ -80,7 +80,8 @@ fn rounds(targets: usize, at_a_time: u32) -> i32 {
     i32::try_from(targets.div_ceil(at_a_time.max(1) as usize)).unwrap_or(i32::MAX)
 }
 
-/// The median of what a check took in each of the last commands of which every target answered.
+/// The median of what a check took in each of the last commands that anybody answered. What SSM did not deliver in time does
+/// not count: if only fast commands were measured, a fleet that becomes slow would be sent commands that never end.
 fn measured(fleet: &Fleet) -> Option<SignedDuration> {
     let mut ends: BTreeMap<Timestamp, (usize, Timestamp)> = BTreeMap::new();
     for attempt in fleet.attempts.iter().filter(|one| one.action == Action::Check) {
@@ -91,11 +92,10 @@ fn measured(fleet: &Fleet) -> Option<SignedDuration> {
     }
     let took = |command: &Command| {
         let (answers, end) = ends.get(&command.requested_at)?;
-        let rounds = rounds(command.instances.len(), command.max_concurrency);
-        (*answers == command.instances.len())
-            .then(|| end.duration_since(command.requested_at) / rounds.max(1))
+        Some(end.duration_since(command.requested_at) / rounds(*answers, command.max_concurrency).max(1))
     };
-    let checks = fleet.commands.iter().rev().filter(|command| command.action == Action::Check);
+    let is_over = |command: &&Command| command.action == Action::Check && command.is_final;
+    let checks = fleet.commands.iter().rev().filter(is_over);
     let mut took: Vec<SignedDuration> = checks.filter_map(took).take(COMMANDS).collect();
     took.sort_unstable();
     took.get(took.len() / 2).copied()

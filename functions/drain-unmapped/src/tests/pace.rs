@@ -1,8 +1,10 @@
 //! How fast a fleet is checked: what was measured, how large commands are, and how the period stretches.
 
 use jiff::SignedDuration;
+use shared::cause::Cause;
 use shared::config::Policy;
 use shared::history::{Action, Command};
+use shared::invocation::InvocationResult;
 
 use super::build::{FleetWith, NOW, With, fleet, host, hosts, policy};
 use crate::decide::{CheckPace, assess, decide};
@@ -43,17 +45,22 @@ fn the_time_of_a_check_is_measured_from_its_command() {
     );
     let unmeasured = SignedDuration::from_secs(15);
     assert_eq!(pace(&fleet(hosts(0..40, HOLDS_IT)), &policy()).each, unmeasured);
-    let hung = fleet([
-        host(1, HOLDS_IT).result("check -20m no timeout"),
-        host(2, HOLDS_IT).result("check -20m mapped"),
-    ]);
-    assert_eq!(pace(&hung, &policy()).each, unmeasured, "a target did not answer");
+    let answered_by = |answers: usize| {
+        measured(40, 24, 300).having(|fleet| {
+            let attempts = std::sync::Arc::make_mut(&mut fleet.attempts);
+            let checks = attempts.iter_mut().filter(|attempt| attempt.action == Action::Check);
+            checks.skip(answers).for_each(|one| one.result = InvocationResult::NoResult(Cause::UNDELIVERED));
+        })
+    };
+    let of_slow_hosts = SignedDuration::from_secs(300);
+    assert_eq!(pace(&answered_by(4), &policy()).each, of_slow_hosts, "SSM delivered no more in time");
+    assert_eq!(pace(&answered_by(0), &policy()).each, unmeasured, "nobody answered");
     assert_eq!(
         pace(&measured(40, 2, 0), &policy()).each,
         SignedDuration::from_secs(1),
         "no host is believed to be faster"
     );
-    assert_eq!(pace(&measured(40, 2, 400), &policy()).each, SignedDuration::from_secs(120));
+    assert_eq!(pace(&measured(40, 2, 400), &policy()).each, SignedDuration::from_mins(6));
 }
 
 #[test]
