@@ -292,6 +292,11 @@ impl World {
         id
     }
 
+    /// Whether IAM allows a command to it.
+    pub(crate) fn may_be_sent_to(&self, host: &Host) -> bool {
+        host.is_tagged || !self.only_tagged
+    }
+
     /// The host with that id.
     ///
     /// # Panics

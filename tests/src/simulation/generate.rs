@@ -32,6 +32,8 @@ impl Plan {
         let mut of_refusals = fastrand::Rng::with_seed(!seed);
         conditions.ntlm = seed % 16 == 7;
         conditions.slow_checks = seed % 4 == 2;
+        conditions.old_default = seed % 8 == 3;
+        conditions.only_tagged = seed % 8 == 6;
         let budget = refusal_events::lock_out(&mut of_refusals, &mut conditions);
         variables.insert("REFUSAL_BUDGET", budget.to_string());
         disturbances.extend(refusal_events::disturbances(&mut of_refusals, fleet.hosts));
@@ -72,6 +74,8 @@ fn conditions(rng: &mut fastrand::Rng) -> Conditions {
         multiplier: 1,
         ntlm: false,
         slow_checks: false,
+        old_default: false,
+        only_tagged: false,
         latency: Duration::from_millis(rng.u64(20..=150)),
         spaced_details: rng.bool(),
         partial_puts: rng.u8(..) < 64,

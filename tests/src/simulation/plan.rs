@@ -55,6 +55,10 @@ pub(super) struct Conditions {
     pub(super) ntlm: bool,
     /// A check takes 12 s on average, and up to a minute.
     pub(super) slow_checks: bool,
+    /// The document's default version is an old one, of another share.
+    pub(super) old_default: bool,
+    /// Commands are allowed to tagged instances alone, and every fifth host has no tag.
+    pub(super) only_tagged: bool,
     /// From an AWS call to its answer.
     pub(super) latency: Duration,
     /// `StatusDetails` has spaces, as in documents, instead of the API's spelling.

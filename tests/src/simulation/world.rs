@@ -12,8 +12,8 @@ use super::world_event::{
     WorldEvent, id_of,
 };
 use crate::fleet::{
-    Agent, Host, Letter, Mapping, Pace, Platform, Power, REMOTE, Readable, Scripted, USER, World,
-    task_definition,
+    Agent, Host, Letter, Mapping, MappingSettings, Pace, Platform, Power, REMOTE, Readable, Scripted, USER,
+    World, task_definition,
 };
 use crate::local_aws::ecs::Status;
 use crate::local_aws::throttles::Bucket;
@@ -29,6 +29,9 @@ pub(super) const PASSWORD_MARK: &str = "battery-staple";
 fn password(number: u32) -> String {
     format!("{PASSWORD_MARK}-{number}-horse")
 }
+
+/// A share that is not ours.
+const OTHER_SHARE: &str = r"\\fs2.corp.example.com\old";
 
 /// The cluster that a host joins.
 fn cluster_of(host: HostNumber, two_clusters: bool) -> &'static str {
@@ -49,10 +52,19 @@ pub(super) fn initial_world(plan: &Plan) -> World {
     if plan.conditions.slow_checks {
         world.pace = Pace::of_checks(Duration::from_secs(12));
     }
+    if plan.conditions.old_default {
+        for document in world.documents.values_mut() {
+            let Some(settings) = document.settings(1).cloned() else { continue };
+            let remote = OTHER_SHARE.to_owned();
+            document.versions[0] = Some(MappingSettings { remote, ..settings.clone() });
+            document.update(settings);
+        }
+    }
+    world.only_tagged = plan.conditions.only_tagged;
     for host in 1..=plan.fleet.hosts {
         let cluster = cluster_of(host, plan.fleet.two_clusters);
         world = world.windows_instance(cluster, |one| {
-            let one = one.named(&id_of(host));
+            let one = Host { is_tagged: is_tagged(host), ..one.named(&id_of(host)) };
             if plan.fleet.mapped_by_hand { one.mapped_by_hand(REMOTE, USER, &password(1)) } else { one }
         });
     }
@@ -68,6 +80,11 @@ pub(super) fn initial_world(plan: &Plan) -> World {
         .foreign_instance(|one| one.named("i-0bee0000000000003"))
 }
 
+/// Every fifth host has no tag, which matters where a command needs it.
+fn is_tagged(host: HostNumber) -> bool {
+    host % 5 != 3
+}
+
 /// Applies an event. Events about the functions themselves are left to the caller.
 pub(super) fn apply(aws: &mut LocalAws, event: &WorldEvent, plan: &Plan) {
     match event {
@@ -75,6 +92,7 @@ pub(super) fn apply(aws: &mut LocalAws, event: &WorldEvent, plan: &Plan) {
             let cluster = cluster_of(*host, plan.fleet.two_clusters);
             let id = aws.launch(Platform::Windows, Some(cluster), |one| Host {
                 agent_late_by: *agent_late_by,
+                is_tagged: is_tagged(*host),
                 ..one.named(&id_of(*host))
             });
             if let Some(problem) = problem {
@@ -194,7 +212,7 @@ fn change_letter(aws: &mut LocalAws, host: HostNumber, change: LetterChange) {
     host.letter = match change {
         LetterChange::Unmapped => Letter::Free,
         LetterChange::Disk => Letter::Disk,
-        LetterChange::OtherShare => Letter::Smb(Mapping::new(r"\\fs2.corp.example.com\old", USER, &current)),
+        LetterChange::OtherShare => Letter::Smb(Mapping::new(OTHER_SHARE, USER, &current)),
         LetterChange::OldPassword => Letter::Smb(Mapping::new(REMOTE, USER, &password(999))),
         LetterChange::WrongStatus => match std::mem::replace(&mut host.letter, Letter::Free) {
             Letter::Smb(mapping) => Letter::Smb(Mapping { status: "Disconnected".to_owned(), ..mapping }),

@@ -63,7 +63,7 @@ impl Triggers {
         Triggers {
             now,
             is_fresh: budget.is_fresh,
-            first_command: fleet.commands.iter().map(|command| command.requested_at).min(),
+            first_command: fleet.commands.first().map(|command| command.requested_at),
             parameters_changed: fleet.parameters.changed(),
             recovered: fleet.counted().filter_map(since).max(),
             failing,

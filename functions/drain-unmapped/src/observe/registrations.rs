@@ -59,17 +59,18 @@ impl Registrations {
     pub async fn read_new(&mut self, app: &App) -> Vec<AwsError> {
         let filter = ecs::windows_since(self.at - LISTING_DELAY);
         self.at = app.clients.now();
-        let mut errors = Vec::new();
+        let known = self.records.iter().map(|record| &record.arn).collect();
+        let (mut new, mut errors) = (Vec::new(), Vec::new());
         for cluster in &app.config.clusters {
             if self.failed.iter().any(|(failed, _)| failed == cluster) {
                 continue;
             }
-            let known = self.records.iter().map(|record| &record.arn).collect();
             match read_cluster(app, cluster, &filter, &known).await {
-                Ok(new) => self.records.extend(new),
+                Ok(records) => new.extend(records),
                 Err(error) => errors.push(error),
             }
         }
+        self.records.extend(new);
         errors
     }
 

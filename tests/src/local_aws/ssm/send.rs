@@ -189,8 +189,9 @@ fn check_parameters(document: &Document, given: &Parameters) -> Result<(), ApiEr
 
 /// IAM allows the call for every target, or not at all. It names one that it does not allow.
 fn authorize(aws: &LocalAws, ids: &[String]) -> Result<(), ApiError> {
-    let is_denied = |id: &&String| aws.world.hosts.get(id.as_str()).is_some_and(|host| !host.is_tagged);
-    match ids.iter().find(is_denied).filter(|_| aws.world.only_tagged) {
+    let is_denied =
+        |id: &&String| aws.world.hosts.get(id.as_str()).is_some_and(|host| !aws.world.may_be_sent_to(host));
+    match ids.iter().find(is_denied) {
         None => Ok(()),
         Some(id) => Err(ApiError::new(
             "AccessDeniedException",

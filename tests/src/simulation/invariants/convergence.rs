@@ -79,6 +79,7 @@ pub(in crate::simulation) fn not_converged(aws: &LocalAws, ground_truth: &Ground
 /// A `map` fails on it, for another reason than what the drive letter holds.
 pub(super) fn has_a_fault(world: &World, host: &Host) -> bool {
     !host.domain_joined
+        || !world.may_be_sent_to(host)
         || host.dns_broken
         || host.port_445_blocked
         || host.hang.is_some()
@@ -99,6 +100,7 @@ fn password_is_right(world: &World) -> bool {
 /// What a `map` would find, in the order in which the script looks.
 fn expected(world: &World, host: &Host) -> Expected {
     match &host.letter {
+        _ if !world.may_be_sent_to(host) => Expected::Unmapped("refused-by-ssm"),
         // A host that is refused alone stays mapped while its session lives.
         _ if gives_no_result(host) || host.lies.is_some() => Expected::Anything,
         Letter::Smb(_) if world.account.refuses_alone.contains_key(&host.id) => Expected::Anything,

@@ -124,12 +124,15 @@ impl Refusals {
         invocations.map(count).sum()
     }
 
-    /// The last one that SSM had reported by then. A script whose output is held is reported long after it logged on.
+    /// The last one that SSM had reported by then. A script whose output is held is reported long after it logged on, and one
+    /// that goes on after SSM gave it up is never reported.
     pub(super) fn last_reported(&self, step: &Step<'_>, read: Timestamp) -> Option<&Refusal> {
         let is_reported = |one: &&Refusal| {
             let mut history = step.ground_truth.history(step.aws, &one.instance);
             let made = history.find(|(command, _)| *command.id == *one.command);
-            made.is_some_and(|(_, invocation)| invocation.finished().is_some_and(|at| at < read))
+            made.is_some_and(|(_, invocation)| {
+                invocation.finished().is_some_and(|at| one.at <= at && at < read)
+            })
         };
         self.all.iter().rev().filter(|one| one.at < read).find(is_reported)
     }

@@ -106,10 +106,11 @@ pub(super) fn is_unhealthy(aws: &LocalAws, ground_truth: &GroundTruth, read: Tim
     overdue > 1 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
 }
 
-/// The last command to it was started, and brought no result.
+/// The last command to it was started and not stopped, and brought no result.
 fn is_unanswered(aws: &LocalAws, ground_truth: &GroundTruth, one: &Registration) -> bool {
     ground_truth.history(aws, &one.ec2).next().is_some_and(|(command, target)| {
         target.started.is_some()
+            && !matches!(&*target.details, "Terminated" | "Cancelled" | "RateExceeded")
             && matches!(
                 true_result(command, target, aws.now()),
                 TrueResult::OtherShare | TrueResult::NoResult

@@ -19,7 +19,8 @@ pub(super) fn a_recorded_state_matches_its_result(step: &Step<'_>) -> CheckResul
             return Err(format!("{} has an unreadable state", after.ec2));
         };
         let is_raced = is_raced(step, run, before);
-        if is_silence(before, state, is_raced) || replaces_unreadable(before, after) {
+        if is_silence(before, state, is_raced) || replaces_unreadable(before, after) || is_denied(step, after)
+        {
             continue;
         }
         let record = Record { step, run, before, after, state, is_raced };
@@ -37,6 +38,13 @@ fn is_silence(before: &Registration, state: &State, is_raced: bool) -> bool {
     let follows =
         |earlier: &State| (before.is_open() || is_silent(earlier)) && earlier.judged() == state.judged();
     is_silent(state) && (is_raced || before.state().is_some_and(follows))
+}
+
+/// IAM refused the command, so there is none.
+fn is_denied(step: &Step<'_>, after: &Registration) -> bool {
+    let is_refused =
+        matches!(after.state(), Some(State::Unmapped { cause, .. }) if cause.as_str() == "refused-by-ssm");
+    is_refused && !after.is_open() && !step.aws.world.may_be_sent_to(&step.aws.world.hosts[&after.ec2])
 }
 
 /// An unreadable state under an open gate counts as mapped and is replaced by such a state.
