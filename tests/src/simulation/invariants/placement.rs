@@ -1,7 +1,7 @@
 //! Invariant 1: a task with the share's mount and placement constraint is placed only where the last proof is recent: at
 //! most two check periods, two deadlines and three reconcile runs old; and no gate is open for longer than that after its host
-//! has lost the drive. Excepted is time in which SSM is unhealthy, a refused
-//! log-on counts against checks, or no reconcile run succeeds.
+//! has lost the drive. Excepted is time in which SSM is unhealthy, a refused log-on counts against checks, or no reconcile run
+//! succeeds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

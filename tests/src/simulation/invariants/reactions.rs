@@ -48,8 +48,7 @@ impl Reactions {
             ground_truth.registrations.values().filter(|one| one.counts() && of_instance[&one.ec2] == 1);
         for one in counted {
             let Some(unrecorded) = unrecorded(step, one) else { continue };
-            let known = [unrecorded.finished, one.state_since, one.gate_since, one.connected_since];
-            let from = known.into_iter().fold(unrecorded.finished, Timestamp::max);
+            let from = unrecorded.finished.max(one.state_since).max(one.gate_since).max(one.connected_since);
             let from = from + ground_truth.ssm_lag + ground_truth.ecs_lag + CLOCK_SKEW;
             let is_good = |run: &&Run| run.is_reconcile_run && run.began > from && run.ended_well.is_some();
             let runs = ground_truth.runs.iter().rev().take(40).filter(is_good).count();
