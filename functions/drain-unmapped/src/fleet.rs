@@ -2,10 +2,10 @@
 //!
 //! Pure data and questions about it. `observe` reads it, `decide` decides from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use shared::budget::{Attempt, Credential, Parameters};
 use shared::cause::Cause;
 use shared::config::Policy;
@@ -45,6 +45,29 @@ pub struct UnconfirmedSend {
     pub targets: Vec<InstanceId>,
     /// How many of them at a time.
     pub max_concurrency: u32,
+    /// Commands like it that SSM took earlier.
+    pub earlier: Vec<CommandId>,
+}
+
+impl UnconfirmedSend {
+    /// How far SSM's clock may be behind ours.
+    const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
+
+    /// Remembers those of these commands that look like it, because they were sent before.
+    pub fn after(mut self, commands: &[Command]) -> Self {
+        let like_it = commands.iter().filter(|command| self.may_be(command));
+        self.earlier = like_it.map(|command| command.id.clone()).collect();
+        self
+    }
+
+    /// Whether SSM lists it as this command.
+    pub fn may_be(&self, command: &Command) -> bool {
+        let targets = |ids: &[InstanceId]| ids.iter().cloned().collect::<BTreeSet<_>>();
+        command.action == self.action
+            && command.requested_at >= self.at - Self::CLOCK_SKEW
+            && !self.earlier.contains(&command.id)
+            && targets(&command.instances) == targets(&self.targets)
+    }
 }
 
 /// IAM did not allow a `SendCommand` for this target.

@@ -100,7 +100,7 @@ pub(super) static ROWS: &[Row] = &[
     of_functions(Cause::REFUSED_BY_SSM, Configuration, Never)
         .means("Systems Manager or IAM refused the command for this instance")
         .remedy("give the instance the tag that InstanceTagKey names; check the document's name and platform"),
-    of_functions(Cause::OTHER_SHARE, Configuration, Never)
+    of_functions(Cause::OTHER_SHARE, Configuration, All)
         .means("the last proof is of another share: RemotePath was changed, or another stack maps the same letter")
         .remedy("after a change of RemotePath replace the instances; of two stacks with one letter on a cluster delete one"),
     word("metadata-service", Host, All)

@@ -3,7 +3,7 @@
 //! A change of the generator makes other histories of these seeds. The defects themselves are also in `tests/defects`.
 
 /// The seeds, each with its defect.
-pub const REGRESSIONS: [(u64, &str); 13] = [
+pub const REGRESSIONS: [(u64, &str); 15] = [
     (
         466,
         "a refused password was presented every two minutes, because its host began to fail with the last log-on",
@@ -31,5 +31,13 @@ pub const REGRESSIONS: [(u64, &str); 13] = [
     (
         9_014_477,
         "a fleet of slow hosts was sent checks that SSM could not deliver in time, and never converged",
+    ),
+    (
+        9_010_677,
+        "a host that reported another share was checked every few seconds, and an unconfirmed check was sent again",
+    ),
+    (
+        9_018_389,
+        "a host that had registered anew counted as without a mapping, and a fifth log-on was refused",
     ),
 ];

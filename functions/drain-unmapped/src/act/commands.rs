@@ -62,12 +62,14 @@ async fn send_command(run: &mut Run<'_>, fleet: &Fleet, command: &PlannedCommand
         tracing::error!(instance_ids = ?texts(&targets), action, error = %error, "command not sent");
         run.statistics.failed(&error);
         if matches!(error, SendError::Lost { .. }) {
-            run.memory.unconfirmed.push(UnconfirmedSend {
+            let send = UnconfirmedSend {
                 at: now,
                 action: command.action,
                 targets,
                 max_concurrency: command.rate_control.max_concurrency,
-            });
+                earlier: Vec::new(),
+            };
+            run.memory.unconfirmed.push(send.after(&fleet.commands));
         }
     }
 }

@@ -102,9 +102,13 @@ pub fn next_attempt(
         {
             (*judged, Attempt::Retry)
         }
-        // Who maps another share to the letter is asked before anything is mapped.
-        (StateAttribute::Known(State::Unmapped { judged, cause, .. }), _) if *cause == Cause::OTHER_SHARE => {
-            (*judged, Attempt::Adopt)
+        // Who maps another share to the letter is asked before anything is mapped: at once when the share has changed.
+        (StateAttribute::Known(State::Unmapped { attempts, judged, cause, failing_since, .. }), _)
+            if *cause == Cause::OTHER_SHARE =>
+        {
+            let failing = Failing { attempts: *attempts, judged: *judged, cause, since: *failing_since };
+            let at = if *attempts == 1 { *judged } else { retry_at(&instance.id, &failing, policy) };
+            (at, Attempt::Adopt)
         }
         (StateAttribute::Known(State::Unmapped { attempts, judged, cause, failing_since, .. }), _) => {
             let failing = Failing { attempts: *attempts, judged: *judged, cause, since: *failing_since };

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use shared::aws::AwsError;
 use shared::budget::Parameters;
 use shared::cause::Cause;
@@ -21,9 +21,6 @@ use super::registrations::Registrations;
 use crate::app::App;
 use crate::fleet::{CommandResult, Fleet, Instance};
 use crate::memory::Memory;
-
-/// How far SSM's clock may be behind ours when the command of an unconfirmed send is looked for.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
 
 /// Commands whose invocations are listed in one look. Of more, as after a long outage in a cold function, the rest follows in
 /// later looks, and nothing is sent until then.
@@ -127,15 +124,7 @@ fn with_unlisted(mut commands: Vec<Command>, memory: &mut Memory) -> Vec<Command
             commands.push(sent.clone());
         }
     }
-    memory.unconfirmed.retain(|send| {
-        let targets: BTreeSet<&InstanceId> = send.targets.iter().collect();
-        let is_it = |command: &Command| {
-            command.action == send.action
-                && command.requested_at >= send.at - CLOCK_SKEW
-                && command.instances.iter().collect::<BTreeSet<_>>() == targets
-        };
-        !commands.iter().any(is_it)
-    });
+    memory.unconfirmed.retain(|send| !commands.iter().any(|command| send.may_be(command)));
     commands.sort_by(|a, b| (a.requested_at, &a.id).cmp(&(b.requested_at, &b.id)));
     commands
 }

@@ -324,6 +324,7 @@ pub(super) trait FleetWith: Sized {
                 action,
                 targets,
                 max_concurrency: 50,
+                earlier: Vec::new(),
             });
         })
     }

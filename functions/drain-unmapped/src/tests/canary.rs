@@ -84,6 +84,18 @@ fn the_canary_is_sent_alone_within_the_budget() {
 }
 
 #[test]
+fn an_instance_that_registered_anew_may_have_the_mapping_that_a_check_found_before() {
+    let refused_by_checks =
+        [2, 3].map(|n| host(n, "shut unmapped 1 -5m - 1326 -5m").result("check -5m 1326"));
+    let with = |new: Instance| {
+        fleet([new.registered("-1m")].into_iter().chain(refused_by_checks.clone())).not_fresh()
+    };
+    check_map(&with(host(1, "shut")), Some(1), "nothing was ever sent to it");
+    check_map(&with(host(1, "shut").result("check -50m ?")), None, "a check did not fail, so it is not read");
+    check_map(&with(host(1, "shut").result("check -50m not-mapped")), Some(1), "a check found none");
+}
+
+#[test]
 fn the_canary_is_one_without_a_failed_map_then_the_least_recently_judged_then_by_arn() {
     let failed = "shut unmapped 1 -99m - 53 -99m";
     let tried = "shut unmapped 9 -40m - 53 -9h";

@@ -106,6 +106,7 @@ fn fleet(
                 action,
                 targets: vec![target.get(&instances).id.clone()],
                 max_concurrency: 50,
+                earlier: Vec::new(),
             });
             let stale = stale.map(|mut instance| {
                 name(&mut instance, 23);

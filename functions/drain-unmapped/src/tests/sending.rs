@@ -12,7 +12,7 @@ use shared::ids::InstanceId;
 
 use super::build::{FleetWith, NOW, With, decided, fleet, host, hosts, of_kind, policy};
 use crate::decide::{AgentsToAsk, assess, decide};
-use crate::fleet::{AgentState, Fleet, Instance};
+use crate::fleet::{AgentState, Fleet, Instance, UnconfirmedSend};
 
 fn check_sent(fleet: &Fleet, expected: &[&str]) {
     let lines = decided(fleet, &policy());
@@ -367,4 +367,27 @@ fn without_checks_only_what_is_not_mapped_is_sent_to() {
     let off = Policy { verify_every: None, ..policy() };
     let lines = decided(&fleet([host(1, DUE), host(2, "shut"), host(3, "open mapped -9d -40m -3d")]), &off);
     assert_eq!(lines, ["map 2 (50/all)"]);
+}
+
+#[test]
+fn an_unconfirmed_send_is_no_command_that_was_there_before_it() {
+    let check = |n: u32, ago: &str| fleet([host(n, DUE).result(&format!("check {ago} mapped"))]);
+    let send = |earlier: &Fleet| {
+        let targets = vec![host(1, DUE).id];
+        let send = UnconfirmedSend {
+            at: NOW,
+            action: Action::Check,
+            targets,
+            max_concurrency: 1,
+            earlier: Vec::new(),
+        };
+        send.after(&earlier.commands)
+    };
+    let nothing = fleet([]);
+    assert!(send(&nothing).may_be(&check(1, "-29s").commands[0]));
+    assert!(!send(&nothing).may_be(&check(1, "-31s").commands[0]));
+    assert!(!send(&nothing).may_be(&check(2, "-1s").commands[0]));
+    let earlier = check(1, "-9s");
+    assert!(!send(&earlier).may_be(&earlier.commands[0]));
+    assert!(send(&earlier).may_be(&check(1, "-1s").commands[0]));
 }

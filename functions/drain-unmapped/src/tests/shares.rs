@@ -44,3 +44,16 @@ fn after_that_only_a_later_proof_opens_the_gate() {
     assert_eq!(shut("check -1m mapped"), ["write 1: open mapped -1m -1m -"]);
     assert_eq!(shut("check -1m mapped-elsewhere"), ["write 1: shut unmapped 2 -1m - mapped-elsewhere -5m"]);
 }
+
+#[test]
+fn an_instance_that_proves_another_share_again_is_asked_with_the_usual_waits() {
+    let asked = |attempts: u32, judged: &str| {
+        about_first(host(1, &format!("shut unmapped {attempts} {judged} - other-share -40m")))
+    };
+    let check = ["check 1 (1/0)"];
+    assert_eq!(asked(1, "-1s"), check);
+    assert_eq!(asked(2, "-59s"), [""; 0]);
+    assert_eq!(asked(2, "-66s"), check);
+    assert_eq!(asked(5, "-14m"), [""; 0]);
+    assert_eq!(asked(5, "-17m"), check);
+}

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::refusals::{ROW_GAP, Refusal, Refusals, is_map};
 use super::sends::{action_and_targets, history_read_at, in_flight};
@@ -73,10 +73,13 @@ impl Budget {
         let Some(sent) = self.sent.get(&refusal.command).filter(|sent| !sent.is_of_wave) else {
             return Ok(());
         };
-        // Of a wave only what the run could know counts.
+        // Of a wave only what the run could know counts, and of what SSM gave up nothing.
+        let now = step.aws.now() + SignedDuration::from_millis(1);
         let counts = |one: &&Refusal| {
             let other = self.sent.get(&one.command);
-            other.is_some_and(|other| !other.is_of_wave || one.at < sent.read)
+            let is_known = other.is_some_and(|other| !other.is_of_wave || one.at < sent.read);
+            let is_last = one.at == refusal.at && one.command == refusal.command;
+            is_known && (is_last || one.is_reported(step, now))
         };
         let row: Vec<&Refusal> = refusals.row_to(index).filter(counts).collect();
         let of = step.ground_truth.policy.refusal_budget as usize;

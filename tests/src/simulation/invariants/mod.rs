@@ -91,7 +91,7 @@ type Check = fn(&Step<'_>) -> CheckResult;
 
 /// The checks that remember nothing between steps. A name begins with the number of the invariant in
 /// docs/architecture.md, Invariants.
-const CHECKS: [(&str, Check); 10] = [
+const CHECKS: [(&str, Check); 11] = [
     ("1 a gate opens only on a proof", gates::opens_only_on_a_proof),
     ("1 a restart shuts the gate", gates::a_restart_shuts_it),
     ("1 nothing is recorded for the future", lies::nothing_is_recorded_for_the_future),
@@ -104,6 +104,7 @@ const CHECKS: [(&str, Check); 10] = [
         sends::goes_only_to_watched_windows_instances,
     ),
     ("5 no instance has two commands in flight", sends::no_instance_has_two_commands_in_flight),
+    ("5 an instance has pauses between commands", sends::pauses_between_commands),
     (NO_CREDENTIAL_LEAVES_THE_HOST, secrets::no_call_contains_a_password),
 ];
 

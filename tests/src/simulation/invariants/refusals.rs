@@ -29,6 +29,15 @@ pub(super) struct Refusal {
     pub(super) command: String,
 }
 
+impl Refusal {
+    /// SSM had reported it by then. A script that goes on after SSM gave it up is never reported.
+    pub(super) fn is_reported(&self, step: &Step<'_>, read: Timestamp) -> bool {
+        let mut history = step.ground_truth.history(step.aws, &self.instance);
+        let made = history.find(|(command, _)| *command.id == *self.command);
+        made.is_some_and(|(_, invocation)| invocation.finished().is_some_and(|at| self.at <= at && at < read))
+    }
+}
+
 /// All of them, oldest first.
 #[derive(Default)]
 pub(super) struct Refusals {
@@ -81,9 +90,48 @@ impl Refusals {
         let oldest = now - step.ground_truth.policy.history_window();
         let unfounded = self.unfounded_since(step, oldest - DEADLINE);
         match unfounded {
-            0 => self.spent(now),
+            0 => self.spent(now).max(row_length(&self.reported(step, oldest, |_, _| true), now)),
             _ => self.all.iter().rev().take_while(|refusal| refusal.at > oldest).count() + unfounded,
         }
+    }
+
+    /// How many of the row of then a run could know then: by a result line that is true, or a `map` without one.
+    pub(super) fn known_to_be_spent(&self, step: &Step<'_>, read: Timestamp) -> usize {
+        let window = step.ground_truth.policy.history_window();
+        let mut reported = self.reported(step, read - window, |command, one| {
+            let is_failure = || matches!(true_result(command, one, read), TrueResult::Failed { .. });
+            one.finished().is_some() && !one.is_lie && (is_map(command) || is_failure())
+        });
+        reported.retain(|at| *at < read);
+        row_length(&reported, read)
+    }
+
+    /// When the row was over, if as many as the budget may have been spent in it.
+    pub(super) fn budget_returns(&self, step: &Step<'_>) -> Timestamp {
+        let oldest = step.aws.now() - step.ground_truth.policy.history_window();
+        let reported = self.reported(step, oldest, |_, _| true);
+        let Some(last) = reported.last() else { return Timestamp::MIN };
+        let spent = row_length(&reported, *last).max(self.may_be_spent(step));
+        let is_spent = spent >= step.ground_truth.policy.refusal_budget as usize;
+        if is_spent { *last + ROW_GAP } else { Timestamp::MIN }
+    }
+
+    /// When SSM reported the refusals since then, in order. A script whose output is held is reported long after it logged on.
+    fn reported(
+        &self,
+        step: &Step<'_>,
+        oldest: Timestamp,
+        counts: impl Fn(&Command, &Invocation) -> bool,
+    ) -> Vec<Timestamp> {
+        let end = |one: &Refusal| {
+            let mut history = step.ground_truth.history(step.aws, &one.instance);
+            let (command, made) = history.find(|(command, _)| *command.id == *one.command)?;
+            counts(command, made).then(|| made.finished().map_or(one.at, |end| end.max(one.at)))
+        };
+        let recent = self.all.iter().rev().take_while(|one| one.at > oldest);
+        let mut reported: Vec<Timestamp> = recent.filter_map(end).collect();
+        reported.sort();
+        reported
     }
 
     /// A run may count something in the row of now.
@@ -127,13 +175,7 @@ impl Refusals {
     /// The last one that SSM had reported by then. A script whose output is held is reported long after it logged on, and one
     /// that goes on after SSM gave it up is never reported.
     pub(super) fn last_reported(&self, step: &Step<'_>, read: Timestamp) -> Option<&Refusal> {
-        let is_reported = |one: &&Refusal| {
-            let mut history = step.ground_truth.history(step.aws, &one.instance);
-            let made = history.find(|(command, _)| *command.id == *one.command);
-            made.is_some_and(|(_, invocation)| {
-                invocation.finished().is_some_and(|at| one.at <= at && at < read)
-            })
-        };
+        let is_reported = |one: &&Refusal| one.is_reported(step, read);
         self.all.iter().rev().filter(|one| one.at < read).find(is_reported)
     }
 
@@ -159,6 +201,13 @@ impl Refusals {
         let_in.any(|one| made_by(step, one).is_some_and(|(command, _)| counts(command)))
             || is_said_to_be_let_in(step, oldest, counts)
     }
+}
+
+/// How many of these, in order, are in the row that goes back from then.
+fn row_length(reported: &[Timestamp], from: Timestamp) -> usize {
+    let mut next = from;
+    let is_near = |at: &&Timestamp| std::mem::replace(&mut next, **at).duration_since(**at) < ROW_GAP;
+    reported.iter().rev().take_while(is_near).count()
 }
 
 /// From the last one back to a gap.

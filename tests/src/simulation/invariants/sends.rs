@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use shared::state::State;
 
@@ -79,6 +79,27 @@ pub(super) fn no_instance_has_two_commands_in_flight(step: &Step<'_>) -> CheckRe
                 format!("{id} is mapped and was sent `map`; {:?}", one.state())
             })?;
         }
+    }
+    Ok(())
+}
+
+/// The most scripts that reach one instance in [`A_WHILE`]: its quick retries, and a few triggers.
+const MOST_IN_A_WHILE: usize = 10;
+const A_WHILE: SignedDuration = SignedDuration::from_secs(5 * 60);
+
+/// No target is asked again and again without a pause. What did not reach it does not count.
+pub(super) fn pauses_between_commands(step: &Step<'_>) -> CheckResult {
+    let Some((call, run)) = step.effect_of("SendCommand") else { return Ok(()) };
+    let since = step.aws.now() - A_WHILE;
+    for id in action_and_targets(&call.request()).1 {
+        let commands = step.aws.commands().rev().take_while(|command| command.requested() > since);
+        let reached = commands.filter(|command| {
+            command.invocations().iter().any(|one| &*one.instance == id && one.started.is_some())
+        });
+        let reached = reached.count();
+        ensure(reached < MOST_IN_A_WHILE, || {
+            format!("{} sent a command to {id}, which ran {reached} in {A_WHILE:#}", run.name)
+        })?;
     }
     Ok(())
 }

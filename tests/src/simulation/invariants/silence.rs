@@ -51,7 +51,10 @@ impl SsmHealth {
             let could_believe =
                 self.last_may_check.is_some_and(|at| at >= read) || may_check(step, refusals, read);
             ensure(could_believe, || {
-                format!("{id} was shut for silence while SSM is unhealthy or the budget allows no check")
+                let spent = refusals.spent(read);
+                format!(
+                    "{id} was shut for silence while SSM is unhealthy, or the budget allows no check: {spent} spent"
+                )
             })?;
         }
         self.may_check = may_check(step, refusals, now);
@@ -79,7 +82,7 @@ fn was_asked(step: &Step<'_>, one: &Registration, judged: Timestamp) -> bool {
 /// SSM is healthy and the budget is not spent, for a run that read the fleet then.
 fn may_check(step: &Step<'_>, refusals: &Refusals, read: Timestamp) -> bool {
     let of = step.ground_truth.policy.refusal_budget as usize;
-    !is_unhealthy(step.aws, step.ground_truth, read, true) && refusals.spent(read) < of
+    !is_unhealthy(step.aws, step.ground_truth, read, true) && refusals.known_to_be_spent(step, read) < of
 }
 
 /// Too many open gates are overdue; one alone never is SSM's fault. Every result that can be judged counts; instances that
@@ -101,15 +104,17 @@ pub(super) fn is_unhealthy(aws: &LocalAws, ground_truth: &GroundTruth, read: Tim
         let recorded = one.state().map_or(one.registered_at, State::judged);
         let last_result = newest.map_or(recorded, |(at, _)| at);
         let is_overdue = aws.now().duration_since(last_result) > late;
-        overdue += usize::from(is_overdue && (!asked || is_unanswered(aws, ground_truth, one)));
+        overdue += usize::from(is_overdue && (!asked || is_unanswered(aws, ground_truth, one, read)));
     }
     overdue > 1 && (overdue > (open * policy.breaker_percent as usize).div_ceil(100) || overdue * 2 >= open)
 }
 
-/// The last command to it was started and not stopped, and brought no result.
-fn is_unanswered(aws: &LocalAws, ground_truth: &GroundTruth, one: &Registration) -> bool {
+/// The last command to it of those that a run lists was started and not stopped, and brought no result.
+fn is_unanswered(aws: &LocalAws, ground_truth: &GroundTruth, one: &Registration, read: Timestamp) -> bool {
+    let oldest = read - ground_truth.policy.history_window();
     ground_truth.history(aws, &one.ec2).next().is_some_and(|(command, target)| {
-        target.started.is_some()
+        command.requested() > oldest
+            && target.started.is_some()
             && !matches!(&*target.details, "Terminated" | "Cancelled" | "RateExceeded")
             && matches!(
                 true_result(command, target, aws.now()),

@@ -117,12 +117,13 @@ impl Record<'_> {
                 self.check_count()
             }
             (TrueResult::OtherShare, State::Unmapped { cause, .. }) => {
-                ensure(!before.is_open(), || "another share shut an open gate".to_owned())?;
+                let is_shut = !before.is_open() || self.is_raced;
+                ensure(is_shut, || "another share shut an open gate".to_owned())?;
                 ensure(cause.as_str() == "other-share", || format!("another share was taken for {cause}"))?;
                 self.check_count()
             }
             (TrueResult::NoResult | TrueResult::Lost, State::Unmapped { cause, .. }) => {
-                ensure(!before.is_open(), || format!("{result:?} shut an open gate"))?;
+                ensure(!before.is_open() || self.is_raced, || format!("{result:?} shut an open gate"))?;
                 let proves_nothing =
                     Fault::of(cause.as_str()) == Fault::Unknown || cause.as_str() == "refused-by-ssm";
                 ensure(proves_nothing, || format!("{result:?} was taken for {cause}"))?;

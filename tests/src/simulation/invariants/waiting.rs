@@ -127,7 +127,7 @@ impl Waiting {
             is_refused_logon(cause.as_str()) && one.connected_since < changed && is_ours
         };
         let Some(one) = ours.find(is_refused) else { return Ok(()) };
-        let from = changed.max(one.state_since).max(budget_returns(step, refusals));
+        let from = changed.max(one.state_since).max(refusals.budget_returns(step));
         let from = ends().flatten().fold(from, Timestamp::max);
         // Its targets get no other command until SSM would list it.
         let confirmed = self.send_failed.map(|at| at + ground_truth.policy.unconfirmed_send_wait());
@@ -138,14 +138,6 @@ impl Waiting {
         let runs = ground_truth.runs.iter().rev().take(40).filter(after).count();
         ensure(runs < 2, || format!("{runs} runs did not try the password of {changed} on {}", one.ec2))
     }
-}
-
-/// When the last row was over in which the budget may have been spent.
-fn budget_returns(step: &Step<'_>, refusals: &Refusals) -> Timestamp {
-    let Some(last) = refusals.all.last() else { return Timestamp::MIN };
-    let spent = refusals.spent(last.at).max(refusals.may_be_spent(step));
-    let is_spent = spent >= step.ground_truth.policy.refusal_budget as usize;
-    if is_spent { last.at + ROW_GAP } else { Timestamp::MIN }
 }
 
 /// The longest time for which this one may wait; `None` where nothing is due.
