@@ -8,6 +8,7 @@ use std::error::Error;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use tests::bench::connections::When;
 use tests::bench::guard::{
     Reference, by_name, change_percent, check_calls, check_handshakes, check_instructions, check_sizes,
 };
@@ -18,6 +19,9 @@ use tests::bench::{calls, connections};
 
 /// Above this a package is no small one any more: two thirds of what the SDK's documented set-up gives.
 const ZIPPED_BYTES_AT_MOST: u64 = 2_600_000;
+
+/// How often the handshakes of a function are counted.
+const HANDSHAKE_MEASUREMENTS: usize = 3;
 
 fn main() -> ExitCode {
     let root = tests::repository::root();
@@ -102,12 +106,18 @@ fn sizes(root: &Path) -> Result<BTreeMap<String, u64>, Box<dyn Error>> {
     Ok(sizes)
 }
 
+/// The fewest of several measurements: where the machine stalls, the SDK's connect time-out opens one more connection.
 async fn handshakes(root: &Path) -> BTreeMap<String, Vec<usize>> {
     let mut all = BTreeMap::new();
     for work in Work::OURS.into_iter().chain([Work::ValidateNamed]) {
-        let opened = connections::measure(work, &packaged(root, work)).await;
-        let counts = opened.into_iter().map(|(_, counts)| counts.handshakes).collect();
-        all.insert(work.name().to_owned(), counts);
+        let mut fewest = vec![usize::MAX; When::ALL.len()];
+        for _ in 0..HANDSHAKE_MEASUREMENTS {
+            let opened = connections::measure(work, &packaged(root, work)).await;
+            for (fewest, (_, counts)) in fewest.iter_mut().zip(opened) {
+                *fewest = counts.handshakes.min(*fewest);
+            }
+        }
+        all.insert(work.name().to_owned(), fewest);
     }
     all
 }
