@@ -128,6 +128,8 @@ pub struct LocalAws {
     pub spaced_details: bool,
     /// A `PutAttributes` refused for a missing target has put the attributes before that target. AWS documents neither.
     pub partial_puts: bool,
+    /// A page holds no more results than this. AWS may return fewer than `MaxResults`, with a token for the rest.
+    pub most_a_page: usize,
     pub(crate) ssm: ssm::Ssm,
     pub(crate) ecs: ecs::Ecs,
     now: Timestamp,
@@ -176,6 +178,7 @@ impl LocalAws {
             keep_events: true,
             spaced_details: false,
             partial_puts: false,
+            most_a_page: usize::MAX,
             ssm: ssm::Ssm::default(),
             ecs: ecs::Ecs::default(),
             now,

@@ -18,6 +18,12 @@ impl Page {
         Ok(Self { kind, size, start: position(kind, token)? })
     }
 
+    /// The same page with no more items than this.
+    pub(crate) fn at_most(mut self, items: usize) -> Self {
+        self.size = self.size.min(items);
+        self
+    }
+
     /// Whether an item at that position belongs to this page or a later one.
     pub(crate) fn reaches(&self, position: &str) -> bool {
         self.start.as_deref().is_none_or(|start| position > start)

@@ -34,6 +34,9 @@ impl Plan {
         conditions.slow_checks = seed % 4 == 2;
         conditions.old_default = seed % 8 == 3;
         conditions.only_tagged = seed % 8 == 6;
+        if seed % 8 == 1 {
+            conditions.most_a_page = 7;
+        }
         let budget = refusal_events::lock_out(&mut of_refusals, &mut conditions);
         variables.insert("REFUSAL_BUDGET", budget.to_string());
         disturbances.extend(refusal_events::disturbances(&mut of_refusals, fleet.hosts));
@@ -79,6 +82,7 @@ fn conditions(rng: &mut fastrand::Rng) -> Conditions {
         latency: Duration::from_millis(rng.u64(20..=150)),
         spaced_details: rng.bool(),
         partial_puts: rng.u8(..) < 64,
+        most_a_page: usize::MAX,
         password_right_in_the_end: rng.u8(..) < 220,
     }
 }

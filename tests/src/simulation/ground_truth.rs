@@ -61,6 +61,8 @@ pub(super) struct Run {
     pub(super) read: BTreeMap<String, Timestamp>,
     /// When it last listed the draining instances.
     pub(super) counted_draining: Option<Timestamp>,
+    /// When it last described each container instance.
+    pub(super) described: BTreeMap<Arc<str>, Timestamp>,
     /// Its calls that failed, for whatever reason.
     pub(super) failed_calls: usize,
     /// Other runs of the function at the same time, or so shortly before that listings may not show their effects.

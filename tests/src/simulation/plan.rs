@@ -65,6 +65,8 @@ pub(super) struct Conditions {
     pub(super) spaced_details: bool,
     /// A `PutAttributes` that fails for one target has written the targets before it.
     pub(super) partial_puts: bool,
+    /// Listings come in pages of no more results than this.
+    pub(super) most_a_page: usize,
     /// When the faults stop, the parameter holds the directory's password.
     pub(super) password_right_in_the_end: bool,
 }

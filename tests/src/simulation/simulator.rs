@@ -50,6 +50,7 @@ impl Simulator {
         }
         aws.spaced_details = plan.conditions.spaced_details;
         aws.partial_puts = plan.conditions.partial_puts;
+        aws.most_a_page = plan.conditions.most_a_page;
         let faults = FaultInjector::new(plan.seed, plan.rates.clone(), plan.muted.clone());
         let of_calls = faults.clone();
         aws.faults.random = Some(Box::new(move |caller, operation, now| {
@@ -150,6 +151,7 @@ impl Simulator {
             began: now,
             read: BTreeMap::new(),
             counted_draining: None,
+            described: BTreeMap::new(),
             failed_calls: 0,
             overlapping,
             ended: None,

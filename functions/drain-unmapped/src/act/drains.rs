@@ -23,12 +23,11 @@ pub(super) async fn carry_out(run: &mut Run<'_>, fleet: &mut Fleet, plan: &Plan)
         let Some(record) = fleet.instances.get(&planned.arn).map(|instance| instance.record.clone()) else {
             continue;
         };
+        if !plan.may_carry_out(&planned.action, &record) {
+            run.withheld(&record, Rule::ChangedMeanwhile);
+            continue;
+        }
         let outcome = match &planned.action {
-            // A drain rests on the recorded state. Until that is written, it waits.
-            DrainAction::Drain(_) if !plan.is_written(&record) => {
-                run.withheld(&record, Rule::ChangedMeanwhile);
-                continue;
-            }
             DrainAction::Drain(cause) => drain(run, fleet, &record, cause).await,
             DrainAction::MarkReleased => mark_released(run, &record).await,
             DrainAction::GiveBack => give_back(run, &record).await,

@@ -92,8 +92,14 @@ impl Plan {
         commands
     }
 
+    /// Whether it may be carried out on the instance as it was written. A drain rests on the recorded state, so it waits until
+    /// that is written.
+    pub fn may_carry_out(&self, action: &DrainAction, record: &ContainerInstance) -> bool {
+        !matches!(action, DrainAction::Drain(_)) || self.is_written(record)
+    }
+
     /// Whether gate and state are on the instance as they were decided.
-    pub fn is_written(&self, record: &ContainerInstance) -> bool {
+    fn is_written(&self, record: &ContainerInstance) -> bool {
         let decided = self.fleet.instances.get(&record.arn).map(|instance| &instance.record.attributes);
         decided.is_some_and(|decided| {
             decided.state == record.attributes.state && decided.gate == record.attributes.gate

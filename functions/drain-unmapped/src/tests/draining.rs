@@ -6,7 +6,7 @@ use shared::config::{Mode, Policy};
 use shared::state::Drain;
 
 use super::build::{NOW, With, decided, fleet, host, hosts, of_kind, policy};
-use crate::decide::{decide, drain_budget};
+use crate::decide::{DrainAction, decide, drain_budget};
 use crate::fleet::Instance;
 
 /// A fault of the instance's own that has lasted long enough, with its last attempt a minute ago.
@@ -50,6 +50,17 @@ fn only_an_active_connected_instance_without_a_hold_is_drained() {
     check("requested before a crash", broken().drain("requested 1219 -5m"), &["1"]);
     check("a command is in flight", broken().result("map -30s wait"), &["1: in-flight"]);
     check("gate opened by hand", host(1, &BROKEN.replace("shut", "open")), &["1"]);
+}
+
+#[test]
+fn a_drain_waits_until_the_attempt_that_it_rests_on_is_recorded() {
+    let failed = host(1, "shut unmapped 9 -31m - 1219 -40m").result("map -1m 1219");
+    let before = fleet(hosts(21..41, WELL).into_iter().chain([failed]));
+    let plan = decide(&before, &policy(), NOW);
+    let [drain] = plan.drains.as_slice() else { panic!("{:?}", plan.drains) };
+    assert!(!plan.may_carry_out(&drain.action, &before.instances[&drain.arn].record));
+    assert!(plan.may_carry_out(&drain.action, &plan.fleet.instances[&drain.arn].record));
+    assert!(plan.may_carry_out(&DrainAction::GiveBack, &before.instances[&drain.arn].record));
 }
 
 #[test]

@@ -75,3 +75,45 @@ pub(crate) fn read(value: &Value) -> (Kind, Result<Event, Unreadable>) {
         None => (Kind::Other, Ok(Event::Ignored { id: None, reason: Reason::OtherKind })),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_instance_ends_unless_it_comes_back() {
+        let spot = |action: &str| {
+            let detail = json!({"instance-id": "i-00000000000000001", "instance-action": action});
+            ("aws.ec2", "EC2 Spot Instance Interruption Warning", detail)
+        };
+        let terminated = |destination: &str| {
+            let transition = "autoscaling:EC2_INSTANCE_TERMINATING";
+            let detail = json!({
+                "EC2InstanceId": "i-00000000000000001",
+                "LifecycleTransition": transition,
+                "Origin": "AutoScalingGroup",
+                "Destination": destination,
+            });
+            ("aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", detail)
+        };
+        let table = [
+            (spot("terminate"), true),
+            (spot("stop"), false),
+            (spot("hibernate"), false),
+            (terminated("EC2"), true),
+            (terminated("WarmPool"), false),
+        ];
+        for ((source, detail_type, detail), ends) in table {
+            let event = json!({
+                "source": source,
+                "detail-type": detail_type,
+                "time": "2026-11-22T08:00:00Z",
+                "detail": detail,
+            });
+            let (_, read) = read(&event);
+            assert_eq!(matches!(read, Ok(Event::Ending { .. })), ends, "{event}");
+        }
+    }
+}

@@ -179,7 +179,8 @@ pub(super) fn list_attributes(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     if asked.attribute_value.is_some() && asked.attribute_name.is_none() {
         return Err(ApiError::parameter("An attribute value needs an attribute name."));
     }
-    let page = page("attributes", asked.max_results, 100, asked.next_token.as_deref())?;
+    let page =
+        page("attributes", asked.max_results, 100, asked.next_token.as_deref())?.at_most(aws.most_a_page);
     let (from, after) = match page.start.as_deref().and_then(|at| at.split_once('\n')) {
         Some((id, name)) => (id.to_owned(), Some(name.to_owned())),
         None => (String::new(), None),

@@ -202,7 +202,8 @@ struct ListContainerInstances {
 pub(super) fn list_container_instances(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: ListContainerInstances = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
-    let page = page("instances", asked.max_results, 100, asked.next_token.as_deref())?;
+    let page =
+        page("instances", asked.max_results, 100, asked.next_token.as_deref())?.at_most(aws.most_a_page);
     if let Some(status) = &asked.status {
         const LISTED: [&str; 2] = ["ACTIVE", "DRAINING"];
         if !LISTED.contains(&status.as_str()) {

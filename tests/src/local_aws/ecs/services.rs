@@ -55,7 +55,7 @@ pub(super) fn list_services(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: ListServices = request(body)?;
     let cluster = aws.ecs.cluster_name(asked.cluster.as_deref())?;
     // The default page size of this operation is 10; that of all others is 100.
-    let page = page("services", asked.max_results, 10, asked.next_token.as_deref())?;
+    let page = page("services", asked.max_results, 10, asked.next_token.as_deref())?.at_most(aws.most_a_page);
     let names = aws.ecs.clusters[&cluster].services.keys().filter(|name| page.reaches(name));
     let (names, token) = page.take(names, |name| (*name).clone());
     let arns: Vec<_> = names.iter().map(|name| service_arn(&cluster, name)).collect();

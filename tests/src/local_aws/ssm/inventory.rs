@@ -28,7 +28,8 @@ struct InstanceFilter {
 
 pub(super) fn describe_instance_information(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: DescribeInstanceInformation = request(body)?;
-    let page = page("information", asked.max_results, 5, asked.next_token.as_deref())?;
+    let page =
+        page("information", asked.max_results, 5, asked.next_token.as_deref())?.at_most(aws.most_a_page);
     check(&asked.filters)?;
     // Named instances are looked up, so that a large fleet is not searched.
     let hosts: Vec<&Host> = match asked.filters.first() {
@@ -112,7 +113,8 @@ struct ParameterFilter {
 
 pub(super) fn describe_parameters(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let asked: DescribeParameters = request(body)?;
-    let page = page("parameters", asked.max_results, 1, asked.next_token.as_deref())?;
+    let page =
+        page("parameters", asked.max_results, 1, asked.next_token.as_deref())?.at_most(aws.most_a_page);
     let filters = asked.parameter_filters;
     filters.iter().try_for_each(ParameterFilter::check)?;
     let mut parameters: Vec<&Parameter> = aws.world.parameters.existing().collect();

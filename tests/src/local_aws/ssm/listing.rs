@@ -60,7 +60,7 @@ fn candidates(aws: &LocalAws, asked: &List, before: Option<u64>) -> Result<Vec<u
 
 pub(super) fn list_commands(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let mut asked: List = request(body)?;
-    let page = page("commands", asked.max_results, 1, asked.next_token.as_deref())?;
+    let page = page("commands", asked.max_results, 1, asked.next_token.as_deref())?.at_most(aws.most_a_page);
     let before = page.start.as_deref().and_then(|at| at.parse().ok());
     let filters = filters(asked.filters.take())?;
     let at = aws.now - aws.lag.ssm;
@@ -191,7 +191,8 @@ const STEP: &str = "mapShare";
 
 pub(super) fn list_command_invocations(aws: &mut LocalAws, body: &[u8]) -> Outcome {
     let mut asked: List = request(body)?;
-    let page = page("invocations", asked.max_results, 1, asked.next_token.as_deref())?;
+    let page =
+        page("invocations", asked.max_results, 1, asked.next_token.as_deref())?.at_most(aws.most_a_page);
     let start = page.start.as_deref().and_then(|at| at.split_once('.'));
     let start =
         start.and_then(|(key, target)| Some((key.parse::<u64>().ok()?, target.parse::<usize>().ok()?)));

@@ -46,9 +46,9 @@ pub(in crate::simulation) fn bound(policy: &Policy, world: &World) -> SignedDura
         + (ROW_GAP + DEADLINE) * count(&|host| gives_no_result(host))
 }
 
-/// Its script hangs, or is slower than it may be.
+/// Its script hangs, or is slower than the pace of checks believes.
 pub(super) fn gives_no_result(host: &Host) -> bool {
-    matches!(host.hang, Some(Hang::Process | Hang::Child)) || host.script_delay > Duration::from_secs(500)
+    matches!(host.hang, Some(Hang::Process | Hang::Child)) || host.script_delay > Duration::from_secs(360)
 }
 
 /// The instances that are not as they must be.

@@ -14,6 +14,7 @@ pub(super) mod messages;
 mod ownership;
 mod placement;
 mod reactions;
+mod readings;
 mod refusals;
 pub(super) mod secrets;
 mod sends;
@@ -22,9 +23,13 @@ mod verdicts;
 mod waiting;
 mod witnesses;
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::ground_truth::{Actor, Change, GroundTruth, Registration, Run, RunId};
+use crate::local_aws::ecs::short_id;
 use crate::local_aws::{Call, LocalAws};
 
 /// `Err` says what was found instead.
@@ -91,8 +96,10 @@ type Check = fn(&Step<'_>) -> CheckResult;
 
 /// The checks that remember nothing between steps. A name begins with the number of the invariant in
 /// docs/architecture.md, Invariants.
-const CHECKS: [(&str, Check); 11] = [
+const CHECKS: [(&str, Check); 13] = [
     ("1 a gate opens only on a proof", gates::opens_only_on_a_proof),
+    ("1 an instance is read again before it is written to", readings::is_read_again_before_it_is_written_to),
+    ("3 draining instances are counted again before a drain", readings::draining_are_counted_before_a_drain),
     ("1 a restart shuts the gate", gates::a_restart_shuts_it),
     ("1 nothing is recorded for the future", lies::nothing_is_recorded_for_the_future),
     ("5 who may only look changes nothing", lies::who_may_only_look_changes_nothing),
@@ -241,6 +248,10 @@ fn record_reading(run: &mut Run, call: &Call, now: Timestamp) {
     if call.operation == "ListContainerInstances" && request["status"] == "DRAINING" {
         run.counted_draining = Some(now);
         return;
+    }
+    if call.operation == "DescribeContainerInstances" {
+        let named = request["containerInstances"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        run.described.extend(named.map(|arn| (Arc::from(short_id(arn)), now)));
     }
     // A listing is as old as its first page.
     if request["NextToken"].is_null() && request["nextToken"].is_null() {

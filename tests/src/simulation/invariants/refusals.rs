@@ -100,7 +100,8 @@ impl Refusals {
         let window = step.ground_truth.policy.history_window();
         let mut reported = self.reported(step, read - window, |command, one| {
             let is_failure = || matches!(true_result(command, one, read), TrueResult::Failed { .. });
-            one.finished().is_some() && !one.is_lie && (is_map(command) || is_failure())
+            let is_tried = matches!(&*one.details, "Success" | "Failed" | "ExecutionTimedOut" | "TimedOut");
+            one.finished().is_some() && !one.is_lie && (is_map(command) && is_tried || is_failure())
         });
         reported.retain(|at| *at < read);
         row_length(&reported, read)
