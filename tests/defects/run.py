@@ -2,7 +2,7 @@
 
 The layers are `unit` (the unit tests of shared, map-share and drain-unmapped) and `simulation` (the histories that once broke
 an invariant, then up to SEEDS others). Without --layer the simulation plays only what the unit tests do not find. `both` has
-both try every defect, and --write puts each result into README.md's table. A defect that does not apply, or that nothing finds, is a
+both try every defect. --write puts each result into README.md's table. A defect that does not apply, or that nothing finds, is a
 failure: either it has become impossible, or no test holds that rule any more. --check only applies them.
 
 The copy has a target directory of its own: cargo names a workspace's packages by where they are in it, so two trees in one
@@ -33,6 +33,7 @@ SIMULATE = ["cargo", "build", "--quiet", "--locked", "--profile", "simulate", "-
 FAILED_TEST = re.compile(r"^---- (\S+) stdout ----$", re.MULTILINE)
 BROKEN = re.compile(r'^seed (\d+) breaks "(.*)" at ', re.MULTILINE)
 NOTHING_FOUND = "-"
+NOT_TRIED = "not tried"
 TABLE = re.compile(r"(?<=<!-- table -->\n).*(?=<!-- end -->)", re.DOTALL)
 
 
@@ -127,7 +128,7 @@ def write_row(all_defects, defect, results):
     readme = HERE / "README.md"
     text = readme.read_text(encoding="utf-8")
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in TABLE.search(text)[0].splitlines()}
-    unit, simulation = (results[layer][1] for layer in LAYERS)
+    unit, simulation = (results[layer][1] if layer in results else NOT_TRIED for layer in LAYERS)
     rows[defect["name"]] = f"| {defect['name']} | {defect['breaks']} | {unit} | {simulation} |"
     lines = ["| defect | what it breaks | unit tests | simulation |", "|---|---|---|---|"]
     lines += [rows[one["name"]] for one in all_defects if one["name"] in rows]
@@ -139,14 +140,14 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--layer", choices=[*LAYERS, "both", "first"], default="first")
     parser.add_argument("--check", action="store_true", help="only see whether they apply")
-    parser.add_argument("--write", action="store_true", help="with --layer both: write each result into README.md's table")
+    parser.add_argument("--write", action="store_true", help="write each result into README.md's table")
     options = parser.parse_args()
     all_defects = tomllib.loads((HERE / "defects.toml").read_text(encoding="utf-8"))["defect"]
     unknown = set(options.names) - {defect["name"] for defect in all_defects}
     if unknown:
         parser.error(f"no such defect: {', '.join(sorted(unknown))}")
-    if options.write and options.layer != "both":
-        parser.error("--write needs --layer both")
+    if options.write and options.layer in LAYERS:
+        parser.error("--write needs both layers")
     defects = [defect for defect in all_defects if not options.names or defect["name"] in options.names]
     if options.check:
         sys.exit(check(defects) > 0)

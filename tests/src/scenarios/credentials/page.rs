@@ -32,6 +32,23 @@ const COLUMNS: &str = "\
 |---|---|---|---|---|---|---|---|---|
 ";
 
+const REASONS: &str = "
+## Why some are worse
+
+| scenario | worse | reason |
+|---|---|---|
+| S1slow | heal | a check takes 275 s and one instance is checked at a time, so 50 take 3.8 h; the last are checked after the correction |
+| S1slow, L5, L10, R50dir, T40d20lone2 | locks ×3 | where one log-on counts three times, two refusals lock at threshold 5; a threshold of 10 never locks |
+| S2, B10 | oldest | each instance has its own moment in the period, so a proof is a period, a look and a check old |
+| S4_40, S4_40_live | heal | the canary waits for the next minute's run, and the others for its result |
+| B10 | heal | two canaries that may each be refused twice do not overlap |
+| S3_40 | bad | a `map` is refused with the kept password, then let in with the new one; no row grows, and more are renewed in 30 minutes |
+| L2, L5, L10 | noticed, oldest | instances that are refused alone are found one by one, each after the row of the one before, 31 minutes |
+| L5, N5lone, X010, X050, X050warm | bad, count | three is the budget: a check beside the canaries is the third |
+| A40 | checks | the first command is sized for 15 s a check, what remains is a second one |
+| O20_5, O20_40 | shut | a check follows the one before at once, so more instances fail twice within 20 minutes |
+";
+
 /// What some seeds of one scenario gave.
 #[derive(Debug, Clone)]
 pub struct Measured {
@@ -93,7 +110,8 @@ fn is_worse(name: &str, ours: &[i64], models: &[i64]) -> bool {
 /// The page.
 pub fn page<'s>(measured: impl IntoIterator<Item = (&'s Scenario, Measured)>) -> String {
     let rows = measured.into_iter().map(|(scenario, measured)| row(scenario, &measured));
-    [HEAD, COLUMNS].into_iter().map(str::to_owned).chain(rows).collect()
+    let before = [HEAD, COLUMNS].into_iter().map(str::to_owned);
+    before.chain(rows).chain([REASONS.to_owned()]).collect()
 }
 
 /// The scenario's row, with its end of line.
@@ -133,4 +151,44 @@ fn print(delays: &[Delay]) -> String {
         let _ = write!(text, "{comma}{name}: {value}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenarios::credentials::SCENARIOS;
+
+    /// The page as it was written last.
+    const PAGE: &str = include_str!("../../../../docs/credential-scenarios.md");
+
+    #[test]
+    fn whatever_is_worse_than_in_the_model_has_a_reason() {
+        let (rows, _) = PAGE.split_once(REASONS).expect("the page has the reasons of this module");
+        let reasons: Vec<(Vec<&str>, &str)> = reasons_of(REASONS).collect();
+        assert_eq!(rows.lines().filter(|line| line.starts_with("| ")).count(), SCENARIOS.len() + 1);
+        for line in rows.lines().filter(|line| line.starts_with("| ")).skip(1) {
+            let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+            let (name, worse) = (cells[0], cells[cells.len() - 1]);
+            for worse in worse.split(", ").filter(|worse| !worse.is_empty()) {
+                let is_given = reasons.iter().any(|(names, what)| {
+                    names.contains(&name)
+                        && what.split(", ").any(|what| worse.starts_with(what.trim_end_matches(" ×3")))
+                });
+                assert!(is_given, "{name} is worse in {worse}, without a reason");
+            }
+        }
+        assert!(
+            reasons
+                .iter()
+                .flat_map(|(names, _)| names)
+                .all(|name| SCENARIOS.iter().any(|one| one.name == *name))
+        );
+    }
+
+    fn reasons_of(text: &str) -> impl Iterator<Item = (Vec<&str>, &str)> {
+        text.lines().filter(|line| line.starts_with("| ")).skip(1).filter_map(|line| {
+            let mut cells = line.trim_matches('|').split(" | ").map(str::trim);
+            Some((cells.next()?.split(", ").collect(), cells.next()?))
+        })
+    }
 }

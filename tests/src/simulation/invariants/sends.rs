@@ -10,7 +10,7 @@ use shared::state::State;
 use super::{CheckResult, Step, ensure};
 use crate::local_aws::LocalAws;
 use crate::local_aws::ecs::Status;
-use crate::local_aws::ssm::Command;
+use crate::local_aws::ssm::{Command, Invocation};
 use crate::simulation::ground_truth::{DEADLINE, Registration, Run, TrueResult, millis};
 
 /// Whether a `SendCommand` is a `map`, and its targets.
@@ -87,14 +87,18 @@ pub(super) fn no_instance_has_two_commands_in_flight(step: &Step<'_>) -> CheckRe
 const MOST_IN_A_WHILE: usize = 10;
 const A_WHILE: SignedDuration = SignedDuration::from_secs(5 * 60);
 
-/// No target is asked again and again without a pause. What did not reach it does not count.
+/// No target is asked again and again without a pause. What did not reach it does not count, nor does what SSM stopped, which is
+/// sent again at once.
 pub(super) fn pauses_between_commands(step: &Step<'_>) -> CheckResult {
     let Some((call, run)) = step.effect_of("SendCommand") else { return Ok(()) };
     let since = step.aws.now() - A_WHILE;
     for id in action_and_targets(&call.request()).1 {
         let commands = step.aws.commands().rev().take_while(|command| command.requested() > since);
         let reached = commands.filter(|command| {
-            command.invocations().iter().any(|one| &*one.instance == id && one.started.is_some())
+            let is_stopped =
+                |one: &Invocation| matches!(&*one.details, "Terminated" | "Cancelled" | "RateExceeded");
+            let mut invocations = command.invocations().iter();
+            invocations.any(|one| &*one.instance == id && one.started.is_some() && !is_stopped(one))
         });
         let reached = reached.count();
         ensure(reached < MOST_IN_A_WHILE, || {
