@@ -50,9 +50,8 @@ fn stamps(fleet: &Fleet, now: Timestamp) -> BTreeMap<InstanceId, Stamps> {
         let logon = past(instance.state().and_then(State::logon));
         let unread = opened_by.and_then(|opened| last_unread(instance, opened));
         // A command whose result was not read did not fail, so it may have found a mapping.
-        let last_unread_of_all = last_unread(instance, Timestamp::MAX);
-        let unmapped_at =
-            instance.record.attributes.unmapped_at().filter(|at| last_unread_of_all <= Some(*at));
+        let unmapped_at = instance.record.attributes.unmapped_at();
+        let unmapped_at = unmapped_at.filter(|at| last_unread(instance, Timestamp::MAX) <= Some(*at));
         stamps.insert(instance.id.clone(), Stamps { logon, opened_by, unread, unmapped_at, refused_by });
     }
     for record in &fleet.stale_registrations {
