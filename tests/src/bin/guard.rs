@@ -106,7 +106,7 @@ fn sizes(root: &Path) -> Result<BTreeMap<String, u64>, Box<dyn Error>> {
     Ok(sizes)
 }
 
-/// The fewest of several measurements: where the machine stalls, the SDK's connect time-out opens one more connection.
+/// The fewest of several measurements: on a machine that stalls the SDK may connect once more.
 async fn handshakes(root: &Path) -> BTreeMap<String, Vec<usize>> {
     let mut all = BTreeMap::new();
     for work in Work::OURS.into_iter().chain([Work::ValidateNamed]) {

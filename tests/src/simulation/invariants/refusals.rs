@@ -32,9 +32,14 @@ pub(super) struct Refusal {
 impl Refusal {
     /// SSM had reported it by then. A script that goes on after SSM gave it up is never reported.
     pub(super) fn is_reported(&self, step: &Step<'_>, read: Timestamp) -> bool {
+        let finished = self.made_by(step).and_then(|(_, invocation)| invocation.finished());
+        finished.is_some_and(|at| self.at <= at && at < read)
+    }
+
+    /// The command that made the host log on, and its invocation there.
+    fn made_by<'a>(&self, step: &Step<'a>) -> Option<(&'a Command, &'a Invocation)> {
         let mut history = step.ground_truth.history(step.aws, &self.instance);
-        let made = history.find(|(command, _)| *command.id == *self.command);
-        made.is_some_and(|(_, invocation)| invocation.finished().is_some_and(|at| self.at <= at && at < read))
+        history.find(|(command, _)| *command.id == *self.command)
     }
 }
 
@@ -125,8 +130,7 @@ impl Refusals {
         counts: impl Fn(&Command, &Invocation) -> bool,
     ) -> Vec<Timestamp> {
         let end = |one: &Refusal| {
-            let mut history = step.ground_truth.history(step.aws, &one.instance);
-            let (command, made) = history.find(|(command, _)| *command.id == *one.command)?;
+            let (command, made) = one.made_by(step)?;
             counts(command, made).then(|| made.finished().map_or(one.at, |end| end.max(one.at)))
         };
         let recent = self.all.iter().rev().take_while(|one| one.at > oldest);
@@ -206,19 +210,20 @@ impl Refusals {
 
 /// How many of these, in order, are in the row that goes back from then.
 fn row_length(reported: &[Timestamp], from: Timestamp) -> usize {
-    let mut next = from;
-    let is_near = |at: &&Timestamp| std::mem::replace(&mut next, **at).duration_since(**at) < ROW_GAP;
-    reported.iter().rev().take_while(is_near).count()
+    let mut is_near = is_near(from);
+    reported.iter().rev().take_while(|at| is_near(**at)).count()
 }
 
 /// From the last one back to a gap.
 fn row_of(refusals: &[Refusal], from: Timestamp) -> impl Iterator<Item = &Refusal> {
+    let mut is_near = is_near(from);
+    refusals.iter().rev().take_while(move |one| is_near(one.at))
+}
+
+/// Whether the next one back from then is in the same row.
+fn is_near(from: Timestamp) -> impl FnMut(Timestamp) -> bool {
     let mut next = from;
-    refusals.iter().rev().take_while(move |one| {
-        let is_near = next.duration_since(one.at) < ROW_GAP;
-        next = one.at;
-        is_near
-    })
+    move |at| std::mem::replace(&mut next, at).duration_since(at) < ROW_GAP
 }
 
 /// A host that lies is believed: its `map`, or its check that opens the gate. So is whoever writes its attributes: they say

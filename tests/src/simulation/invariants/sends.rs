@@ -83,6 +83,11 @@ pub(super) fn no_instance_has_two_commands_in_flight(step: &Step<'_>) -> CheckRe
     Ok(())
 }
 
+/// SSM stopped it, for another target's failure or because somebody cancelled the command.
+pub(super) fn is_stopped(invocation: &Invocation) -> bool {
+    matches!(&*invocation.details, "Terminated" | "Cancelled" | "RateExceeded")
+}
+
 /// The most scripts that reach one instance in [`A_WHILE`]: its quick retries, and a few triggers.
 const MOST_IN_A_WHILE: usize = 10;
 const A_WHILE: SignedDuration = SignedDuration::from_secs(5 * 60);
@@ -95,8 +100,6 @@ pub(super) fn pauses_between_commands(step: &Step<'_>) -> CheckResult {
     for id in action_and_targets(&call.request()).1 {
         let commands = step.aws.commands().rev().take_while(|command| command.requested() > since);
         let reached = commands.filter(|command| {
-            let is_stopped =
-                |one: &Invocation| matches!(&*one.details, "Terminated" | "Cancelled" | "RateExceeded");
             let mut invocations = command.invocations().iter();
             invocations.any(|one| &*one.instance == id && one.started.is_some() && !is_stopped(one))
         });

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use shared::state::State;
 
 use super::refusals::Refusals;
+use super::sends::is_stopped;
 use super::{CLOCK_SKEW, CheckResult, Step, ensure};
 use crate::local_aws::LocalAws;
 use crate::simulation::ground_truth::{GroundTruth, Registration, TrueResult, millis, true_result};
@@ -115,7 +116,7 @@ fn is_unanswered(aws: &LocalAws, ground_truth: &GroundTruth, one: &Registration,
     ground_truth.history(aws, &one.ec2).next().is_some_and(|(command, target)| {
         command.requested() > oldest
             && target.started.is_some()
-            && !matches!(&*target.details, "Terminated" | "Cancelled" | "RateExceeded")
+            && !is_stopped(target)
             && matches!(
                 true_result(command, target, aws.now()),
                 TrueResult::OtherShare | TrueResult::NoResult
